@@ -1,0 +1,12 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Resolve pyproject.toml into requirements/core.txt and dev.txt: exact versions, hashes, no index named.
+set -eu
+cd "$(dirname "$0")/.."
+resolve() {
+  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$@"
+}
+resolve pyproject.toml -o requirements/core.txt
+resolve pyproject.toml --group dev -c requirements/core.txt -o requirements/dev.txt
+resolve --group build -c requirements/dev.txt -o requirements/build.txt

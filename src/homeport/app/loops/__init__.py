@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Long-running loops. Each drives one pure `step(state, event, now) → (state, commands)` of a stage."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drivers of one interface; see `interfaces/extension_points.py`."""

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workflows that survive a crash: recorded steps, compensation in reverse, cancelling by request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+
+
+class WorkflowState(StrEnum):
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowStatus:
+    """`result` when it succeeded, `error` (`HomeportError.to_dict`) when it failed or was cancelled."""
+
+    id: str
+    name: str
+    state: WorkflowState
+    input: Json
+    result: Json | None = None
+    error: dict[str, Any] | None = None
+
+
+class Steps(Protocol):
+    """What a saga is given. It must be deterministic outside its steps: no clock, no randomness, no I/O."""
+
+    id: str
+
+    async def step(
+        self,
+        name: str,
+        act: Callable[[], Awaitable[Json]],
+        *,
+        undo: Callable[[Json], Awaitable[None]] | None = None,
+    ) -> Json:
+        """Run `act` once and record its JSON result; on a rerun return the record without running it.
+
+        A crash inside `act` runs it again: look up and adopt belongs inside `act`. Before each step a recorded
+        wish to cancel is honoured. When a later step fails or the saga is cancelled, the `undo` of every finished
+        step runs in reverse, each recorded as a step of its own; they get the recorded result and must be
+        idempotent. A failing `undo` is retried, then reported in the error; the rest still run.
+        """
+        ...
+
+    async def receive(self, topic: str, timeout: float) -> Json | None:
+        """The next message sent to this workflow on `topic`; None after `timeout` seconds. Recorded."""
+        ...
+
+
+Saga = Callable[[Steps, Json], Awaitable[Json]]
+
+
+class Durable(Protocol):
+    def register(self, name: str, saga: Saga) -> None:
+        """Before `launch`. A changed saga takes a new name (`up.v2`): the old one stays for those under way."""
+        ...
+
+    async def launch(self) -> None:
+        """Take the state folder's lock and resume what was under way.
+
+        Raises `Conflict` if another server holds the lock. Workflows whose saga is not registered stay as they are.
+        """
+        ...
+
+    async def start(self, name: str, workflow_id: str, input: Json) -> None:
+        """Idempotent by `workflow_id`: one that exists is left alone, whatever its state. Durable on return."""
+        ...
+
+    async def status(self, workflow_id: str) -> WorkflowStatus | None: ...
+
+    async def list(self, *, name: str = "", limit: int = 100) -> list[WorkflowStatus]:
+        """Newest first."""
+        ...
+
+    async def wait(self, workflow_id: str, timeout: float | None = None) -> WorkflowStatus:
+        """Until it has ended, or `timeout` seconds have passed. Raises `NotFound`."""
+        ...
+
+    async def cancel(self, workflow_id: str) -> None:
+        """Record the wish; the saga honours it before its next step, and compensates. Idempotent."""
+        ...
+
+    async def send(self, workflow_id: str, topic: str, message: Json, *, key: str = "") -> None:
+        """For `Steps.receive`. The same `key` delivers once."""
+        ...
+
+    async def close(self) -> None:
+        """Stop taking steps; what is under way resumes at the next launch."""
+        ...

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every extension point and every driver that fills it. A new driver is a folder, a line here, and its suite green.
+
+The strings are `module:name`, imported only when chosen, so that nobody pays for a driver that is not used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from homeport.errors import UsageError
+
+DRIVERS: dict[str, dict[str, str]] = {
+    "audit": {"file": "homeport.drivers.audits.file:FileAudit"},
+    "clock": {"system": "homeport.drivers.clocks.system:SystemClock"},
+    "ids": {"ulid": "homeport.drivers.clocks.system:UlidIds"},
+    "cloud": {"local": "homeport.drivers.clouds.local:LocalCloud"},
+    "durable": {"dbos": "homeport.drivers.durable.dbos:DbosDurable"},
+    "fetcher": {
+        "git": "homeport.drivers.fetchers.git:GitFetcher",
+        "folder": "homeport.drivers.fetchers.folder:FolderFetcher",
+    },
+    "journal": {"sqlite": "homeport.drivers.journals.sqlite:SqliteJournal"},
+    "policy": {"rego": "homeport.drivers.policies.rego:RegoPolicy"},
+    "probe": {"http": "homeport.drivers.probes.http:HttpProbe"},
+    "runtime": {"process": "homeport.drivers.runtimes.process:ProcessRuntime"},
+    "sealer": {"fernet": "homeport.drivers.secrets.sealed:FernetSealer"},
+    "secrets": {"sealed": "homeport.drivers.secrets.sealed:SealedSecrets"},
+    "store": {"sqlite": "homeport.drivers.stores.sqlite:SqliteStore"},
+}
+
+
+def driver(point: str, name: str) -> Any:
+    """The driver class. Raises `UsageError` naming the ones there are."""
+    try:
+        module, _, attribute = DRIVERS[point][name].partition(":")
+    except KeyError:
+        known = ", ".join(sorted(DRIVERS.get(point, {}))) or "none"
+        raise UsageError(f"no {point} driver {name!r}", subject=name, hint=f"choose one of: {known}") from None
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets, sealed at rest."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Secrets(Protocol):
+    async def put(self, namespace: str, name: str, value: str) -> None:
+        """Create or replace. Durable on return."""
+        ...
+
+    async def get(self, namespace: str, name: str) -> str:
+        """Raises `NotFound` with the command that would set it; never returns a default."""
+        ...
+
+    async def delete(self, namespace: str, name: str) -> bool:
+        """True if it was there; already gone is False."""
+        ...
+
+    async def names(self, namespace: str) -> list[str]:
+        """Names only, sorted."""
+        ...
+
+
+class Sealer(Protocol):
+    """Authenticated encryption with the installation's key."""
+
+    def seal(self, plain: bytes) -> bytes: ...
+
+    def unseal(self, sealed: bytes) -> bytes:
+        """Raises `HomeportError` when it was sealed with another key or changed."""
+        ...

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A request on the data plane, as the journal keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RequestState(StrEnum):
+    """PENDING → IN_FLIGHT (a live lease) → COMPLETED | FAILED | DEAD; an observed death goes back to PENDING or DEAD.
+
+    COMPLETED: the agent answered, whatever the status. FAILED: given up by policy with a known outcome.
+    DEAD: given up with an unknown outcome, or after the last attempt: a person decides.
+    """
+
+    PENDING = "pending"
+    IN_FLIGHT = "in_flight"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+Headers = tuple[tuple[bytes, bytes], ...]
+"""In the order received, repeated ones kept, names as sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Inline bytes, or a spooled file under the journal's folder. `size` in bytes."""
+
+    inline: bytes = b""
+    spool: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResponse:
+    status: int
+    reason: str
+    headers: Headers
+    body: Body
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """`target` is what the agent sees (path and query, prefix removed). Credential headers are sealed.
+
+    `fence` grows with every lease: an answer that carries an older one is ignored.
+    """
+
+    id: str
+    namespace: str
+    agent: str
+    method: str
+    target: str
+    headers: Headers
+    body: Body
+    state: RequestState
+    accepted_at_us: int
+    key: str = ""
+    fingerprint: str = ""
+    attempts: int = 0
+    fence: int = 0
+    lease_owner: str = ""
+    lease_until_us: int = 0
+    not_before_us: int = 0
+    outcome: str = ""
+    response: StoredResponse | None = None

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a workload needs, each value with its evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from homeport.model.evidence import Inferred
+from homeport.model.workload import Delivery
+
+
+class GpuNeed(StrEnum):
+    NO = "no"
+    OPTIONAL = "optional"
+    NEEDED = "needed"
+
+
+class Ecosystem(StrEnum):
+    PYTHON = "python"
+    NODE = "node"
+    DOCKERFILE = "dockerfile"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """`None` means that nothing in the source says so and no default is honest.
+
+    `start` is an argv, never a shell string; `$NAME` words in it are replaced from the agent's environment.
+    `install` names the dependency files to install before the first start, in order.
+    """
+
+    ecosystem: Inferred[Ecosystem]
+    start: Inferred[tuple[str, ...]] | None
+    runtime_version: Inferred[str] | None
+    port: Inferred[int] | None
+    health_path: Inferred[str] | None
+    memory_bytes: Inferred[int]
+    gpu: Inferred[GpuNeed]
+    delivery: Inferred[Delivery]
+    honours_keys: Inferred[bool]
+    install: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    looked_for: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = field(default=())

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a workload comes from: an identity, never a checkout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SourceKind(StrEnum):
+    GIT = "git"
+    FOLDER = "folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was asked for and what exactly was read.
+
+    `digest` is the SHA-256 over the sorted (path, mode, blob id) list of the bounded view: it moves exactly when
+    something the analysis could see has moved. `commit` is the Git commit, or "" for a plain folder.
+    """
+
+    kind: SourceKind
+    locator: str
+    digest: str
+    commit: str = ""
+    ref: str = ""
+    subdir: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEntry:
+    """One file of a view. `size` in bytes; `executable` from the Git mode; links and submodules are not entries."""
+
+    path: str
+    size: int
+    executable: bool = False

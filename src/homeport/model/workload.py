@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs: the part of a plan that a runtime needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Delivery(StrEnum):
+    """What may happen to a request whose agent died before it answered.
+
+    EXACT_OR_DEAD: resent only if its method is idempotent or its key is honoured; otherwise a dead letter.
+    AT_LEAST_ONCE: the agent declares that a repeat does no harm; always resent.
+    """
+
+    EXACT_OR_DEAD = "exact-or-dead"
+    AT_LEAST_ONCE = "at-least-once"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """0 means no limit. Which of them are enforced depends on the machine: see `Runtime.confinement`."""
+
+    memory_bytes: int = 512 * 1024 * 1024
+    cpus: float = 0.0
+    pids: int = 256
+    open_files: int = 1024
+    log_bytes: int = 10 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """GET `path` on the agent's port; 2xx and 3xx are healthy. Seconds throughout."""
+
+    path: str = "/health"
+    interval: float = 10.0
+    timeout: float = 5.0
+    retries: int = 3
+    start_period: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """Restart after an exit or lost health, with exponential backoff between `delay` and `max_delay` seconds.
+
+    `max_restarts` exits within `window` seconds of each other are a crash loop: restarts stop, the agent is
+    `crashed` until somebody starts it.
+    """
+
+    enabled: bool = True
+    max_restarts: int = 5
+    window: float = 60.0
+    delay: float = 0.1
+    max_delay: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One agent's program. `code` is a folder of the state directory, read-only to the agent.
+
+    `env` holds no secret: those are named in `secrets` and resolved when the instance starts.
+    """
+
+    start: tuple[str, ...]
+    code: str
+    port: int
+    ecosystem: str = "python"
+    env: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    health: HealthCheck = HealthCheck()
+    restart: RestartPolicy = RestartPolicy()
+    delivery: Delivery = Delivery.EXACT_OR_DEAD
+    honours_keys: bool = False
+    stop_grace: float = 10.0
+    concurrency: int = 16
+    network: bool = False

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The only reader of the environment and of configuration files.
+
+Order: flag > `HOMEPORT_*` > the seed's variable > `--env-file` > user file > default. A `.env` is read only when it
+is named: a repository one happens to stand in must not redirect anything.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeport.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where things are kept. XDG folders; as root /etc, /var/lib, /var/cache, /run; `HOMEPORT_HOME` overrides all."""
+
+    config: Path
+    """Keys, tokens, policies, the user file. Back it up."""
+    state: Path
+    """Databases, logs, agents' code and data. Back it up."""
+    cache: Path
+    """Fetched repositories. May be deleted at any time."""
+    runtime: Path
+    """Sockets and locks. Gone after a reboot."""
+
+    @property
+    def api_socket(self) -> Path:
+        return self.runtime / "api.sock"
+
+    @property
+    def gateway_socket(self) -> Path:
+        return self.runtime / "gateway.sock"
+
+    @property
+    def keeper_socket(self) -> Path:
+        return self.runtime / "keeper.sock"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def agents(self) -> Path:
+        return self.state / "agents"
+
+    @property
+    def admin_token(self) -> Path:
+        return self.config / "admin-token"
+
+    @property
+    def key(self) -> Path:
+        return self.config / "secrets.key"
+
+    def create(self) -> None:
+        """Make the folders, 0700. Idempotent."""
+        for folder in (self.config, self.state, self.cache, self.runtime):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    paths: Paths
+    namespace: str = "default"
+    """Where a command looks when it does not say."""
+    api_listen: str = "127.0.0.1:8080"
+    """host:port of the management API."""
+    gateway_listen: str = "127.0.0.1:8081"
+    """host:port of the data plane."""
+    url: str = ""
+    """A management API elsewhere; "" means this machine's api.sock."""
+    token: str = ""
+    """The token for `url`. Never needed on api.sock."""
+    log_level: str = "info"
+    log_format: str = "text"
+    """text, json or kv."""
+    idle_exit: float = 0.0
+    """Seconds without agents and without requests after which the server ends; 0: never."""
+    runtime: str = "process"
+
+
+_SEED_NAMES = {"log_level": "LOG_LEVEL", "log_format": "LOG_FORMAT"}
+_TEXT_FIELDS = ("namespace", "api_listen", "gateway_listen", "url", "token", "log_level", "log_format", "runtime")
+
+
+def load(
+    flags: Mapping[str, str | float | None] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    env_file: Path | None = None,
+) -> Settings:
+    """The settings of this process. `flags` are those the user gave (None means not given).
+
+    Raises `UsageError` naming the variable or the file and line that cannot be read.
+    """
+    env = os.environ if environ is None else environ
+    named = _read_env_file(env_file) if env_file else {}
+    paths = find_paths(env)
+    user = _read_user_file(paths.config / "config.toml")
+
+    def pick(field: str) -> str | float | None:
+        own, seed = f"HOMEPORT_{field.upper()}", _SEED_NAMES.get(field, "")
+        candidates = (
+            (flags or {}).get(field),
+            env.get(own),
+            env.get(seed) if seed else None,
+            named.get(own),
+            named.get(seed) if seed else None,
+            user.get(field),
+        )
+        return next((value for value in candidates if value is not None), None)
+
+    values = {field: str(value) for field in _TEXT_FIELDS if (value := pick(field)) is not None}
+    return Settings(paths=paths, idle_exit=_seconds("idle_exit", pick("idle_exit")), **values)
+
+
+def find_paths(env: Mapping[str, str]) -> Paths:
+    """The four folders for this user and environment; creates nothing."""
+    if home := env.get("HOMEPORT_HOME"):
+        root = Path(home).expanduser().absolute()
+        return Paths(root / "config", root / "state", root / "cache", root / "run")
+    if os.geteuid() == 0:
+        return Paths(*(Path(p, "homeport") for p in ("/etc", "/var/lib", "/var/cache", "/run")))
+    base = Path(env.get("HOME") or Path.home())
+    runtime = env.get("XDG_RUNTIME_DIR") or str(base / ".local" / "state")
+    return Paths(
+        config=Path(env.get("XDG_CONFIG_HOME") or base / ".config") / "homeport",
+        state=Path(env.get("XDG_STATE_HOME") or base / ".local" / "state") / "homeport",
+        cache=Path(env.get("XDG_CACHE_HOME") or base / ".cache") / "homeport",
+        runtime=Path(runtime) / ("homeport" if env.get("XDG_RUNTIME_DIR") else "homeport/run"),
+    )
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """The variables that make `load` find the same settings in a child process (never the token)."""
+    values = {
+        f"HOMEPORT_{field.upper()}": str(getattr(settings, field))
+        for field in (*_TEXT_FIELDS, "idle_exit")
+        if field != "token"
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _seconds(name: str, value: object) -> float:
+    if value is None:
+        return 0.0
+    try:
+        seconds = float(str(value))
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 10**9:
+        raise UsageError(f"{name} must be a number of seconds, not {value!r}", subject=name)
+    return seconds
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    """NAME=value lines; quotes around the whole value are taken off; nothing is expanded or run."""
+    values: dict[str, str] = {}
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}", subject=str(path)) from None
+    for number, raw in enumerate(lines, 1):
+        line = raw.strip().removeprefix("export ").strip()
+        if not line or line.startswith("#"):
+            continue
+        name, separator, value = line.partition("=")
+        if not separator or not name.strip().isidentifier():
+            raise UsageError(f"{path}:{number}: expected NAME=value", subject=str(path))
+        value = value.strip()
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        values[name.strip()] = value
+    return values
+
+
+def _read_user_file(path: Path) -> dict[str, str | float]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}", subject=str(path), hint="mend or remove the file") from None

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shipped fakes and conformance suites, for our tests and for those of other people's drivers."""
