@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control plane as its doors see it: one method per verb. Doors parse, call this, and print."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from homeport.interfaces.audit import AuditEntry
+from homeport.model.agent import Agent
+from homeport.model.deployment import Deployment
+from homeport.model.event import Event
+from homeport.model.instance import LogLine
+from homeport.model.plan import Plan
+from homeport.model.token import Role, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who calls. `id` is a token id, or "local:<uid>" on api.sock (0600, so its owner: role admin)."""
+
+    id: str
+    namespace: str
+    role: Role
+
+
+class Control(Protocol):
+    """Raises errors of `homeport.errors`; every method that changes or reads others' data is authorized and audited."""
+
+    async def authenticate(self, token: str) -> Actor:
+        """Raises `Denied` for unknown, expired and revoked tokens, without saying which."""
+        ...
+
+    async def status(self, actor: Actor) -> dict[str, Any]:
+        """version, pid, started_at, processes {name: {pid, rss_bytes, restarts}}, listen {api, gateway}, agents, paths."""
+        ...
+
+    async def deploy(self, actor: Actor, plan: Plan, *, replace: bool = False) -> Deployment:
+        """Start (or find: same name, same plan) the durable flow that makes the plan real.
+
+        `Conflict` if the name is taken by another source, unless `replace`.
+        """
+        ...
+
+    async def deployment(self, actor: Actor, deployment_id: str) -> Deployment: ...
+
+    async def cancel_deployment(self, actor: Actor, deployment_id: str) -> Deployment: ...
+
+    async def agents(self, actor: Actor) -> list[Agent]: ...
+
+    async def agent(self, actor: Actor, name: str) -> Agent: ...
+
+    async def start(self, actor: Actor, name: str) -> Agent: ...
+
+    async def stop(self, actor: Actor, name: str) -> Agent:
+        """Returns when the instance is gone."""
+        ...
+
+    async def restart(self, actor: Actor, name: str) -> Agent: ...
+
+    async def remove(self, actor: Actor, name: str, *, keep_data: bool = False) -> None:
+        """Stop it, then remove record, folders, logs, tokens."""
+        ...
+
+    def logs(
+        self, actor: Actor, name: str, *, tail: int = 0, since_us: int = 0, follow: bool = False
+    ) -> AsyncIterator[LogLine]: ...
+
+    def events(
+        self, actor: Actor, *, after: str = "", follow: bool = False, subject: str = "", limit: int = 1000
+    ) -> AsyncIterator[Event]:
+        """Oldest first. `after` "" with `follow` begins with the last `limit` ones."""
+        ...
+
+    async def requests(
+        self, actor: Actor, *, agent: str = "", state: str = "", after: str = "", limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Newest first: id, agent, method, target, state, attempts, accepted_at, outcome, status, bytes."""
+        ...
+
+    async def request(self, actor: Actor, request_id: str) -> dict[str, Any]:
+        """The same and more: headers (credentials redacted), bodies up to 64 KiB. Audited."""
+        ...
+
+    async def replay(self, actor: Actor, request_id: str) -> dict[str, Any]: ...
+
+    async def create_token(
+        self, actor: Actor, *, role: Role, label: str = "", agents: tuple[str, ...] = (), ttl_s: float = 0
+    ) -> tuple[Token, str]:
+        """The token and its text, shown this once."""
+        ...
+
+    async def tokens(self, actor: Actor) -> list[Token]: ...
+
+    async def revoke_token(self, actor: Actor, token_id: str) -> Token: ...
+
+    async def put_secret(self, actor: Actor, name: str, value: str) -> None: ...
+
+    async def secret_names(self, actor: Actor) -> list[str]: ...
+
+    async def delete_secret(self, actor: Actor, name: str) -> bool: ...
+
+    async def audit(self, actor: Actor, *, after: int = 0, limit: int = 100) -> list[AuditEntry]: ...
+
+    async def audit_verify(self, actor: Actor) -> int: ...

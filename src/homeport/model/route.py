@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the control plane tells the gateway: where agents are and who may call them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from homeport.model.workload import Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`endpoint` is "" and `ready` false while no instance can answer; `reason` then says why, for callers.
+
+    `instance` changes with every new instance: what was in flight to another one was interrupted.
+    `removed` agents have no route; their unanswered requests become dead letters.
+    """
+
+    namespace: str
+    agent: str
+    agent_id: str
+    endpoint: str = ""
+    instance: str = ""
+    ready: bool = False
+    reason: str = ""
+    delivery: Delivery = Delivery.EXACT_OR_DEAD
+    honours_keys: bool = False
+    concurrency: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A token that may use the data plane. `agents` holds names, or "*" for all of the namespace."""
+
+    sha256: str
+    token_id: str
+    namespace: str
+    agents: tuple[str, ...]
+    expires_at_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingTable:
+    """The whole table, always sent as a whole. A lower `revision` than the one held is ignored."""
+
+    revision: int
+    routes: tuple[Route, ...]
+    grants: tuple[Grant, ...]
