@@ -64,7 +64,8 @@ class Exit:
 class Agent:
     """The record of an agent. `name` is unique within `namespace`; `id` is unique for ever.
 
-    `endpoint` and `instance` describe the running instance and are "" when there is none.
+    `endpoint` is "" while no instance runs. `incarnation` grows by one with every start, and names the instance
+    (`instance_id`), so that a server that crashed between writing and starting finds its own again.
     """
 
     id: str
@@ -76,10 +77,16 @@ class Agent:
     source: Source
     machine: str
     plan: str = ""
-    instance: str = ""
+    incarnation: int = 0
     endpoint: str = ""
+    detail: str = ""
     restarts: int = 0
     last_exit: Exit | None = None
     created_at_us: int = 0
     changed_at_us: int = 0
     labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def instance_id(self) -> str:
+        """Of the latest instance; "" if none was ever started."""
+        return f"{self.id}-{self.incarnation}" if self.incarnation else ""

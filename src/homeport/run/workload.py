@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what was concluded to what will run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from homeport.errors import NoStartCommand
+from homeport.model.requirements import Ecosystem, Requirements
+from homeport.model.workload import HealthCheck, Limits, Workload
+
+DEFAULT_PORT = 8000
+INSTALLED = ".homeport"
+"""The folder below the code where installed dependencies go."""
+
+
+def workload_of(requirements: Requirements, *, code: str, env: Mapping[str, str]) -> Workload:
+    """The workload that `requirements` describe, its program in the folder `code`.
+
+    Raises `NoStartCommand` where nothing says how it starts.
+    """
+    if requirements.start is None:
+        raise NoStartCommand("no start command is known", operation="plan", hint="say it with --start")
+    ecosystem = requirements.ecosystem.value
+    return Workload(
+        start=requirements.start.value,
+        code=code,
+        port=requirements.port.value if requirements.port else DEFAULT_PORT,
+        ecosystem=str(ecosystem),
+        env={**_environment(ecosystem, bool(requirements.install)), **env},
+        limits=Limits(memory_bytes=requirements.memory_bytes.value),
+        health=HealthCheck(path=requirements.health_path.value if requirements.health_path else "/"),
+        delivery=requirements.delivery.value,
+        honours_keys=requirements.honours_keys.value,
+    )
+
+
+def install_job(requirements: Requirements, *, code: str, python: str) -> Workload | None:
+    """The one-off that installs the dependencies into the code folder, or None if there are none.
+
+    It runs confined like the agent itself, with network; packages' own scripts are off where the installer allows.
+    """
+    if not requirements.install:
+        return None
+    ecosystem = requirements.ecosystem.value
+    if ecosystem is Ecosystem.PYTHON:
+        targets = [part for file in requirements.install for part in _pip_target(file)]
+        start = (python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--no-cache-dir",
+                 "--target", f"{INSTALLED}/site", *targets)  # fmt: skip
+    elif ecosystem is Ecosystem.NODE:
+        verb = "ci" if "package-lock.json" in requirements.install else "install"
+        start = ("npm", verb, "--ignore-scripts", "--no-audit", "--no-fund", "--omit=dev")
+    else:
+        return None
+    return Workload(
+        start=start,
+        code=code,
+        port=0,
+        ecosystem=str(ecosystem),
+        env={"HOME": "/tmp", "npm_config_cache": "/tmp/npm"},  # noqa: S108  (the job's own private /tmp)
+        limits=Limits(memory_bytes=2 * 1024**3, pids=512),
+        network=True,
+    )
+
+
+def _pip_target(file: str) -> tuple[str, ...]:
+    return ("-r", file) if file.endswith(".txt") else (".",)
+
+
+def _environment(ecosystem: Ecosystem, installed: bool) -> dict[str, str]:
+    if ecosystem is Ecosystem.PYTHON:
+        site = {"PYTHONPATH": f"/app/{INSTALLED}/site"} if installed else {}
+        return {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **site}
+    return {"NODE_ENV": "production"} if ecosystem is Ecosystem.NODE else {}
