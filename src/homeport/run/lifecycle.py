@@ -32,6 +32,7 @@ from homeport.run.signals import (
     Started,
     StartFailed,
     StartInstance,
+    StopFailed,
     StopInstance,
     Tick,
     Wanted,
@@ -80,6 +81,8 @@ def step(life: Life, event: Event, now: float) -> Step:
             return _started(life, endpoint, now)
         case StartFailed(incarnation, message, retry) if incarnation == life.incarnation:
             return _start_failed(life, message, retry, now)
+        case StopFailed(incarnation) if incarnation == life.incarnation:
+            return replace(life, due=now + RETRY_RUNTIME_S), ()
         case Exited(incarnation, exit_) if incarnation == life.incarnation and life.state in _ALIVE:
             return _exited(life, exit_, now)
         case RestartIn(delay) if life.state is AgentState.RESTARTING:
@@ -145,7 +148,7 @@ def _started(life: Life, endpoint: str, now: float) -> Step:
 
 def _start_failed(life: Life, message: str, retry: bool, now: float) -> Step:
     if life.state is AgentState.STOPPING:
-        return _ended(life, now)
+        return (life, (StopInstance(life.incarnation, life.stop_grace),)) if retry else _ended(life, now)
     if retry:  # the runtime did not answer: the same incarnation again, which is idempotent, and nobody's fault
         return replace(life, due=now + RETRY_RUNTIME_S, detail=message), ()
     return _down(life, f"could not be started: {message}", None)
@@ -209,6 +212,8 @@ def _due(life: Life, now: float) -> Step:
     if life.state is AgentState.RESTARTING:
         life, commands = _launch(life, now)
         return replace(life, restarts=life.restarts + 1), commands
+    if life.state in (AgentState.STOPPING, AgentState.UNHEALTHY):
+        return life, (StopInstance(life.incarnation, life.stop_grace),)
     if life.state is AgentState.STARTING and not life.endpoint:
         return life, (StartInstance(life.incarnation),)
     if life.state in (AgentState.STARTING, AgentState.RUNNING) and not life.probing:

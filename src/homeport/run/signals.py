@@ -36,6 +36,13 @@ class StartFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class StopFailed:
+    """The runtime could not be asked; it will be asked again."""
+
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     incarnation: int
     exit: Exit
@@ -67,7 +74,7 @@ class Tick:
     pass
 
 
-Event = Wanted | RestartWanted | Started | StartFailed | Exited | Probed | RestartIn | GiveUp | Tick
+Event = Wanted | RestartWanted | Started | StartFailed | StopFailed | Exited | Probed | RestartIn | GiveUp | Tick
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deployments: one durable run of the flow each, with a record that people and the CLI can follow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import structlog
+
+from homeport.app.eventlog import EventLog
+from homeport.errors import Conflict, HomeportError, NotFound
+from homeport.flow import House, Order, carry_out, wish_of
+from homeport.interfaces.clock import Clock, Ids
+from homeport.interfaces.durable import Durable, Json, Steps, WorkflowState
+from homeport.interfaces.store import Store
+from homeport.model.agent import Agent
+from homeport.model.codec import from_builtins
+from homeport.model.deployment import Deployment, DeploymentState
+from homeport.model.plan import Plan
+
+log = structlog.get_logger(__name__)
+
+SAGA = "up.v1"
+"""A changed `carry_out` takes a new name here; the old one stays registered for those under way."""
+
+_ENDED = {
+    WorkflowState.SUCCEEDED: DeploymentState.SUCCEEDED,
+    WorkflowState.FAILED: DeploymentState.FAILED,
+    WorkflowState.CANCELLED: DeploymentState.CANCELLED,
+}
+
+
+class Deployments:
+    def __init__(self, durable: Durable, store: Store, events: EventLog, clock: Clock, ids: Ids, house: House) -> None:
+        self._durable, self._store, self._events = durable, store, events
+        self._clock, self._ids, self._house = clock, ids, house
+        self._followers: dict[str, asyncio.Task[None]] = {}
+        self._starting = asyncio.Lock()
+        durable.register(SAGA, self._saga)
+
+    async def resume(self) -> None:
+        """After a restart: follow again what is under way, and settle what ended unseen."""
+        for stored in await self._store.list(Deployment, limit=10_000):
+            if stored.record.state is DeploymentState.RUNNING:
+                self._follow(stored.record)
+
+    async def start(
+        self, namespace: str, plan: Plan, existing: Agent | None, *, replace: bool, env: dict[str, str]
+    ) -> Deployment:
+        """A new run, or the one that is under way for the same plan. Durable on return."""
+        async with self._starting:
+            running = await self._running(namespace, plan.name)
+            if running is not None:
+                if running.plan == plan.id:
+                    return running
+                raise Conflict(
+                    f"another deployment of {plan.name!r} is under way ({running.id})",
+                    operation="deploy", subject=plan.name, hint="wait for it, or cancel it with Ctrl-C where it runs",
+                )  # fmt: skip
+            if existing is not None and existing.plan != plan.id and not replace:
+                raise Conflict(
+                    f"the name {plan.name!r} is taken by an agent from {existing.source.locator}",
+                    operation="deploy", subject=plan.name, hint="choose another with --name, or --replace it",
+                )  # fmt: skip
+            now_us = self._clock.now_us()
+            deployment = Deployment(
+                id=self._ids.new("dep"), namespace=namespace, name=plan.name, plan=plan.id,
+                state=DeploymentState.RUNNING, created_at_us=now_us, changed_at_us=now_us,
+            )  # fmt: skip
+            agent_id = existing.id if existing else self._ids.new("agt")
+            order = Order(deployment.id, namespace, agent_id, plan, env, replace)
+            await self._store.put(deployment, namespace=namespace, key=deployment.id, expected=0)
+            await self._durable.start(SAGA, deployment.id, wish_of(order))
+        await self._events.append(namespace, "deployment.started", deployment.id, f"deploying {plan.name}")
+        self._follow(deployment)
+        return deployment
+
+    async def get(self, namespace: str, deployment_id: str) -> Deployment:
+        stored = await self._store.get(Deployment, namespace, deployment_id)
+        if stored is None:
+            raise NotFound(f"there is no deployment {deployment_id!r}", subject=deployment_id)
+        return stored.record
+
+    async def cancel(self, namespace: str, deployment_id: str) -> Deployment:
+        """Recorded; what was done is undone. Idempotent."""
+        deployment = await self.get(namespace, deployment_id)
+        if deployment.state is DeploymentState.RUNNING:
+            await self._durable.cancel(deployment_id)
+        return deployment
+
+    async def close(self) -> None:
+        for task in self._followers.values():
+            task.cancel()
+        await asyncio.gather(*self._followers.values(), return_exceptions=True)
+
+    # ── the saga ─────────────────────────────────────────────────────────────────────────────────────────────────
+    async def _saga(self, steps: Steps, wish: Json) -> Json:
+        return await carry_out(_Told(steps, self._tell, from_builtins(wish, Order)), wish, self._house)
+
+    async def _tell(self, order: Order, step: str, phase: str) -> None:
+        await self._change(order.namespace, order.deployment, step=step)
+        await self._events.append(order.namespace, f"deployment.step_{phase}", order.deployment, step)
+
+    # ── the record ───────────────────────────────────────────────────────────────────────────────────────────────
+    def _follow(self, deployment: Deployment) -> None:
+        task = asyncio.create_task(self._settle(deployment), name=f"follow {deployment.id}")
+        self._followers[deployment.id] = task
+        task.add_done_callback(lambda _: self._followers.pop(deployment.id, None))
+
+    async def _settle(self, deployment: Deployment) -> None:
+        try:
+            status = await self._durable.wait(deployment.id)
+            state, error = _ENDED[status.state], status.error
+        except NotFound:  # the record was written, the crash came before the workflow was
+            state = DeploymentState.FAILED
+            error = HomeportError("the server stopped before the deployment began", hint="try again").to_dict()
+        except HomeportError as failure:
+            log.warning("deployments.settle_failed", deployment=deployment.id, error=failure.message)
+            return
+        plain = {key: value for key, value in (error or {}).items() if isinstance(value, str | bool)}
+        await self._change(
+            deployment.namespace, deployment.id, state=state, error=plain or None,
+            agent=deployment.name if state is DeploymentState.SUCCEEDED else "",
+        )  # fmt: skip
+        message = str(plain.get("message", "")) or f"{deployment.name} is running"
+        await self._events.append(deployment.namespace, f"deployment.{state}", deployment.id, message)
+
+    async def _change(self, namespace: str, deployment_id: str, **fields: object) -> None:
+        stored = await self._store.get(Deployment, namespace, deployment_id)
+        if stored is None:
+            return
+        changed = replace(stored.record, changed_at_us=self._clock.now_us(), **fields)  # type: ignore[arg-type]
+        await self._store.put(changed, namespace=namespace, key=deployment_id)
+
+    async def _running(self, namespace: str, name: str) -> Deployment | None:
+        for stored in await self._store.list(Deployment, namespace, limit=10_000):
+            if stored.record.name == name and stored.record.state is DeploymentState.RUNNING:
+                return stored.record
+        return None
+
+
+class _Told:
+    """Steps that say which of them begins, ends, or is undone."""
+
+    def __init__(self, steps: Steps, tell: Callable[[Order, str, str], Awaitable[None]], order: Order) -> None:
+        self.id = steps.id
+        self._steps, self._tell, self._order = steps, tell, order
+
+    async def step(
+        self,
+        name: str,
+        act: Callable[[], Awaitable[Json]],
+        *,
+        undo: Callable[[Json], Awaitable[None]] | None = None,
+    ) -> Json:
+        async def told() -> Json:
+            await self._tell(self._order, name, "began")
+            result = await act()
+            await self._tell(self._order, name, "done")
+            return result
+
+        async def told_undo(result: Json) -> None:
+            if undo is not None:
+                await undo(result)
+                await self._tell(self._order, name, "undone")
+
+        return await self._steps.step(name, told, undo=told_undo if undo else None)
+
+    async def receive(self, topic: str, timeout: float) -> Json | None:
+        return await self._steps.receive(topic, timeout)

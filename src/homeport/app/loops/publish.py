@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tells the gateway where agents are and who may call them, whenever that changes, until it has heard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from homeport.errors import HomeportError
+from homeport.gateway.control_client import GatewayControl
+from homeport.interfaces.clock import Clock
+from homeport.model.agent import Agent, AgentState
+from homeport.model.route import Grant, Route, RoutingTable
+
+log = structlog.get_logger(__name__)
+
+RETRY_S = 0.2
+
+
+class Publisher:
+    def __init__(
+        self,
+        gateway: GatewayControl,
+        clock: Clock,
+        agents: Callable[[], list[Agent]],
+        grants: Callable[[], Awaitable[tuple[Grant, ...]]],
+    ) -> None:
+        self._gateway, self._clock, self._agents, self._grants = gateway, clock, agents, grants
+        self._dirty = asyncio.Event()
+        self._published = 0
+        self._wanted = 0
+        self._heard = asyncio.Condition()
+
+    def changed(self) -> None:
+        """Something the gateway should know has changed. Never blocks; many changes become one table."""
+        self._wanted += 1
+        self._dirty.set()
+
+    async def settled(self) -> None:
+        """Returns once the gateway knows all that had changed when this was called."""
+        wanted = self._wanted
+        async with self._heard:
+            await self._heard.wait_for(lambda: self._published >= wanted)
+
+    async def run(self) -> None:
+        """Until cancelled. The revision is the wall clock in microseconds, so it grows over our restarts too."""
+        revision = 0
+        self._dirty.set()
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            wanted = self._wanted
+            revision = max(revision + 1, self._clock.now_us())
+            try:
+                routes = tuple(route_of(agent) for agent in self._agents())
+                await self._gateway.put_routes(RoutingTable(revision, routes, await self._grants()))
+            except HomeportError as error:
+                log.warning("publish.gateway_away", error=error.message)
+                self._dirty.set()
+                await asyncio.sleep(RETRY_S)
+                continue
+            async with self._heard:
+                self._published = wanted
+                self._heard.notify_all()
+
+
+def route_of(agent: Agent) -> Route:
+    """Ready only while it is healthy: a starting agent gets its requests once it can answer them."""
+    ready = agent.state is AgentState.RUNNING and bool(agent.endpoint)
+    return Route(
+        namespace=agent.namespace,
+        agent=agent.name,
+        agent_id=agent.id,
+        endpoint=agent.endpoint if ready else "",
+        instance=agent.instance_id if ready else "",
+        ready=ready,
+        reason="" if ready else f"agent is {agent.state}" + (f": {agent.detail}" if agent.detail else ""),
+        delivery=agent.workload.delivery,
+        honours_keys=agent.workload.honours_keys,
+        concurrency=agent.workload.concurrency,
+    )

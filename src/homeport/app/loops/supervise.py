@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps every agent as it is wanted: one task per agent drives `run.lifecycle.step`, one follows the runtime.
+
+The only writer of agent records. A record is saved before the command that follows from it is carried, so that a
+server that dies in between finds its own work again (`resume`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from homeport.app.carry import Carried, Carrier
+from homeport.app.eventlog import EventLog
+from homeport.errors import HomeportError, NotFound, Unavailable
+from homeport.flow import mend
+from homeport.heal.restarts import History
+from homeport.interfaces.clock import Clock
+from homeport.interfaces.store import Store
+from homeport.model.agent import Agent, AgentState, Desired, Exit
+from homeport.model.finding import ActionKind
+from homeport.model.instance import InstanceState, InstanceStatus
+from homeport.run.lifecycle import Life, resume, step
+from homeport.run.signals import (
+    Announce,
+    Command,
+    Event,
+    Exited,
+    GiveUp,
+    Report,
+    RestartIn,
+    RestartWanted,
+    StartInstance,
+    Tick,
+    Wanted,
+)
+
+log = structlog.get_logger(__name__)
+
+STARTS_AT_ONCE = 16
+"""More at once only slows each of them down: they compete for the same cores."""
+
+
+@dataclass(slots=True)
+class Charge:
+    """One agent under supervision: its record as last saved, its life, and what waits to be told to it."""
+
+    agent: Agent
+    revision: int
+    life: Life
+    history: History = field(default_factory=History)
+    inbox: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
+    task: asyncio.Task[None] | None = None
+
+
+class Supervisor:
+    def __init__(
+        self, store: Store, carrier: Carrier, events: EventLog, clock: Clock, on_change: Callable[[], None]
+    ) -> None:
+        self._store, self._carrier, self._events, self._clock = store, carrier, events, clock
+        self._on_change = on_change
+        self._charges: dict[tuple[str, str], Charge] = {}
+        self._by_id: dict[str, Charge] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
+        self._changed = asyncio.Condition()
+
+    # ── what the app asks ────────────────────────────────────────────────────────────────────────────────────────
+    def agents(self, namespace: str | None = None) -> list[Agent]:
+        """By name; all namespaces with None."""
+        found = [c.agent for c in self._charges.values() if namespace in (None, c.agent.namespace)]
+        return sorted(found, key=lambda agent: (agent.namespace, agent.name))
+
+    def agent(self, namespace: str, name: str) -> Agent:
+        return self._charge(namespace, name).agent
+
+    async def enlist(self, agent: Agent) -> None:
+        """A new agent, or a new workload for one that exists: saved, then started or restarted as desired."""
+        existing = self._charges.get((agent.namespace, agent.name))
+        if existing is None:
+            now_us = self._clock.now_us()
+            agent = replace(agent, created_at_us=now_us, changed_at_us=now_us)
+            revision = await self._store.put(agent, namespace=agent.namespace, key=agent.name, expected=0)
+            self._take_charge(agent, revision, resume(agent, None, self._clock.monotonic()))
+            return
+        existing.agent = replace(
+            existing.agent, workload=agent.workload, source=agent.source, plan=agent.plan, machine=agent.machine
+        )
+        existing.life = replace(existing.life, health=agent.workload.health, stop_grace=agent.workload.stop_grace)
+        await self._write(existing)
+        existing.inbox.put_nowait(RestartWanted() if agent.desired is Desired.RUNNING else Wanted(agent.desired))
+
+    async def want(self, namespace: str, name: str, desired: Desired, *, restart: bool = False) -> Agent:
+        """Running or stopped; returns once a stop is complete, or the start is under way."""
+        charge = self._charge(namespace, name)
+        charge.inbox.put_nowait(RestartWanted() if restart else Wanted(desired))
+        if desired is Desired.STOPPED:
+            await self.until(namespace, name, (AgentState.STOPPED,))
+        return charge.agent
+
+    async def until(self, namespace: str, name: str, states: tuple[AgentState, ...]) -> Agent:
+        """Waits until the agent is in one of `states`. Raises `NotFound` once it is gone."""
+        async with self._changed:
+            while True:
+                charge = self._charge(namespace, name)
+                if charge.agent.state in states and charge.inbox.empty():
+                    return charge.agent
+                await self._changed.wait()
+
+    async def dismiss(self, namespace: str, name: str) -> Agent:
+        """Stop it and remove its record. Folders and logs are the caller's. Raises `NotFound`."""
+        agent = await self.want(namespace, name, Desired.STOPPED)
+        charge = self._charges.pop((namespace, name))
+        self._by_id.pop(agent.id)
+        if charge.task:
+            charge.task.cancel()
+        await self._store.delete(Agent, namespace, name)
+        await self._notify()
+        return agent
+
+    # ── life of the loop ─────────────────────────────────────────────────────────────────────────────────────────
+    async def run(self) -> None:
+        """Adopt what runs, then follow the runtime until cancelled."""
+        known = await self._known()
+        for stored in await self._store.list(Agent, limit=100_000):
+            status = known.get(stored.record.instance_id)
+            self._take_charge(stored.record, stored.revision, resume(stored.record, status, self._clock.monotonic()))
+        await self._remove_orphans(known)
+        after = 0
+        try:
+            while True:
+                try:
+                    async for event in self._carrier.runtime.events(after):
+                        after = event.seq
+                        self._hear(event.status)
+                except Unavailable as error:
+                    log.warning("runtime.away", error=error.message)
+                    await asyncio.sleep(0.5)
+        finally:
+            tasks = [c.task for c in self._charges.values() if c.task] + list(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _known(self) -> dict[str, InstanceStatus]:
+        while True:
+            try:
+                return {status.instance: status for status in await self._carrier.runtime.list()}
+            except Unavailable as error:
+                log.warning("runtime.away", error=error.message)
+                await asyncio.sleep(0.2)
+
+    async def _remove_orphans(self, known: dict[str, InstanceStatus]) -> None:
+        """Instances of ours that no record claims: a crash between stop and forget, or a record lost."""
+        claimed = {charge.agent.instance_id for charge in self._charges.values()}
+        for instance, status in known.items():
+            if instance in claimed or "-job-" in instance:
+                continue
+            await self._carrier.runtime.stop(instance, grace=1.0)
+            await self._carrier.runtime.forget(instance)
+            log.info("reconcile.orphan_removed", instance=instance, agent=status.agent_id)
+
+    def _hear(self, status: InstanceStatus) -> None:
+        charge = self._by_id.get(status.agent_id)
+        if charge is None or status.state is not InstanceState.EXITED or "-job-" in status.instance:
+            return
+        incarnation = int(status.instance.rpartition("-")[2])
+        exit_ = status.exit or Exit(at_us=self._clock.now_us(), lost=True)
+        charge.inbox.put_nowait(Exited(incarnation, exit_))
+
+    # ── one agent ────────────────────────────────────────────────────────────────────────────────────────────────
+    def _take_charge(self, agent: Agent, revision: int, first: tuple[Life, tuple[Command, ...]]) -> None:
+        life, commands = first
+        charge = Charge(agent, revision, life)
+        self._charges[(agent.namespace, agent.name)] = charge
+        self._by_id[agent.id] = charge
+        charge.task = asyncio.create_task(self._tend(charge, commands), name=f"tend {agent.name}")
+
+    async def _tend(self, charge: Charge, commands: tuple[Command, ...]) -> None:
+        await self._act(charge, commands)
+        while True:
+            due = charge.life.due
+            try:
+                async with asyncio.timeout(None if due is None else max(0.0, due - self._clock.monotonic())):
+                    event = await charge.inbox.get()
+            except TimeoutError:
+                event = Tick()
+            charge.life, commands = step(charge.life, event, self._clock.monotonic())
+            await self._act(charge, commands)
+
+    async def _act(self, charge: Charge, commands: tuple[Command, ...]) -> None:
+        """Save what is new, then do what follows from it."""
+        await self._save(charge)
+        for command in commands:
+            match command:
+                case Announce(type, message):
+                    await self._announce(charge, type, message)
+                case Report(cause, exit_):
+                    charge.inbox.put_nowait(self._mend(charge, cause, exit_))
+                case _:
+                    self._spawn(self._carry(charge, command))
+
+    async def _carry(self, charge: Charge, command: Carried) -> None:
+        try:
+            if isinstance(command, StartInstance):
+                async with self._starts:
+                    answer = await self._carrier.carry(charge.agent, command)
+            else:
+                answer = await self._carrier.carry(charge.agent, command)
+        except HomeportError as error:
+            log.warning("supervise.command_failed", agent=charge.agent.name, command=str(command), error=error.message)
+            return
+        if answer is not None:
+            charge.inbox.put_nowait(answer)
+
+    def _mend(self, charge: Charge, cause: str, exit_: Exit | None) -> Event:
+        action, charge.history = mend(
+            charge.agent,
+            cause,
+            exit_,
+            charge.history,
+            policy=charge.agent.workload.restart,
+            at_us=self._clock.now_us(),
+            now=self._clock.monotonic(),
+        )
+        return RestartIn(action.after_s) if action.kind is ActionKind.RESTART else GiveUp(action.why)
+
+    async def _save(self, charge: Charge) -> None:
+        """Write the record if something that people or a restarted server must know has changed."""
+        life, old = charge.life, charge.agent
+        agent = replace(
+            old,
+            desired=life.desired,
+            state=life.state,
+            incarnation=life.incarnation,
+            endpoint=life.endpoint,
+            detail=life.detail,
+            restarts=life.restarts,
+            last_exit=life.last_exit,
+        )
+        if replace(agent, detail=old.detail) == old and (
+            agent.detail == old.detail or agent.state is AgentState.STARTING
+        ):
+            return
+        agent = replace(agent, changed_at_us=self._clock.now_us())
+        charge.revision = await self._store.put(
+            agent, namespace=agent.namespace, key=agent.name, expected=charge.revision
+        )
+        charge.agent = agent
+        await self._notify()
+
+    async def _announce(self, charge: Charge, type: str, message: str) -> None:
+        agent = charge.agent
+        last = agent.last_exit
+        data: dict[str, str | int | float | bool | None] = {"agent_id": agent.id, "incarnation": agent.incarnation}
+        if type == "agent.exited" and last is not None:
+            data |= {"code": last.code, "signal": last.signal, "oom": last.oom, "lost": last.lost}
+        try:
+            await self._events.append(agent.namespace, type, agent.name, message, data)
+        except HomeportError as error:
+            log.error("supervise.event_not_saved", agent=agent.name, type=type, message=message, error=error.message)
+
+    async def _notify(self) -> None:
+        self._on_change()
+        async with self._changed:
+            self._changed.notify_all()
+
+    def _charge(self, namespace: str, name: str) -> Charge:
+        try:
+            return self._charges[(namespace, name)]
+        except KeyError:
+            raise NotFound(
+                f"there is no agent {name!r} in namespace {namespace!r}",
+                operation="agents",
+                subject=name,
+                hint="homeport list shows those there are",
+            ) from None
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
