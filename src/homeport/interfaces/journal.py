@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,11 +19,23 @@ class Accepted:
 
 
 class Journal(Protocol):
-    async def accept(self, request: StoredRequest) -> Accepted:
-        """Durable when it returns. One with the same (namespace, agent, key) is returned as `existing` instead.
+    """Writes take effect in the order of the calls. Any of them raises `StorageFull` with nothing of it written.
 
-        A request may arrive already IN_FLIGHT (its first lease in the same commit).
-        Raises `StorageFull` with nothing accepted.
+    The two calls of the hot path return futures, so that a caller may go on and look at the result later;
+    a future that is abandoned is still carried out.
+    """
+
+    def accept(self, request: StoredRequest) -> asyncio.Future[Accepted]:
+        """Durable when it is done. One with the same (namespace, agent, key) is returned as `existing` instead.
+
+        A request may arrive already IN_FLIGHT (its first lease in the same commit) with fence and attempts 1.
+        """
+        ...
+
+    def complete(self, request_id: str, fence: int, response: StoredResponse) -> asyncio.Future[bool]:
+        """IN_FLIGHT → COMPLETED, if `fence` is still the current one (else False: the answer came too late).
+
+        May wait a few milliseconds for another write to share its commit with.
         """
         ...
 
@@ -30,21 +43,34 @@ class Journal(Protocol):
         """PENDING → IN_FLIGHT with the next fence and attempt; None if it is not pending any more."""
         ...
 
-    async def complete(self, request_id: str, fence: int, response: StoredResponse) -> bool:
-        """IN_FLIGHT → COMPLETED, if `fence` is still the current one (else False: the answer came too late)."""
+    async def release(
+        self,
+        request_id: str,
+        fence: int,
+        state: RequestState,
+        *,
+        outcome: str,
+        not_before_us: int = 0,
+        attempted: bool = True,
+    ) -> bool:
+        """IN_FLIGHT → PENDING (again, not before), FAILED or DEAD, with the reason. Fenced like `complete`.
+
+        `attempted` False: nothing reached the agent, so this attempt is not counted.
+        """
         ...
 
-    async def release(
-        self, request_id: str, fence: int, state: RequestState, *, outcome: str, not_before_us: int = 0
-    ) -> bool:
-        """IN_FLIGHT → PENDING (again, not before), FAILED or DEAD, with the reason. Fenced like `complete`."""
+    async def replay(self, request_id: str) -> StoredRequest | None:
+        """COMPLETED | FAILED | DEAD → PENDING by a person's wish; None if it is pending or in flight already.
+
+        A stored response is dropped: the next one takes its place.
+        """
         ...
 
     async def pending(self, namespace: str, agent: str, *, limit: int = 100) -> list[StoredRequest]:
         """Oldest first, whether or not their `not_before_us` has come."""
         ...
 
-    async def interrupted(self, *, owner: str, now_us: int) -> list[StoredRequest]:
+    async def interrupted(self, *, owner: str, now_us: int, limit: int = 100) -> list[StoredRequest]:
         """Those in flight whose lease nobody can hold any more: `owner`'s own from before, and overdue ones."""
         ...
 
@@ -59,13 +85,27 @@ class Journal(Protocol):
         after: str = "",
         limit: int = 100,
     ) -> list[StoredRequest]:
-        """Newest first; ids sort by time; `after` continues a page."""
+        """Newest first; ids sort by time; `after` continues a page. Bodies have their size but not their bytes."""
         ...
 
-    async def replay(self, request_id: str) -> StoredRequest | None:
-        """COMPLETED | FAILED | DEAD → PENDING by a person's wish; None if it is pending or in flight already."""
+    async def backlog(self) -> dict[tuple[str, str], int]:
+        """How many are pending, by (namespace, agent); none at all is left out."""
+        ...
+
+    async def counts(self) -> dict[RequestState, int]:
+        """How many there are in each state."""
+        ...
+
+    async def put_note(self, name: str, value: bytes) -> None:
+        """Something small the owner must find again after a restart; replaces the last one. Durable on return."""
+        ...
+
+    async def get_note(self, name: str) -> bytes | None: ...
+
+    def sync_seconds(self) -> float:
+        """Median duration of the last commits; 0 before the first."""
         ...
 
     async def close(self) -> None:
-        """Everything awaited is on disk. Idempotent."""
+        """Everything asked for is on disk. Idempotent."""
         ...

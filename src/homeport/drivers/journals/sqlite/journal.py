@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`interfaces.journal.Journal` on SQLite. Measured: one commit of 16 requests costs little more than one of one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from homeport.drivers.journals.sqlite import opening, operations, queries, rows
+from homeport.drivers.journals.sqlite.writer import Writer
+from homeport.interfaces.journal import Accepted
+from homeport.model.request import RequestState, StoredRequest, StoredResponse
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    path: Path
+    """The database file; `-wal`, `-shm` and `.lock` lie beside it."""
+
+
+class SqliteJournal:
+    """Opening raises `Conflict` when another process owns the file, `HomeportError` when it is damaged or newer."""
+
+    def __init__(self, options: Options) -> None:
+        self._path = options.path
+        self._lock = opening.lock(options.path)
+        try:
+            self._db = opening.open_writer(options.path)
+            self._reader_db = opening.open_reader(options.path)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self._writer = Writer(self._db, options.path)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
+        self._closed = False
+
+    def accept(self, request: StoredRequest) -> asyncio.Future[Accepted]:
+        return self._writer.submit(lambda batch: operations.accept(batch, request))
+
+    def complete(self, request_id: str, fence: int, response: StoredResponse) -> asyncio.Future[bool]:
+        return self._writer.submit(lambda batch: operations.complete(batch, request_id, fence, response), urgent=False)
+
+    async def lease(self, request_id: str, owner: str, until_us: int) -> StoredRequest | None:
+        return await self._writer.submit(lambda batch: operations.lease(batch, request_id, owner, until_us))
+
+    async def release(
+        self,
+        request_id: str,
+        fence: int,
+        state: RequestState,
+        *,
+        outcome: str,
+        not_before_us: int = 0,
+        attempted: bool = True,
+    ) -> bool:
+        return await self._writer.submit(
+            lambda batch: operations.release(batch, request_id, fence, state, outcome, not_before_us, attempted)
+        )
+
+    async def replay(self, request_id: str) -> StoredRequest | None:
+        return await self._writer.submit(lambda batch: operations.replay(batch, request_id))
+
+    async def put_note(self, name: str, value: bytes) -> None:
+        await self._writer.submit(lambda batch: operations.put_note(batch, name, value))
+
+    async def pending(self, namespace: str, agent: str, *, limit: int = 100) -> list[StoredRequest]:
+        return await self._rows(queries.PENDING, (namespace, agent, limit))
+
+    async def interrupted(self, *, owner: str, now_us: int, limit: int = 100) -> list[StoredRequest]:
+        return await self._rows(queries.INTERRUPTED, (owner, now_us, limit))
+
+    async def get(self, request_id: str) -> StoredRequest | None:
+        return await self._read(lambda db: operations.get(db, request_id))
+
+    async def list(
+        self,
+        namespace: str,
+        *,
+        agent: str = "",
+        state: RequestState | None = None,
+        after: str = "",
+        limit: int = 100,
+    ) -> list[StoredRequest]:
+        wanted = {"namespace": namespace, "agent": agent, "state": state.value if state else "", "after": after}
+        return await self._rows(queries.LIST, {**wanted, "limit": limit})
+
+    async def backlog(self) -> dict[tuple[str, str], int]:
+        return await self._read(
+            lambda db: {(namespace, agent): n for namespace, agent, n in db.execute(queries.BACKLOG)}
+        )
+
+    async def counts(self) -> dict[RequestState, int]:
+        found: dict[str, int] = await self._read(lambda db: {state: n for state, n in db.execute(queries.COUNTS)})  # type: ignore[misc]
+        return {state: found.get(state.value, 0) for state in RequestState}
+
+    async def get_note(self, name: str) -> bytes | None:
+        row = await self._read(lambda db: db.execute(queries.GET_NOTE, (name,)).fetchone())
+        return None if row is None else bytes(row[0])
+
+    def sync_seconds(self) -> float:
+        durations = list(self._writer.durations)
+        return statistics.median(durations) if durations else 0.0
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._writer.stop()
+        self._reader.shutdown()
+        self._reader_db.close(True)
+        self._db.close(True)
+        os.close(self._lock)
+
+    async def _rows(self, sql: str, values: Any) -> list[StoredRequest]:  # type: ignore[valid-type]
+        return await self._read(lambda db: [rows.stored(row) for row in db.execute(sql, values)])
+
+    async def _read(self, query: Callable[[apsw.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._read_now, query)
+
+    def _read_now(self, query: Callable[[apsw.Connection], T]) -> T:
+        try:
+            return query(self._reader_db)
+        except apsw.Error as error:
+            raise opening.translate(error, self._path, self._reader_db.system_errno) from error

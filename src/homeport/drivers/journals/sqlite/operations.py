@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The writes, each a function of one transaction."""
+
+from __future__ import annotations
+
+import apsw
+
+from homeport.drivers.journals.sqlite import queries, rows
+from homeport.drivers.journals.sqlite.writer import Batch
+from homeport.interfaces.journal import Accepted
+from homeport.model.request import RequestState, StoredRequest, StoredResponse
+
+
+def accept(batch: Batch, request: StoredRequest) -> Accepted:
+    db = batch.db
+    if request.key:
+        held = db.execute(queries.BY_KEY, (request.namespace, request.agent, request.key)).fetchone()
+        if held is not None:
+            existing = rows.stored(held)
+            return Accepted(existing.id, existing)
+    db.execute(queries.INSERT, rows.request_row(request))
+    if len(request.body.inline) >= rows.ASIDE:
+        db.execute(queries.INSERT_BODY, (db.last_insert_rowid(), request.body.inline))
+    batch.moved("", request.state.value)
+    return Accepted(request.id)
+
+
+def lease(batch: Batch, request_id: str, owner: str, until_us: int) -> StoredRequest | None:
+    batch.db.execute(queries.LEASE, (owner, until_us, request_id))
+    if not batch.db.changes():
+        return None
+    batch.moved("pending", "in_flight")
+    return get(batch.db, request_id)
+
+
+def complete(batch: Batch, request_id: str, fence: int, response: StoredResponse) -> bool:
+    row = batch.db.execute(queries.COMPLETE, (request_id, fence)).fetchone()
+    if row is None:
+        return False
+    batch.db.execute(queries.INSERT_RESPONSE, rows.response_row(row[0], response))
+    batch.moved("in_flight", "completed")
+    return True
+
+
+def release(batch: Batch, request_id: str, fence: int, state: RequestState, outcome: str, not_before_us: int) -> bool:
+    batch.db.execute(queries.RELEASE, (state.value, not_before_us, outcome, int(not attempted), request_id, fence))
+    if not batch.db.changes():
+        return False
+    batch.moved("in_flight", state.value)
+    return True
+
+
+def replay(batch: Batch, request_id: str) -> StoredRequest | None:
+    row = batch.db.execute(queries.FINISHED, (request_id,)).fetchone()
+    if row is None:
+        return None
+    n, state = row
+    batch.db.execute(queries.REPLAY, (n,))
+    batch.db.execute(queries.DROP_RESPONSE, (n,))
+    batch.moved(state, "pending")
+    return get(batch.db, request_id)
+
+
+def put_note(batch: Batch, name: str, value: bytes) -> None:
+    batch.db.execute(queries.PUT_NOTE, (name, value))
+
+
+def get(db: apsw.Connection, request_id: str) -> StoredRequest | None:
+    row = db.execute(queries.BY_ID, (request_id,)).fetchone()
+    return None if row is None else rows.stored(row)

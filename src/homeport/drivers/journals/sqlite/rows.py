@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records to rows and back. Headers are kept as one block of `name:value` lines: no value can hold a line end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from homeport.model.request import Body, Headers, RequestState, StoredRequest, StoredResponse
+
+ASIDE = 2048
+"""Bytes from which a request's body lies in a table of its own."""
+
+
+def pack_headers(headers: Headers) -> bytes:
+    return b"\n".join([name + b":" + value for name, value in headers])
+
+
+def unpack_headers(block: bytes) -> Headers:
+    if not block:
+        return ()
+    return tuple((name, value) for name, _, value in (line.partition(b":") for line in block.split(b"\n")))
+
+
+def request_row(request: StoredRequest) -> tuple[Any, ...]:
+    """In the order of `queries.INSERT`."""
+    body = request.body
+    return (
+        request.id,
+        request.namespace,
+        request.agent,
+        request.method,
+        request.target,
+        pack_headers(request.headers),
+        body.spool,
+        body.size,
+        request.state.value,
+        request.accepted_at_us,
+        request.key,
+        request.fingerprint,
+        request.attempts,
+        request.fence,
+        request.lease_owner,
+        request.lease_until_us,
+        request.not_before_us,
+        request.outcome,
+        None if len(body.inline) >= ASIDE else body.inline,
+    )
+
+
+def response_row(n: int, response: StoredResponse) -> tuple[Any, ...]:
+    """In the order of `queries.INSERT_RESPONSE`."""
+    body = response.body
+    headers = pack_headers(response.headers)
+    return (n, response.status, response.reason, headers, body.spool, body.size, response.at_us, body.inline)
+
+
+def stored(row: tuple[Any, ...]) -> StoredRequest:
+    """From the columns of `queries._REQUEST`, body, `queries._RESPONSE`, response body."""
+    response = None
+    if row[20] is not None:
+        response = StoredResponse(
+            status=row[20],
+            reason=row[21],
+            headers=unpack_headers(row[22]),
+            body=Body(row[26] or b"", row[23], row[24]),
+            at_us=row[25],
+        )
+    return StoredRequest(
+        id=row[1],
+        namespace=row[2],
+        agent=row[3],
+        method=row[4],
+        target=row[5],
+        headers=unpack_headers(row[6]),
+        body=Body(row[19] or b"", row[7], row[8]),
+        state=RequestState(row[9]),
+        accepted_at_us=row[10],
+        key=row[11],
+        fingerprint=row[12],
+        attempts=row[13],
+        fence=row[14],
+        lease_owner=row[15],
+        lease_until_us=row[16],
+        not_before_us=row[17],
+        outcome=row[18],
+        response=response,
+    )

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of the journal. `user_version` counts the migrations that were applied; add to the end, never edit."""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[str, ...] = (
+    # 1: requests, with large bodies aside so that a change of state does not rewrite them.
+    """
+    CREATE TABLE requests (
+      n INTEGER PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      namespace TEXT NOT NULL,
+      agent TEXT NOT NULL,
+      method TEXT NOT NULL,
+      target TEXT NOT NULL,
+      headers BLOB NOT NULL,
+      spool TEXT NOT NULL,
+      size INTEGER NOT NULL,
+      state TEXT NOT NULL,
+      accepted_at_us INTEGER NOT NULL,
+      key TEXT NOT NULL,
+      fingerprint TEXT NOT NULL,
+      attempts INTEGER NOT NULL,
+      fence INTEGER NOT NULL,
+      lease_owner TEXT NOT NULL,
+      lease_until_us INTEGER NOT NULL,
+      not_before_us INTEGER NOT NULL,
+      outcome TEXT NOT NULL,
+      body BLOB
+    ) STRICT;
+    CREATE UNIQUE INDEX requests_key ON requests (namespace, agent, key) WHERE key <> '';
+    CREATE INDEX requests_pending ON requests (namespace, agent, id) WHERE state = 'pending';
+    CREATE INDEX requests_in_flight ON requests (id) WHERE state = 'in_flight';
+    CREATE TABLE bodies (n INTEGER PRIMARY KEY REFERENCES requests (n), body BLOB NOT NULL) STRICT;
+    CREATE TABLE responses (
+      n INTEGER PRIMARY KEY REFERENCES requests (n),
+      status INTEGER NOT NULL,
+      reason TEXT NOT NULL,
+      headers BLOB NOT NULL,
+      spool TEXT NOT NULL,
+      size INTEGER NOT NULL,
+      at_us INTEGER NOT NULL,
+      body BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE counts (state TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE notes (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    """,
+)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may call which agent: the routing table, made quick to ask."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from homeport.gateway.core.message import RequestHead
+from homeport.model.names import DEFAULT_NAMESPACE, LABEL
+from homeport.model.route import Grant, Route, RoutingTable
+
+Key = tuple[str, str]
+"""(namespace, agent name)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`agents` holds names, or "*"."""
+
+    namespace: str
+    agents: tuple[str, ...]
+    token_id: str = ""
+
+    def may_call(self, agent: str) -> bool:
+        return "*" in self.agents or agent in self.agents
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer instead of a service."""
+
+    status: int
+    type: str
+    message: str
+    hint: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        return {"error": {"type": self.type, "message": self.message, "hint": self.hint}}
+
+
+class Routes:
+    """The table the control plane sent last."""
+
+    def __init__(self) -> None:
+        self.revision = -1
+        self.by_key: dict[Key, Route] = {}
+        self._grants: dict[str, Grant] = {}
+
+    def replace(self, table: RoutingTable) -> tuple[Route, ...]:
+        """Take over a newer table; returns the old routes whose instance is not there any more."""
+        before = self.by_key
+        self.revision = table.revision
+        self.by_key = {(route.namespace, route.agent): route for route in table.routes}
+        self._grants = {grant.sha256.lower(): grant for grant in table.grants}
+        return tuple(
+            old
+            for key, old in before.items()
+            if old.instance and ((new := self.by_key.get(key)) is None or new.instance != old.instance)
+        )
+
+    def caller(self, head: RequestHead, *, trusted: bool, now_us: int) -> Caller | Refusal:
+        """From the token, or on the trusted listener from the namespace header."""
+        if trusted:
+            namespace = (head.get(b"x-homeport-namespace") or b"").decode("latin-1") or DEFAULT_NAMESPACE
+            if not LABEL.fullmatch(namespace):
+                return Refusal(400, "UsageError", "X-Homeport-Namespace is not a valid name")
+            return Caller(namespace, ("*",))
+        token = head.get(b"x-homeport-token")
+        if token is None:
+            return Refusal(401, "Denied", "a token is needed", "send it in X-Homeport-Token")
+        digest = hashlib.sha256(token).hexdigest()
+        grant = self._grants.get(digest)
+        if grant is None or not hmac.compare_digest(grant.sha256.lower(), digest):
+            return Refusal(401, "Denied", "the token is not valid", "make one with `homeport token create`")
+        if grant.expires_at_us and grant.expires_at_us <= now_us:
+            return Refusal(401, "Denied", "the token is not valid", "make one with `homeport token create`")
+        return Caller(grant.namespace, grant.agents, grant.token_id)
+
+    def route(self, caller: Caller, agent: str) -> Route | Refusal:
+        if not caller.may_call(agent):
+            return Refusal(403, "Denied", "this token may not call that agent", "ask for a token that names it")
+        route = self.by_key.get((caller.namespace, agent))
+        if route is None:
+            return Refusal(404, "NotFound", "no such agent", "`homeport list` shows the agents there are")
+        return route
+
+
+def split_target(target: str) -> tuple[str, str, str]:
+    """`/agent/NAME/rest?query` → ("agent", NAME, "/rest?query"). Parts that are not there are ""."""
+    path, mark, query = target.partition("?")
+    parts = path.split("/", 3)
+    room = parts[1] if len(parts) > 1 else ""
+    name = parts[2] if len(parts) > 2 else ""
+    rest = "/" + parts[3] if len(parts) > 3 else ""
+    if room == "agent":
+        rest = rest or "/"
+    return room, name, rest + mark + query

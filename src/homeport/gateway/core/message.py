@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP/1.1 messages as the gateway sees them, and which of their headers go further."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from homeport.model.request import Headers
+
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
+    b" upgrade".split()
+)
+_OURS = frozenset(
+    b"content-length expect forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-prefix"
+    b" x-homeport-token x-homeport-namespace x-homeport-request-id x-homeport-fence".split()
+)
+_NOT_FORWARDED = _HOP_BY_HOP | _OURS
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """`length` is the announced body size in bytes, -1 for chunked. `target` is as sent, always ASCII."""
+
+    method: str
+    target: str
+    headers: Headers
+    version: str
+    keep_alive: bool
+    length: int
+    expects_continue: bool = False
+
+    def get(self, name: bytes) -> bytes | None:
+        """The first header of that lower-case name."""
+        return first(self.headers, name)
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """`length` is the body size in bytes, -1 when it is chunked or ends with the connection."""
+
+    status: int
+    reason: str
+    headers: Headers
+    length: int
+
+
+def first(headers: Headers, name: bytes) -> bytes | None:
+    for key, value in headers:
+        if key.lower() == name:
+            return value
+    return None
+
+
+def forwarded(head: RequestHead, *, peer: str, prefix: str) -> Headers:
+    """The end-to-end headers of a request, and where it came from. What the client claims about that is dropped."""
+    named = _named_by_connection(head.headers)
+    kept = [pair for pair in head.headers if (name := pair[0].lower()) not in _NOT_FORWARDED and name not in named]
+    if peer:
+        kept.append((b"X-Forwarded-For", peer.encode()))
+    host = head.get(b"host")
+    if host:
+        kept.append((b"X-Forwarded-Host", host))
+    kept.append((b"X-Forwarded-Proto", b"http"))
+    kept.append((b"X-Forwarded-Prefix", prefix.encode()))
+    return tuple(kept)
+
+
+def relayed(headers: Headers) -> Headers:
+    """The end-to-end headers of a response; its framing is ours to write."""
+    named = _named_by_connection(headers)
+    return tuple(
+        pair
+        for pair in headers
+        if (name := pair[0].lower()) not in _HOP_BY_HOP and name != b"content-length" and name not in named
+    )
+
+
+def _named_by_connection(headers: Headers) -> Iterable[bytes]:
+    names: set[bytes] = set()
+    for name, value in headers:
+        if name.lower() == b"connection":
+            names.update(part.strip().lower() for part in value.split(b","))
+    # A message must not make us drop what says how it is routed or framed.
+    return names - {b"host", b"content-length"}
+
+
+def wait_preference(value: bytes | None, most: float = 300.0) -> float | None:
+    """Seconds of `Prefer: wait=N` (RFC 7240), capped; None where it is absent or not a number."""
+    for part in (value or b"").replace(b";", b",").split(b","):
+        name, _, number = part.strip().partition(b"=")
+        if name.strip().lower() == b"wait":
+            text = number.strip().strip(b'"')
+            return min(float(text), most) if text.isdigit() and len(text) < 10 else None
+    return None

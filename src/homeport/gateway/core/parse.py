@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes to requests and responses, strictly: what two parsers could read in two ways is refused, not guessed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httptools
+
+from homeport.gateway.core.message import RequestHead, ResponseHead
+
+MAX_HEAD = 64 * 1024
+MAX_HEADERS = 200
+
+
+@dataclass(slots=True)
+class HeadRead:
+    head: RequestHead
+
+
+@dataclass(slots=True)
+class BodyRead:
+    data: bytes
+
+
+@dataclass(slots=True)
+class EndRead:
+    pass
+
+
+@dataclass(slots=True)
+class Rejected:
+    """The connection is of no use any more; `status` is the answer it deserves."""
+
+    status: int
+    message: str
+
+
+@dataclass(slots=True)
+class AnswerRead:
+    head: ResponseHead
+
+
+RequestEvent = HeadRead | BodyRead | EndRead | Rejected
+ResponseEvent = AnswerRead | BodyRead | EndRead | Rejected
+_END = EndRead()
+
+
+class _Refusal(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Reader:
+    """What requests and responses share: collecting a head within its caps."""
+
+    def __init__(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_size = 0
+        self._in_head = True
+
+    def on_message_begin(self) -> None:
+        self._headers = []
+        self._head_size = 0
+        self._in_head = True
+
+    def on_header(self, name: bytes, value: bytes | None) -> None:
+        if not self._in_head:
+            return  # a trailer: not forwarded
+        value = value or b""
+        if not name or name[-1] in b" \t" or b"\n" in value or b"\r" in value or b"\0" in value:
+            raise _Refusal(400, "malformed header")
+        self._headers.append((name, value))
+        self._head_size += len(name) + len(value) + 4
+        if len(self._headers) > MAX_HEADERS or self._head_size > MAX_HEAD:
+            raise _Refusal(431, f"more than {MAX_HEADERS} headers or {MAX_HEAD} bytes of them")
+
+    def _values(self, name: bytes) -> list[bytes]:
+        return [value for key, value in self._headers if key.lower() == name]
+
+    def _framing(self) -> int:
+        """The body size, -1 for chunked, -2 when nothing is said."""
+        codings, lengths = self._values(b"transfer-encoding"), self._values(b"content-length")
+        if codings and lengths:
+            raise _Refusal(400, "both Transfer-Encoding and Content-Length")
+        if codings:
+            if len(codings) > 1 or codings[0].strip().lower() != b"chunked":
+                raise _Refusal(501, "a transfer coding other than chunked")
+            return -1
+        if len(lengths) > 1 or (lengths and not lengths[0].isdigit()):
+            raise _Refusal(400, "Content-Length must be one number")
+        return int(lengths[0]) if lengths else -2
+
+
+class RequestReader(_Reader):
+    """Feed it what a client sent; it returns what that means. After `Rejected` it returns nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parser = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._events: list[RequestEvent] = []
+        self._fed_in_head = 0
+        self._broken = False
+
+    @property
+    def between_requests(self) -> bool:
+        return self._in_head and not self._fed_in_head
+
+    def feed(self, data: bytes) -> list[RequestEvent]:
+        if self._broken:
+            return []
+        self._events = events = []
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._reject(501, "protocol upgrades and CONNECT are not supported here")
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            if isinstance(cause, _Refusal):
+                self._reject(cause.status, str(cause))
+            else:
+                self._reject(400, f"not valid HTTP/1.1: {error}")
+        else:
+            if self._in_head:
+                self._fed_in_head += len(data)
+                if self._fed_in_head > MAX_HEAD + len(data):
+                    self._reject(431, f"more than {MAX_HEAD} bytes of headers")
+        return events
+
+    def _reject(self, status: int, message: str) -> None:
+        self._broken = True
+        self._events.append(Rejected(status, message))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._target = b""
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+        if len(self._target) > 16 * 1024:
+            raise _Refusal(414, "the target is longer than 16 KiB")
+
+    def on_headers_complete(self) -> None:
+        version = self._parser.get_http_version()
+        if version not in ("1.0", "1.1"):
+            raise _Refusal(505, "only HTTP/1.0 and HTTP/1.1")
+        length = self._framing()
+        if length == -1 and version == "1.0":
+            raise _Refusal(400, "Transfer-Encoding in HTTP/1.0")
+        hosts = len(self._values(b"host"))
+        if hosts > 1 or (not hosts and version == "1.1"):
+            raise _Refusal(400, "exactly one Host header is needed")
+        if not self._target.startswith(b"/") or not self._target.isascii():
+            raise _Refusal(400, "the target must be a path")
+        expect = self._values(b"expect")
+        if expect and (len(expect) > 1 or expect[0].lower() != b"100-continue"):
+            raise _Refusal(417, "the only expectation met here is 100-continue")
+        self._in_head = False
+        self._fed_in_head = 0
+        self._events.append(
+            HeadRead(
+                RequestHead(
+                    self._parser.get_method().decode(),
+                    self._target.decode(),
+                    tuple(self._headers),
+                    version,
+                    self._parser.should_keep_alive(),
+                    max(length, -1),
+                    bool(expect) and length != 0 and length != -2,
+                )
+            )
+        )
+
+    def on_body(self, data: bytes) -> None:
+        self._events.append(BodyRead(data))
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        self._events.append(_END)
+
+
+class ResponseReader(_Reader):
+    """Feed it what an agent sent in answer to one request of `method`."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__()
+        self._parser = httptools.HttpResponseParser(self)
+        self._bodiless = method == "HEAD"
+        self._reason = ""
+        self._events: list[ResponseEvent] = []
+        self._until_eof = False
+        self.started = False
+        self.ended = False
+        self.keep_alive = False
+
+    def feed(self, data: bytes) -> list[ResponseEvent]:
+        self._events = events = []
+        if self.ended:
+            self.keep_alive = False  # more than was asked for: never reuse this connection
+            return events
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            events.append(Rejected(502, "the agent switched protocols"))
+        except httptools.HttpParserError as error:
+            if not self.ended:
+                events.append(Rejected(502, f"the agent's answer is not valid HTTP/1.1: {error.__context__ or error}"))
+            self.keep_alive = False
+        return events
+
+    def eof(self) -> bool:
+        """The connection ended cleanly: True if that completes the response."""
+        return self._until_eof and not self.ended
+
+    def on_status(self, status: bytes) -> None:
+        self._reason += status.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        if self.ended:
+            raise _Refusal(502, "more than one answer")
+        status = self._parser.get_status_code()
+        if 100 <= status < 200:
+            self._reason = ""
+            if status == 101:
+                raise _Refusal(502, "the agent switched protocols")
+            return
+        length = self._framing()
+        bodiless = self._bodiless or status in (204, 304)
+        self.started = True
+        self._in_head = False
+        self._until_eof = length == -2 and not bodiless
+        self._events.append(
+            AnswerRead(ResponseHead(status, self._reason, tuple(self._headers), -1 if length < 0 else length))
+        )
+        if self._bodiless:
+            # The parser would wait for a body that HEAD never has: this connection is not used again.
+            self.ended = True
+            self._events.append(_END)
+        else:
+            self.keep_alive = self._parser.should_keep_alive() and not self._until_eof
+
+    def on_body(self, data: bytes) -> None:
+        if not self._bodiless:
+            self._events.append(BodyRead(data))
+
+    def on_message_complete(self) -> None:
+        if self.started and not self.ended and not self._until_eof:
+            self.ended = True
+            self._events.append(_END)
