@@ -27,7 +27,7 @@ from homeport.model.machine import Machine
 from homeport.model.plan import Offer, Plan
 from homeport.model.requirements import Requirements
 from homeport.model.source import Source
-from homeport.model.workload import RestartPolicy, Workload
+from homeport.model.workload import Workload
 from homeport.plan import make_plan
 from homeport.provision import provision
 from homeport.run.workload import install_job, workload_of
@@ -174,11 +174,11 @@ def agent_of(order: Order, machine: Machine, code: str) -> Agent:
 
 # ── watch → heal ─────────────────────────────────────────────────────────────────────────────────────────────────
 def mend(
-    agent: Agent, cause: str, exit_: Exit | None, history: History, *, policy: RestartPolicy, at_us: int, now: float
+    agent: Agent, cause: str, exit_: Exit | None, history: History, *, healthy_s: float, at_us: int
 ) -> tuple[Action, History]:
     """An agent is down: what was seen becomes a finding, the finding an action. The app carries it out."""
     finding = agent_down(agent.namespace, agent.name, cause, exit_, at_us)
-    return decide(finding, policy, history, now)
+    return decide(finding, agent.workload.restart, history, healthy_s)
 
 
 def wish_of(order: Order) -> dict[str, Any]:

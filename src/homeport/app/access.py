@@ -39,7 +39,7 @@ class Access:
         """On the very first start: an admin token, written to `file` (0600) and returned to be shown once."""
         if self._tokens:
             return None
-        token, text = await self.create(
+        _, text = await self.create(
             Actor("homeport", DEFAULT_NAMESPACE, Role.ADMIN), role=Role.ADMIN, label="first admin"
         )
         fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -60,12 +60,7 @@ class Access:
         decision = await self._policy.decide(
             PACKAGE,
             {
-                "actor": {
-                    "id": actor.id,
-                    "role": str(actor.role),
-                    "namespace": actor.namespace,
-                    "agents": list(token.agents) if token else [],
-                },
+                "actor": _described(actor, token),
                 "verb": verb,
                 "namespace": actor.namespace,
                 "subject": subject,
@@ -132,12 +127,7 @@ class Access:
         for token in self._tokens.values():
             if not self._valid(token):
                 continue
-            actor = {
-                "id": token.id,
-                "role": str(token.role),
-                "namespace": token.namespace,
-                "agents": list(token.agents),
-            }
+            actor = _described(Actor(token.id, token.namespace, token.role), token)
             everything = token.role is not Role.AGENT and not token.agents
             allowed = [
                 name
@@ -156,6 +146,12 @@ class Access:
 
     def _valid(self, token: Token) -> bool:
         return not token.revoked and not 0 < token.expires_at_us <= self._clock.now_us()
+
+
+def _described(actor: Actor, token: Token | None) -> dict[str, object]:
+    """The actor as the policy sees it."""
+    agents = list(token.agents) if token else []
+    return {"id": actor.id, "role": str(actor.role), "namespace": actor.namespace, "agents": agents}
 
 
 def _digest(text: str) -> str:

@@ -137,7 +137,12 @@ class LocalHouse:
 
     async def until_settled(self, order: Order) -> Agent:
         try:
-            agent = await self.supervisor.until(order.namespace, order.plan.name, SETTLED)
+            patience = self.supervisor.agent(order.namespace, order.plan.name).workload.health.start_period
+            async with asyncio.timeout(patience):
+                agent = await self.supervisor.until(order.namespace, order.plan.name, SETTLED)
+        except TimeoutError:
+            agent = self.supervisor.agent(order.namespace, order.plan.name)
+            agent = replace(agent, detail=agent.detail or f"not healthy within {patience:g} s")
         except NotFound:
             raise Unhealthy("the agent was removed while it started", operation="up", subject=order.plan.name) from None
         if agent.state is AgentState.RUNNING:

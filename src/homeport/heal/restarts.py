@@ -14,23 +14,22 @@ from homeport.model.workload import RestartPolicy
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Monotonic seconds of the failures that still count."""
+    """Failures in a row, with no healthy stretch of the policy's window between them."""
 
-    failures: tuple[float, ...] = ()
+    failures: int = 0
 
 
-def decide(finding: Finding, policy: RestartPolicy, history: History, now: float) -> tuple[Action, History]:
-    """What to do about an agent that is down, and the history with this failure in it."""
-    failures = (*(at for at in history.failures if now - at <= policy.window), now)
-    count = len(failures)
+def decide(finding: Finding, policy: RestartPolicy, history: History, healthy_s: float) -> tuple[Action, History]:
+    """What to do about an agent that is down after `healthy_s` healthy seconds, and the history with this failure."""
+    count = 1 if healthy_s >= policy.window else history.failures + 1
 
     def action(kind: ActionKind, why: str, after_s: float = 0.0) -> tuple[Action, History]:
-        return Action(kind, finding.namespace, finding.agent, why, after_s), History(failures)
+        return Action(kind, finding.namespace, finding.agent, why, after_s), History(count)
 
     if not policy.enabled:
         return action(ActionKind.QUARANTINE, f"restarts are off; it is down because: {finding.detail}")
     if count > policy.max_restarts:
-        why = f"crash loop: {count} failures within {policy.window:g} s; the last: {finding.detail}"
+        why = f"crash loop: {count} failures, never {policy.window:g} s healthy in between; the last: {finding.detail}"
         return action(ActionKind.QUARANTINE, why)
     delay = min(policy.delay * 2 ** (count - 1), policy.max_delay)
     return action(ActionKind.RESTART, finding.detail, delay)

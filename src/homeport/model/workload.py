@@ -44,8 +44,8 @@ class HealthCheck:
 class RestartPolicy:
     """Restart after an exit or lost health, with exponential backoff between `delay` and `max_delay` seconds.
 
-    `max_restarts` exits within `window` seconds of each other are a crash loop: restarts stop, the agent is
-    `crashed` until somebody starts it.
+    More than `max_restarts` failures with no healthy stretch of `window` seconds between them are a crash loop:
+    restarts stop, the agent is `crashed` until somebody starts it.
     """
 
     enabled: bool = True

@@ -62,6 +62,7 @@ class Life:
     restarts: int = 0
     last_exit: Exit | None = None
     started_at: float = 0.0
+    ready_at: float | None = None
     probe_failures: int = 0
     probing: bool = False
     due: float | None = None
@@ -105,6 +106,7 @@ def _launch(life: Life, now: float) -> Step:
         probe_failures=0,
         probing=False,
         started_at=now,
+        ready_at=None,
         due=None,
     )
     return life, (StartInstance(life.incarnation),)
@@ -151,7 +153,7 @@ def _start_failed(life: Life, message: str, retry: bool, now: float) -> Step:
         return (life, (StopInstance(life.incarnation, life.stop_grace),)) if retry else _ended(life, now)
     if retry:  # the runtime did not answer: the same incarnation again, which is idempotent, and nobody's fault
         return replace(life, due=now + RETRY_RUNTIME_S, detail=message), ()
-    return _down(life, f"could not be started: {message}", None)
+    return _down(life, f"could not be started: {message}", None, now)
 
 
 def _exited(life: Life, exit_: Exit, now: float) -> Step:
@@ -161,7 +163,7 @@ def _exited(life: Life, exit_: Exit, now: float) -> Step:
         life, commands = _ended(life, now)
         return life, forget + commands
     cause = life.detail if life.state is AgentState.UNHEALTHY else exit_.reason()
-    life, commands = _down(life, cause, exit_)
+    life, commands = _down(life, cause, exit_, now)
     return life, (*forget, Announce("agent.exited", exit_.reason()), *commands)
 
 
@@ -174,17 +176,25 @@ def _ended(life: Life, now: float) -> Step:
     return stopped, (Announce("agent.stopped", "stopped as asked"),)
 
 
-def _down(life: Life, cause: str, exit_: Exit | None) -> Step:
+def _down(life: Life, cause: str, exit_: Exit | None, now: float) -> Step:
+    healthy_s = 0.0 if life.ready_at is None else now - life.ready_at
     life = replace(life, endpoint="", detail=cause, due=None)
     if life.desired is Desired.STOPPED:
         return replace(life, state=AgentState.STOPPED), (Announce("agent.stopped", cause),)
-    return replace(life, state=AgentState.RESTARTING), (Report(cause, exit_),)
+    return replace(life, state=AgentState.RESTARTING), (Report(cause, healthy_s, exit_),)
 
 
 def _probed(life: Life, ok: bool, detail: str, now: float) -> Step:
     match life.state, ok:
         case AgentState.STARTING, True:
-            ready = replace(life, state=AgentState.RUNNING, probe_failures=0, due=now + life.health.interval, detail="")
+            ready = replace(
+                life,
+                state=AgentState.RUNNING,
+                probe_failures=0,
+                ready_at=now,
+                due=now + life.health.interval,
+                detail="",
+            )
             return ready, (Announce("agent.ready", f"healthy after {now - life.started_at:.2f} s"),)
         case AgentState.STARTING, False:
             if now - life.started_at > life.health.start_period:
@@ -238,6 +248,7 @@ def resume(agent: Agent, status: InstanceStatus | None, now: float) -> Step:
         restarts=agent.restarts,
         last_exit=agent.last_exit,
         started_at=now,
+        ready_at=now if agent.state is AgentState.RUNNING else None,
     )
     if life.state is AgentState.RESTARTING:
         return replace(life, due=now), ()

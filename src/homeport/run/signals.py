@@ -111,9 +111,10 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """It is down and should not be. The answer is `RestartIn` or `GiveUp`."""
+    """It is down and should not be. The answer is `RestartIn` or `GiveUp`. `healthy_s`: how long it was well before."""
 
     cause: str
+    healthy_s: float
     exit: Exit | None = None
 
 

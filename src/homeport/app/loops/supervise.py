@@ -106,7 +106,8 @@ class Supervisor:
         async with self._changed:
             while True:
                 charge = self._charge(namespace, name)
-                if charge.agent.state in states and charge.inbox.empty():
+                settled = charge.inbox.empty() and charge.life.state == charge.agent.state
+                if settled and charge.agent.state in states:
                     return charge.agent
                 await self._changed.wait()
 
@@ -198,8 +199,8 @@ class Supervisor:
             match command:
                 case Announce(type, message):
                     await self._announce(charge, type, message)
-                case Report(cause, exit_):
-                    charge.inbox.put_nowait(self._mend(charge, cause, exit_))
+                case Report():
+                    charge.inbox.put_nowait(self._mend(charge, command))
                 case _:
                     self._spawn(self._carry(charge, command))
 
@@ -216,15 +217,14 @@ class Supervisor:
         if answer is not None:
             charge.inbox.put_nowait(answer)
 
-    def _mend(self, charge: Charge, cause: str, exit_: Exit | None) -> Event:
+    def _mend(self, charge: Charge, down: Report) -> Event:
         action, charge.history = mend(
             charge.agent,
-            cause,
-            exit_,
+            down.cause,
+            down.exit,
             charge.history,
-            policy=charge.agent.workload.restart,
+            healthy_s=down.healthy_s,
             at_us=self._clock.now_us(),
-            now=self._clock.monotonic(),
         )
         return RestartIn(action.after_s) if action.kind is ActionKind.RESTART else GiveUp(action.why)
 

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control plane: each verb authorized, carried out, audited. Implements `app.control.Control`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from homeport.app.access import Access
+from homeport.app.control import Actor
+from homeport.app.deployments import Deployments
+from homeport.app.eventlog import EventLog
+from homeport.app.house import LocalHouse
+from homeport.app.loops.publish import Publisher
+from homeport.app.loops.supervise import Supervisor
+from homeport.errors import NotFound, UsageError
+from homeport.gateway.control_client import GatewayControl
+from homeport.interfaces.audit import Audit, AuditEntry
+from homeport.interfaces.runtime import Runtime
+from homeport.interfaces.secrets import Secrets
+from homeport.model.agent import Agent, Desired
+from homeport.model.deployment import Deployment
+from homeport.model.event import Event
+from homeport.model.instance import LogLine
+from homeport.model.names import check_name
+from homeport.model.plan import Plan
+from homeport.model.request import RequestState
+from homeport.model.token import Role, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    access: Access
+    supervisor: Supervisor
+    deployments: Deployments
+    publisher: Publisher
+    gateway: GatewayControl
+    house: LocalHouse
+    runtime: Runtime
+    events_log: EventLog
+    secrets: Secrets
+    audit_trail: Audit
+    about: Callable[[], dict[str, Any]]
+
+    async def authenticate(self, token: str) -> Actor:
+        return await self.access.authenticate(token)
+
+    async def status(self, actor: Actor) -> dict[str, Any]:
+        await self.access.require(actor, "server.read")
+        confinement = await self.runtime.confinement()
+        return {
+            **self.about(),
+            "agents": len(self.supervisor.agents(actor.namespace)),
+            "confinement": {
+                "level": confinement.level,
+                "enforced": list(confinement.enforced),
+                "missing": list(confinement.missing),
+                "hint": confinement.hint,
+            },
+        }
+
+    # ── deployments ──────────────────────────────────────────────────────────────────────────────────────────────
+    async def deploy(
+        self, actor: Actor, plan: Plan, *, replace: bool = False, env: dict[str, str] | None = None
+    ) -> Deployment:
+        await self.access.require(actor, "deployments.write", plan.name)
+        check_name(plan.name)
+        existing = next((a for a in self.supervisor.agents(actor.namespace) if a.name == plan.name), None)
+        return await self.deployments.start(actor.namespace, plan, existing, replace=replace, env=env or {})
+
+    async def deployment(self, actor: Actor, deployment_id: str) -> Deployment:
+        await self.access.require(actor, "deployments.read", deployment_id)
+        return await self.deployments.get(actor.namespace, deployment_id)
+
+    async def cancel_deployment(self, actor: Actor, deployment_id: str) -> Deployment:
+        await self.access.require(actor, "deployments.write", deployment_id)
+        return await self.deployments.cancel(actor.namespace, deployment_id)
+
+    # ── agents ───────────────────────────────────────────────────────────────────────────────────────────────────
+    async def agents(self, actor: Actor) -> list[Agent]:
+        await self.access.require(actor, "agents.read")
+        return self.supervisor.agents(actor.namespace)
+
+    async def agent(self, actor: Actor, name: str) -> Agent:
+        await self.access.require(actor, "agents.read", name)
+        return self.supervisor.agent(actor.namespace, name)
+
+    async def start(self, actor: Actor, name: str) -> Agent:
+        await self.access.require(actor, "agents.write", name)
+        return await self.supervisor.want(actor.namespace, name, Desired.RUNNING)
+
+    async def stop(self, actor: Actor, name: str) -> Agent:
+        await self.access.require(actor, "agents.write", name)
+        agent = await self.supervisor.want(actor.namespace, name, Desired.STOPPED)
+        await self.publisher.settled()
+        return agent
+
+    async def restart(self, actor: Actor, name: str) -> Agent:
+        await self.access.require(actor, "agents.write", name)
+        return await self.supervisor.want(actor.namespace, name, Desired.RUNNING, restart=True)
+
+    async def remove(self, actor: Actor, name: str, *, keep_data: bool = False) -> None:
+        await self.access.require(actor, "agents.write", name)
+        agent = await self.supervisor.dismiss(actor.namespace, name)
+        await self.publisher.settled()
+        if not keep_data:
+            await self.runtime.remove_logs(agent.id)
+        await self.house.remove_agent_folder(agent.id, keep_data=keep_data)
+        await self.events_log.append(actor.namespace, "agent.removed", name, "removed as asked")
+
+    async def logs(
+        self, actor: Actor, name: str, *, tail: int = 0, since_us: int = 0, follow: bool = False
+    ) -> AsyncIterator[LogLine]:
+        await self.access.require(actor, "logs.read", name)
+        agent = self.supervisor.agent(actor.namespace, name)
+        async for line in self.runtime.logs(agent.id, tail=tail, since_us=since_us, follow=follow):
+            yield line
+
+    async def events(
+        self, actor: Actor, *, after: str = "", follow: bool = False, subject: str = "", limit: int = 1000
+    ) -> AsyncIterator[Event]:
+        await self.access.require(actor, "events.read", subject)
+        async for event in self.events_log.stream(
+            actor.namespace, after=after, follow=follow, subject=subject, limit=limit
+        ):
+            yield event
+
+    # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────
+    async def requests(
+        self, actor: Actor, *, agent: str = "", state: str = "", after: str = "", limit: int = 100
+    ) -> list[dict[str, Any]]:
+        await self.access.require(actor, "requests.read", agent)
+        if state and state not in {str(known) for known in RequestState}:
+            raise UsageError(f"no request state {state!r}", hint=f"one of: {', '.join(RequestState)}")
+        return await self.gateway.requests(
+            namespace=actor.namespace, agent=agent, state=state, after=after, limit=limit
+        )
+
+    async def request(self, actor: Actor, request_id: str) -> dict[str, Any]:
+        await self.access.require(actor, "requests.bodies", request_id)
+        return self._own(actor, await self.gateway.request(request_id), request_id)
+
+    async def replay(self, actor: Actor, request_id: str) -> dict[str, Any]:
+        await self.access.require(actor, "requests.write", request_id)
+        self._own(actor, await self.gateway.request(request_id), request_id)
+        return await self.gateway.replay(request_id)
+
+    @staticmethod
+    def _own(actor: Actor, request: dict[str, Any], request_id: str) -> dict[str, Any]:
+        if request.get("namespace") != actor.namespace:
+            raise NotFound(f"there is no request {request_id!r}", subject=request_id, hint="homeport requests list")
+        return request
+
+    # ── tokens, secrets, audit ───────────────────────────────────────────────────────────────────────────────────
+    async def create_token(
+        self, actor: Actor, *, role: Role, label: str = "", agents: tuple[str, ...] = (), ttl_s: float = 0
+    ) -> tuple[Token, str]:
+        await self.access.require(actor, "tokens.write", label)
+        created = await self.access.create(actor, role=role, label=label, agents=agents, ttl_s=ttl_s)
+        self.publisher.changed()
+        await self.publisher.settled()
+        return created
+
+    async def tokens(self, actor: Actor) -> list[Token]:
+        await self.access.require(actor, "tokens.read")
+        return self.access.tokens(actor.namespace)
+
+    async def revoke_token(self, actor: Actor, token_id: str) -> Token:
+        await self.access.require(actor, "tokens.write", token_id)
+        token = await self.access.revoke(actor.namespace, token_id)
+        self.publisher.changed()
+        await self.publisher.settled()
+        return token
+
+    async def put_secret(self, actor: Actor, name: str, value: str) -> None:
+        await self.access.require(actor, "secrets.write", name)
+        await self.secrets.put(actor.namespace, name, value)
+
+    async def secret_names(self, actor: Actor) -> list[str]:
+        await self.access.require(actor, "secrets.read")
+        return await self.secrets.names(actor.namespace)
+
+    async def delete_secret(self, actor: Actor, name: str) -> bool:
+        await self.access.require(actor, "secrets.write", name)
+        return await self.secrets.delete(actor.namespace, name)
+
+    async def audit(self, actor: Actor, *, after: int = 0, limit: int = 100) -> list[AuditEntry]:
+        await self.access.require(actor, "audit.read")
+        entries = await self.audit_trail.entries(after=after, limit=limit)
+        return [entry for entry in entries if entry.namespace == actor.namespace]
+
+    async def audit_verify(self, actor: Actor) -> int:
+        await self.access.require(actor, "audit.read")
+        return await self.audit_trail.verify()
