@@ -90,6 +90,9 @@ class Deployments:
             await self._durable.cancel(deployment_id)
         return deployment
 
+    def under_way(self) -> bool:
+        return bool(self._followers)
+
     async def close(self) -> None:
         for task in self._followers.values():
             task.cancel()

@@ -67,6 +67,8 @@ class Supervisor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
         self._changed = asyncio.Condition()
+        self.adopted = asyncio.Event()
+        """Set once every recorded agent is under supervision again."""
 
     # ── what the app asks ────────────────────────────────────────────────────────────────────────────────────────
     def agents(self, namespace: str | None = None) -> list[Agent]:
@@ -129,6 +131,8 @@ class Supervisor:
         for stored in await self._store.list(Agent, limit=100_000):
             status = known.get(stored.record.instance_id)
             self._take_charge(stored.record, stored.revision, resume(stored.record, status, self._clock.monotonic()))
+        self.adopted.set()
+        self._on_change()
         await self._remove_orphans(known)
         after = 0
         try:

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control plane as a running thing: opened from settings, its loops started in order, closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+
+from homeport import __version__
+from homeport.app.access import Access
+from homeport.app.carry import Carrier
+from homeport.app.compose import clouds, executor_id, fetchers
+from homeport.app.deployments import Deployments
+from homeport.app.eventlog import EventLog
+from homeport.app.house import LocalHouse
+from homeport.app.loops.publish import Publisher
+from homeport.app.loops.retain import retain
+from homeport.app.loops.supervise import Supervisor
+from homeport.app.service import Service
+from homeport.gateway.control_client import GatewayControl
+from homeport.interfaces.extension_points import driver
+from homeport.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class ControlPlane:
+    """`async with ControlPlane(settings) as service`. Raises `Conflict` where another server owns the state."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._started = time.time()
+        self.first_token: str | None = None
+        self.failed: asyncio.Future[None]
+
+    async def __aenter__(self) -> Service:
+        try:
+            return await self._open()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._stack.aclose()
+
+    async def _open(self) -> Service:
+        settings, paths = self._settings, self._settings.paths
+        paths.create()
+        self.failed = asyncio.get_running_loop().create_future()
+        clock, ids = driver("clock", "system")(), driver("ids", "ulid")()
+        probe = self._made("probe", "http")
+        store = await self._opened("store", "sqlite", path=paths.state / "state.db")
+        audit = await self._opened("audit", "file", path=paths.state / "audit.jsonl")
+        policy = self._made("policy", "rego")
+        self._stack.push_async_callback(policy.close)
+        sealer = self._made("sealer", "fernet", key_file=paths.key)
+        secrets = self._made("secrets", "sealed", store=store, sealer=sealer)
+        runtime = self._made("runtime", settings.runtime, keeper_socket=paths.keeper_socket, logs=paths.logs)
+        self._stack.push_async_callback(runtime.close)
+        durable = self._made(
+            "durable", "dbos",
+            database=paths.state / "durable.db", lock=paths.state / "durable.lock",
+            application_version=__version__, executor_id=executor_id(),
+        )  # fmt: skip
+
+        events = EventLog(store, clock, ids)
+        access = Access(store, policy, audit, clock, ids)
+        await access.load()
+        self.first_token = await access.first_token(paths.admin_token)
+        gateway = GatewayControl(paths.gateway_socket)
+        publisher = Publisher(gateway, clock, lambda: supervisor.agents(), access.grants)
+        carrier = Carrier(runtime, probe, secrets, paths, clock)
+        supervisor = Supervisor(store, carrier, events, clock, publisher.changed)
+        house = LocalHouse(sys.executable, paths, clouds(settings), fetchers(settings), runtime, supervisor, events)
+        deployments = Deployments(durable, store, events, clock, ids, house)
+
+        await self._loop("supervise", supervisor.run())
+        await supervisor.adopted.wait()
+        await self._loop("publish", publisher.run())
+        await self._loop("retain", retain(store, clock))
+        await durable.launch()
+        self._stack.push_async_callback(durable.close)
+        await deployments.resume()
+        self._stack.push_async_callback(deployments.close)
+        return Service(
+            access, supervisor, deployments, publisher, gateway, house, runtime, events, secrets, audit, self._about
+        )
+
+    def _about(self) -> dict[str, Any]:
+        settings = self._settings
+        return {
+            "version": __version__,
+            "started_at": self._started,
+            "listen": {"api": settings.api_listen, "gateway": settings.gateway_listen},
+            "paths": {
+                "state": str(settings.paths.state),
+                "logs": str(settings.paths.logs),
+                "admin_token": str(settings.paths.admin_token),
+            },
+        }
+
+    def _made(self, point: str, name: str, **options: Any) -> Any:
+        """A driver with its frozen Options, which sit beside it."""
+        cls = driver(point, name)
+        extra = {key: options.pop(key) for key in ("store", "sealer") if key in options}
+        module = sys.modules[cls.__module__]
+        return cls(module.Options(**options), **extra)
+
+    async def _opened(self, point: str, name: str, **options: Any) -> Any:
+        cls = driver(point, name)
+        opened = await cls.open(sys.modules[cls.__module__].Options(**options))
+        self._stack.push_async_callback(opened.close)
+        return opened
+
+    async def _loop(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run until closed. A loop that fails takes the process down: the keeper starts a fresh one."""
+
+        async def watched() -> None:
+            try:
+                await work
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.exception("loop.failed", loop=name)
+                if not self.failed.done():
+                    self.failed.set_exception(error)
+
+        task = asyncio.create_task(watched(), name=name)
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stack.push_async_callback(stop)
