@@ -35,17 +35,16 @@ class Access:
         for stored in await self._store.list(Token, limit=100_000):
             self._tokens[stored.record.sha256] = stored.record
 
-    async def first_token(self, file: Path) -> str | None:
-        """On the very first start: an admin token, written to `file` (0600) and returned to be shown once."""
+    async def first_token(self, file: Path) -> None:
+        """On the very first start: an admin token, written to `file` (0600). It is nowhere else, and in no log."""
         if self._tokens:
-            return None
+            return
         _, text = await self.create(
             Actor("homeport", DEFAULT_NAMESPACE, Role.ADMIN), role=Role.ADMIN, label="first admin"
         )
         fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(fd, "w") as out:
             out.write(text + "\n")
-        return text
 
     async def authenticate(self, text: str) -> Actor:
         """Raises `Denied`, without saying whether the token is unknown, expired or revoked."""

@@ -37,7 +37,6 @@ class ControlPlane:
         self._settings = settings
         self._stack = AsyncExitStack()
         self._started = time.time()
-        self.first_token: str | None = None
         self.failed: asyncio.Future[None]
 
     async def __aenter__(self) -> Service:
@@ -73,9 +72,9 @@ class ControlPlane:
         events = EventLog(store, clock, ids)
         access = Access(store, policy, audit, clock, ids)
         await access.load()
-        self.first_token = await access.first_token(paths.admin_token)
+        await access.first_token(paths.admin_token)
         gateway = GatewayControl(paths.gateway_socket)
-        publisher = Publisher(gateway, clock, lambda: supervisor.agents(), access.grants)
+        publisher = Publisher(gateway, clock, lambda: supervisor.agents(), access.grants)  # noqa: PLW0108  (made just below)
         carrier = Carrier(runtime, probe, secrets, paths, clock)
         supervisor = Supervisor(store, carrier, events, clock, publisher.changed)
         house = LocalHouse(sys.executable, paths, clouds(settings), fetchers(settings), runtime, supervisor, events)

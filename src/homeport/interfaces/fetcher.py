@@ -15,7 +15,8 @@ Progress = Callable[[str], None]
 class FileView(Protocol):
     """What analysis sees. Paths are relative, with "/", valid UTF-8, never absolute, without "..".
 
-    Symbolic links, submodules and special files are not in it; `skipped` says how many were left out, and why.
+    Symbolic links, submodules and special files are not in it; `skipped` says what was left out, and why: one line
+    for each reason, with how many and the first few names.
     """
 
     source: Source
@@ -26,7 +27,7 @@ class FileView(Protocol):
         ...
 
     def read(self, path: str, limit: int = 262_144) -> bytes:
-        """At most `limit` bytes. Raises `NotFound` for a path that is not an entry."""
+        """At most `limit` bytes. Raises `NotFound` for a path that is not an entry, `StalePlan` if the file changed."""
         ...
 
     def read_many(self, paths: Sequence[str], limit: int = 262_144) -> dict[str, bytes]:

@@ -28,7 +28,8 @@ class Requirements:
     """`None` means that nothing in the source says so and no default is honest.
 
     `start` is an argv, never a shell string; `$NAME` words in it are replaced from the agent's environment.
-    `install` names the dependency files to install before the first start, in order.
+    `install` names the dependency files to install before the first start, in order. `env` names the variables it
+    asks for. `name` is what it calls itself.
     """
 
     ecosystem: Inferred[Ecosystem]
@@ -44,3 +45,4 @@ class Requirements:
     env: tuple[str, ...] = ()
     looked_for: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    name: Inferred[str] | None = None

@@ -17,7 +17,8 @@ class Source:
     """What was asked for and what exactly was read.
 
     `digest` is the SHA-256 over the sorted (path, mode, blob id) list of the bounded view: it moves exactly when
-    something the analysis could see has moved. `commit` is the Git commit, or "" for a plain folder.
+    something the analysis could see has moved. `commit` is the Git commit, or "" for a plain folder. With a `subdir`
+    the view and what is exported begin there: every path is relative to it.
     """
 
     kind: SourceKind
@@ -30,7 +31,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class SourceEntry:
-    """One file of a view. `size` in bytes; `executable` from the Git mode; links and submodules are not entries."""
+    """One file of a view. `executable` from the mode; links and submodules are not entries.
+
+    `size` in bytes; -1 for a file too large to be fetched for a look: `read` gives nothing of it, `export` all.
+    """
 
     path: str
     size: int

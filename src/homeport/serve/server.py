@@ -48,12 +48,7 @@ async def serve(settings: Settings, sockets: dict[str, socket.socket]) -> None:
             for name, sock in sockets.items()
         ]
         running = [asyncio.create_task(door.serve(sockets=[sock])) for door, sock in doors]
-        if plane.first_token:
-            print(
-                f"admin token (shown this once, kept in {settings.paths.admin_token}): {plane.first_token}",
-                file=sys.stderr, flush=True,
-            )  # fmt: skip
-        while not all(door.started for door, _ in doors):
+        while not all(door.started for door, _ in doors):  # noqa: ASYNC110  (uvicorn has no event for it)
             await asyncio.sleep(0.005)
         ready()
         idle = asyncio.create_task(_until_idle(service, settings.idle_exit))

@@ -1,2 +1,71 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drivers of one interface; see `interfaces/extension_points.py`."""
+"""Drivers of one interface; see `interfaces/extension_points.py`. Shared by them: a folder that appears whole."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from homeport.errors import Conflict
+
+
+@contextmanager
+def scratch(parent: Path, name: str) -> Iterator[Path]:
+    """A new private folder below `parent`, locked while in use and removed afterwards unless it was renamed away.
+
+    Folders that a killed process left under the same `name` are removed first; those in use elsewhere are not.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{name}."
+    for left in parent.glob(f"{prefix}*.part"):
+        _remove_if_dead(left)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=parent))
+    lock = _lock(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def appear(folder: Path, destination: Path) -> None:
+    """Rename a finished folder to its place. Raises `Conflict` if something is there already."""
+    if destination.is_symlink() or destination.exists():
+        raise Conflict(f"{destination} exists already", operation="export", subject=str(destination))
+    folder.chmod(0o755)
+    folder.rename(destination)
+
+
+def write_file(root: Path, path: str, *, executable: bool) -> int:
+    """A descriptor to write one new regular file below `root`, a fresh folder of ours; `path` passed `Sieve.admit`."""
+    target = root / path
+    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return os.open(
+        target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o755 if executable else 0o644
+    )
+
+
+def _remove_if_dead(folder: Path) -> None:
+    lock = _lock(folder)
+    if lock is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
