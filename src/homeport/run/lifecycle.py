@@ -49,6 +49,7 @@ _ALIVE = (AgentState.STARTING, AgentState.RUNNING, AgentState.UNHEALTHY, AgentSt
 class Life:
     """What supervision remembers of one agent. Times are monotonic seconds; `due` is when a Tick is wanted next.
 
+    `asking`: a start is under way; a stop has to wait for its answer, or it could overtake it.
     `detail` says why it is not running, for people; it is taken from what was observed.
     """
 
@@ -65,6 +66,7 @@ class Life:
     ready_at: float | None = None
     probe_failures: int = 0
     probing: bool = False
+    asking: bool = False
     due: float | None = None
 
 
@@ -109,7 +111,11 @@ def _launch(life: Life, now: float) -> Step:
         ready_at=None,
         due=None,
     )
-    return life, (StartInstance(life.incarnation),)
+    return _ask(life)
+
+
+def _ask(life: Life) -> Step:
+    return replace(life, asking=True), (StartInstance(life.incarnation),)
 
 
 def _wanted(life: Life, now: float) -> Step:
@@ -135,10 +141,13 @@ def _restart_wanted(life: Life, now: float) -> Step:
 def _stopping(life: Life) -> Step:
     """What happens once it is gone depends on what is desired then."""
     stopping = replace(life, state=AgentState.STOPPING, due=None)
+    if life.asking:
+        return stopping, ()
     return stopping, (StopInstance(life.incarnation, life.stop_grace),)
 
 
 def _started(life: Life, endpoint: str, now: float) -> Step:
+    life = replace(life, asking=False)
     if life.state is AgentState.STOPPING:  # asked to stop before the start was confirmed
         return replace(life, endpoint=endpoint), (StopInstance(life.incarnation, life.stop_grace),)
     if life.state is not AgentState.STARTING:
@@ -149,6 +158,7 @@ def _started(life: Life, endpoint: str, now: float) -> Step:
 
 
 def _start_failed(life: Life, message: str, retry: bool, now: float) -> Step:
+    life = replace(life, asking=False)
     if life.state is AgentState.STOPPING:
         return (life, (StopInstance(life.incarnation, life.stop_grace),)) if retry else _ended(life, now)
     if retry:  # the runtime did not answer: the same incarnation again, which is idempotent, and nobody's fault
@@ -157,7 +167,7 @@ def _start_failed(life: Life, message: str, retry: bool, now: float) -> Step:
 
 
 def _exited(life: Life, exit_: Exit, now: float) -> Step:
-    life = replace(life, last_exit=exit_, endpoint="")
+    life = replace(life, last_exit=exit_, endpoint="", asking=False)
     forget: tuple[Command, ...] = (ForgetInstance(life.incarnation),)
     if life.state is AgentState.STOPPING:
         life, commands = _ended(life, now)
@@ -225,7 +235,7 @@ def _due(life: Life, now: float) -> Step:
     if life.state in (AgentState.STOPPING, AgentState.UNHEALTHY):
         return life, (StopInstance(life.incarnation, life.stop_grace),)
     if life.state is AgentState.STARTING and not life.endpoint:
-        return life, (StartInstance(life.incarnation),)
+        return _ask(life)
     if life.state in (AgentState.STARTING, AgentState.RUNNING) and not life.probing:
         return replace(life, probing=True), (ProbeInstance(life.incarnation, life.endpoint),)
     return life, ()
@@ -256,7 +266,7 @@ def resume(agent: Agent, status: InstanceStatus | None, now: float) -> Step:
         return step(life, Wanted(life.desired), now)
     if status is None:
         if life.state is AgentState.STARTING and not life.endpoint:
-            return life, (StartInstance(life.incarnation),)
+            return _ask(life)
         return step(life, Exited(life.incarnation, Exit(at_us=agent.changed_at_us, lost=True)), now)
     if status.state is InstanceState.EXITED:
         return step(life, Exited(life.incarnation, status.exit or Exit(at_us=agent.changed_at_us, lost=True)), now)
