@@ -36,8 +36,12 @@ class Control(Protocol):
         """version, pid, started_at, processes {name: {pid, restarts}}, listen {api, gateway}, agents, paths."""
         ...
 
-    async def deploy(self, actor: Actor, plan: Plan, *, replace: bool = False) -> Deployment:
+    async def deploy(
+        self, actor: Actor, plan: Plan, *, replace: bool = False, env: dict[str, str] | None = None
+    ) -> Deployment:
         """Start (or find: same name, same plan) the durable flow that makes the plan real.
+
+        `env` is added to the agent's environment and kept in its record: name secrets instead of passing them.
 
         `Conflict` if the name is taken by another source, unless `replace`.
         """
