@@ -31,7 +31,10 @@ class WorkflowStatus:
 
 
 class Steps(Protocol):
-    """What a saga is given. It must be deterministic outside its steps: no clock, no randomness, no I/O."""
+    """What a saga is given. It must be deterministic outside its steps: no clock, no randomness, no I/O.
+
+    Steps are awaited one after another. Saga, `act` and `undo` all run on the event loop that launched the engine.
+    """
 
     id: str
 
@@ -48,11 +51,18 @@ class Steps(Protocol):
         wish to cancel is honoured. When a later step fails or the saga is cancelled, the `undo` of every finished
         step runs in reverse, each recorded as a step of its own; they get the recorded result and must be
         idempotent. A failing `undo` is retried, then reported in the error; the rest still run.
+
+        Raises what `act` raised: `HomeportError`s as themselves, others as a `HomeportError` that names their class
+        only. A step that fails is not undone itself: what it may have left behind belongs to the `undo` of a step
+        before it. Raises `Interrupted` when the saga is being cancelled.
         """
         ...
 
     async def receive(self, topic: str, timeout: float) -> Json | None:
-        """The next message sent to this workflow on `topic`; None after `timeout` seconds. Recorded."""
+        """The next message sent to this workflow on `topic`; None after `timeout` seconds. Recorded.
+
+        Raises `Interrupted` when the saga is being cancelled, also while it waits.
+        """
         ...
 
 
@@ -86,13 +96,20 @@ class Durable(Protocol):
         ...
 
     async def cancel(self, workflow_id: str) -> None:
-        """Record the wish; the saga honours it before its next step, and compensates. Idempotent."""
+        """Record the wish; the saga honours it before its next step, and compensates. Idempotent.
+
+        No effect on one that has ended. Raises `NotFound`.
+        """
         ...
 
     async def send(self, workflow_id: str, topic: str, message: Json, *, key: str = "") -> None:
-        """For `Steps.receive`. The same `key` delivers once."""
+        """For `Steps.receive`. The same `key` delivers once per workflow and topic. Raises `NotFound`."""
+        ...
+
+    async def prune(self, older_than_s: float) -> int:
+        """Forget workflows that ended more than so many seconds ago; returns how many. Safe to repeat."""
         ...
 
     async def close(self) -> None:
-        """Stop taking steps; what is under way resumes at the next launch."""
+        """Stop taking steps; what is under way resumes at the next launch. Steps are cut off. Idempotent."""
         ...

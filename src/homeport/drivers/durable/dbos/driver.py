@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`interfaces.durable.Durable` on DBOS, with SQLite or PostgreSQL below it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from homeport.drivers.durable.dbos import engine
+from homeport.drivers.durable.dbos.bridge import INBOX, Bridge
+from homeport.drivers.durable.dbos.lock import StateLock
+from homeport.drivers.durable.dbos.loops import EngineThread
+from homeport.drivers.durable.dbos.options import Options
+from homeport.drivers.durable.dbos.saga import cancel_envelope, envelope, outcome_error, to_json
+from homeport.errors import Conflict, HomeportError, NotFound, Unavailable, UsageError
+from homeport.interfaces.durable import Json, Saga, WorkflowState, WorkflowStatus
+
+if TYPE_CHECKING:
+    from dbos import DBOS
+    from dbos import WorkflowStatus as Row
+
+_PAUSES = (0.02, 0.5)
+"""Seconds between two looks of `wait`, from the first to the longest."""
+_UNDER_WAY = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
+_launched: DbosDurable | None = None
+
+
+class DbosDurable:
+    """One per process, because DBOS is. Not thread-safe: call it from the loop that launched it."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._sagas: dict[str, Saga] = {}
+        self._lock = StateLock(options.lock)
+        self._thread: EngineThread | None = None
+        self._dbos: type[DBOS] | None = None
+        self._home: asyncio.AbstractEventLoop | None = None
+        self._at_home: set[asyncio.Task[Any]] = set()
+        self._starting = asyncio.Lock()
+
+    def register(self, name: str, saga: Saga) -> None:
+        """As `Durable.register`. Raises `Conflict` for a name that is taken, or after `launch`."""
+        if self._thread is not None or name in self._sagas:
+            why = "the engine is launched" if self._thread is not None else "the name is taken"
+            raise Conflict(f"cannot register the saga {name!r}: {why}", operation="register", subject=name)
+        self._sagas[name] = saga
+
+    async def launch(self) -> None:
+        global _launched
+        if _launched is not None:
+            raise Conflict("durable steps are launched already in this process", operation="launch")
+        self._lock.take()
+        _launched = self
+        self._home = asyncio.get_running_loop()
+        self._thread = EngineThread(self._open, engine.destroy)
+        try:
+            await self._thread.start()
+        except BaseException:
+            await self._let_go()
+            raise
+
+    async def start(self, name: str, workflow_id: str, input: Json) -> None:
+        """As `Durable.start`. Raises `UsageError` for a saga that is not registered."""
+        if name not in self._sagas or not workflow_id.strip():
+            raise UsageError(f"no saga {name!r} to start, or no id", operation="start", subject=workflow_id)
+        plain = to_json(input)
+
+        async def begin() -> None:
+            import dbos
+
+            with dbos.SetWorkflowID(workflow_id):
+                await self._api.start_workflow_async(self._bodies[name], plain)
+
+        async with self._starting:
+            if await self.status(workflow_id) is None:
+                await self._engine.call(begin)
+
+    async def status(self, workflow_id: str) -> WorkflowStatus | None:
+        rows = await self._engine.call(lambda: self._api.list_workflows_async(workflow_ids=[workflow_id]))
+        return _status(rows[0]) if rows else None
+
+    async def list(self, *, name: str = "", limit: int = 100) -> list[WorkflowStatus]:
+        look = partial(self._look, name=name or None, limit=limit)
+        return [_status(row) for row in await self._engine.call(look)]
+
+    async def wait(self, workflow_id: str, timeout: float | None = None) -> WorkflowStatus:
+        clock = asyncio.get_running_loop().time
+        deadline = None if timeout is None else clock() + timeout
+        pause, longest = _PAUSES
+        while True:
+            found = await self._existing(workflow_id)
+            left = longest if deadline is None else deadline - clock()
+            if found.state is not WorkflowState.PENDING or left <= 0:
+                return found
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, longest)
+
+    async def cancel(self, workflow_id: str) -> None:
+        """As `Durable.cancel`; no effect on one that has ended. Raises `NotFound`."""
+        if (await self._existing(workflow_id)).state is not WorkflowState.PENDING:
+            return
+        wish, key = cancel_envelope(), "cancel"
+        await self._engine.call(lambda: self._api.send_async(workflow_id, wish, INBOX, idempotency_key=key))
+        await self._engine.call(
+            lambda: self._api.update_workflow_attributes_async(workflow_id, {"cancel": True}, merge=True)
+        )
+
+    async def send(self, workflow_id: str, topic: str, message: Json, *, key: str = "") -> None:
+        """As `Durable.send`. Raises `NotFound`."""
+        await self._existing(workflow_id)
+        letter = envelope(topic, to_json(message))
+        once = f"message {topic} {key}" if key else None
+        await self._engine.call(lambda: self._api.send_async(workflow_id, letter, INBOX, idempotency_key=once))
+
+    async def prune(self, older_than_s: float) -> int:
+        before = datetime.fromtimestamp(time.time() - older_than_s, UTC).isoformat()
+        removed = 0
+        while rows := await self._engine.call(
+            partial(self._look, completed_before=before, limit=500, load_input=False, load_output=False)
+        ):
+            ids = [row.workflow_id for row in rows]
+            await self._engine.call(partial(self._api.delete_workflows_async, ids))
+            removed += len(ids)
+        return removed
+
+    async def close(self) -> None:
+        """As `Durable.close`, within seconds. Idempotent."""
+        if _launched is not self:
+            return
+        # First what runs here: a step that ends now is still recorded, one that is cut off runs again.
+        tasks = list(self._at_home)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._let_go()
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
+    @property
+    def _engine(self) -> EngineThread:
+        if self._thread is None or self._dbos is None:
+            raise Unavailable("durable steps are not launched", operation="durable")
+        return self._thread
+
+    @property
+    def _api(self) -> type[DBOS]:
+        assert self._dbos is not None
+        return self._dbos
+
+    def _open(self) -> None:
+        self._bodies: dict[str, engine.Body] = {name: self._body(saga) for name, saga in self._sagas.items()}
+        self._dbos = engine.launch(self._options, self._bodies)
+
+    def _body(self, saga: Saga) -> engine.Body:
+        async def body(input: Json) -> Json:
+            from dbos import DBOS
+
+            assert self._home is not None and DBOS.workflow_id is not None
+            bridge = Bridge(DBOS, DBOS.workflow_id, self._home, self._at_home, self._cancel_wanted)
+            return await bridge.run(saga, input)
+
+        return body
+
+    async def _cancel_wanted(self, workflow_id: str) -> bool:
+        look = partial(self._api.list_workflows_async, workflow_ids=[workflow_id], load_input=False, load_output=False)
+        rows = await self._engine.call(look)
+        return bool(rows and (rows[0].attributes or {}).get("cancel"))
+
+    async def _look(self, **query: Any) -> Sequence[Row]:
+        rows: Sequence[Row] = await self._api.list_workflows_async(sort_desc=True, **query)
+        return rows
+
+    async def _existing(self, workflow_id: str) -> WorkflowStatus:
+        found = await self.status(workflow_id)
+        if found is None:
+            raise NotFound(f"there is no workflow {workflow_id!r}", operation="workflow", subject=workflow_id)
+        return found
+
+    async def _let_go(self) -> None:
+        global _launched
+        if self._thread is not None:
+            await self._thread.stop()
+        self._thread = self._dbos = None
+        _launched = None
+        self._lock.release()
+
+
+def _status(row: Row) -> WorkflowStatus:
+    args: Sequence[Json] = (row.input or {}).get("args") or ({},)
+    output = row.output if isinstance(row.output, dict) else {}
+    if row.status in _UNDER_WAY:
+        state = WorkflowState.PENDING
+    elif "state" in output:
+        state = WorkflowState(output["state"])
+    else:
+        # Not by us: somebody cancelled or broke it through DBOS's own tools.
+        state = WorkflowState.CANCELLED if row.status == "CANCELLED" else WorkflowState.FAILED
+        output = {"error": HomeportError(f"ended by DBOS as {row.status}", operation="workflow").to_dict()}
+    return WorkflowStatus(row.workflow_id, row.name, state, args[0], output.get("result"), outcome_error(output))
