@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from homeport.errors import Conflict
+from homeport.errors import Conflict, StorageFull
 
 
 @contextmanager
@@ -19,19 +20,22 @@ def scratch(parent: Path, name: str) -> Iterator[Path]:
     """A new private folder below `parent`, locked while in use and removed afterwards unless it was renamed away.
 
     Folders that a killed process left under the same `name` are removed first; those in use elsewhere are not.
+    A full disk raises `StorageFull`, and nothing is left.
     """
     parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{name}."
     for left in parent.glob(f"{prefix}*.part"):
         _remove_if_dead(left)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=parent))
-    lock = _lock(folder)
+    folder, lock = _locked_folder(parent, prefix)
     try:
         yield folder
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(f"the disk of {parent} is full", operation="write", hint="free some space") from None
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        os.close(lock)
 
 
 def appear(folder: Path, destination: Path) -> None:
@@ -45,10 +49,27 @@ def appear(folder: Path, destination: Path) -> None:
 def write_file(root: Path, path: str, *, executable: bool) -> int:
     """A descriptor to write one new regular file below `root`, a fresh folder of ours; `path` passed `Sieve.admit`."""
     target = root / path
-    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    return os.open(
-        target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o755 if executable else 0o644
-    )
+    _make_folder(target.parent)
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o755 if executable else 0o644)  # whatever the umask is
+    return descriptor
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.exists():
+        _make_folder(folder.parent)
+        folder.mkdir()
+        folder.chmod(0o755)
+
+
+def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=parent))
+        lock = _lock(folder)
+        if lock is not None and folder.exists():
+            return folder, lock
+        if lock is not None:  # swept by another process before it was locked
+            os.close(lock)
 
 
 def _remove_if_dead(folder: Path) -> None:

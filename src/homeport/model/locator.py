@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user typed, told apart: an address on the network or a place on this machine. Nothing is looked at."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from homeport.errors import InvalidSource
+
+SCHEMES = ("https",)
+_REFUSED = {
+    "http": "plain http can be read and changed on the way",
+    "git": "the git protocol is neither encrypted nor authenticated",
+    "ssh": "ssh would use your private keys",
+    "git+ssh": "ssh would use your private keys",
+    "file": "a local repository is named by its path",
+}
+_HINTS = {"file": "give the folder itself, for example ./my-agent"}
+_HTTPS_HINT = "give the https address, for example https://github.com/OWNER/REPO"
+_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+@-]{0,199}")
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """`address` is an https URL without a trailing slash, or a local path as typed (`remote` tells which).
+
+    `ref` is a branch, tag or full commit, "" for the default; `subdir` a folder of the repository, "" for its root.
+    """
+
+    remote: bool
+    address: str
+    ref: str = ""
+    subdir: str = ""
+
+
+def recognise(text: str, *, schemes: tuple[str, ...] = SCHEMES) -> Locator:
+    """Tell what kind of source `text` names. Raises `InvalidSource` saying why it is refused and what to do."""
+    if not text or len(text) > 2000 or not text.isprintable():
+        raise _refused(text, "it is empty, too long, or holds control characters", "give a folder or an https address")
+    if text.startswith("-"):
+        raise _refused(text, "it begins with a dash, so it could be taken for an option", f"write ./{text}")
+    if re.match(r"[A-Za-z0-9+.-]+::", text):
+        raise _refused(text, "Git's remote helpers can run programs", _HTTPS_HINT)
+    if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", text):
+        return _remote(text, scheme[1].lower(), schemes)
+    if re.match(r"(www\.)?(github|gitlab)\.com/", text):
+        return _remote("https://" + text.removeprefix("www."), "https", schemes)
+    if re.match(r"[^/]*:", text):
+        raise _refused(text, _REFUSED["ssh"], f"{_HTTPS_HINT}; for a folder of that name write ./{text}")
+    return Locator(remote=False, address=text)
+
+
+def check_ref(ref: str) -> str:
+    """The ref itself. Raises `InvalidSource` for what is no branch, tag or commit name."""
+    bad = ".." in ref or "//" in ref or "@{" in ref or ref.endswith((".", "/", ".lock"))
+    if ref and (bad or not _REF.fullmatch(ref)):
+        raise InvalidSource(
+            f"{_shown(ref)} is not the name of a branch, tag or commit", operation="fetch", hint="say it with --ref"
+        )
+    return ref
+
+
+def is_commit(ref: str) -> bool:
+    """Whether it is a full commit id; short ones cannot be asked of a server."""
+    return bool(_COMMIT.fullmatch(ref))
+
+
+def _remote(text: str, scheme: str, schemes: tuple[str, ...]) -> Locator:
+    if scheme not in schemes:
+        why = _REFUSED.get(scheme, f"{scheme}:// is not a way to read a repository")
+        raise _refused(text, why, _HINTS.get(scheme, _HTTPS_HINT), secret="@" in text)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise _refused(text, "it is not an address", _HTTPS_HINT) from None
+    if "@" in parts.netloc:
+        hint = "remove what stands before the @; private repositories are read from a local clone"
+        raise _refused(text, "secrets do not belong into addresses", hint, secret=True)
+    if parts.query or parts.fragment:
+        raise _refused(text, "an address of a repository has no ? and no #", _HTTPS_HINT)
+    segments = [part for part in parts.path.split("/") if part]
+    if not parts.hostname or not segments:
+        raise _refused(text, "it names no repository", _HTTPS_HINT)
+    for segment in segments:
+        plain = unquote(segment)
+        odd = plain in (".", "..") or "/" in plain or " " in plain or not plain.isprintable()
+        if odd or (plain.startswith("-") and plain != "-"):
+            raise _refused(text, f"{_shown(segment)} cannot be part of an address", _HTTPS_HINT)
+    repository, ref, subdir = _split_tree(text, segments)
+    host = parts.hostname if port is None else f"{parts.hostname}:{port}"
+    return Locator(remote=True, address=f"{scheme}://{host}/{'/'.join(repository)}", ref=check_ref(ref), subdir=subdir)
+
+
+def _split_tree(text: str, segments: list[str]) -> tuple[list[str], str, str]:
+    """`owner/repo[/-]/tree/REF/folder…` as the forges write it. A ref with a slash must be given apart."""
+    for mark in (["-", "tree"], ["src", "branch"], ["tree"], ["-", "blob"], ["blob"]):
+        for at in range(2, len(segments) - len(mark)):
+            if segments[at : at + len(mark)] == mark:
+                if mark[-1] == "blob":
+                    raise _refused(text, "it names one file", "give the address of the repository or of a folder")
+                rest = [unquote(part) for part in segments[at + len(mark) :]]
+                return segments[:at], rest[0], "/".join(rest[1:])
+    return segments, "", ""
+
+
+def _refused(text: str, why: str, hint: str, *, secret: bool = False) -> InvalidSource:
+    subject = "this address" if secret else _shown(text)
+    return InvalidSource(f"{subject} is refused: {why}", operation="fetch", subject="" if secret else text, hint=hint)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:79] + "…")
