@@ -9,11 +9,15 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`reason` is for people; `revision` identifies the policy text (cache key)."""
+    """`reason` is for people; `revision` identifies the policy text (cache key).
+
+    `failed` is true where no rule said no, but the engine did not decide (error, time-out, gone): do not cache it.
+    """
 
     allow: bool
     reason: str
     revision: str
+    failed: bool = False
 
 
 class Policy(Protocol):
