@@ -7,9 +7,12 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
+from homeport.gateway.core.delivery import Sent, Verdict, after_loss, may_repeat
 from homeport.gateway.core.message import RequestHead
 from homeport.model.names import DEFAULT_NAMESPACE, LABEL
+from homeport.model.request import StoredRequest
 from homeport.model.route import Grant, Route, RoutingTable
+from homeport.model.workload import Delivery
 
 Key = tuple[str, str]
 """(namespace, agent name)."""
@@ -59,6 +62,21 @@ class Routes:
             for key, old in before.items()
             if old.instance and ((new := self.by_key.get(key)) is None or new.instance != old.instance)
         )
+
+    def ready(self, key: Key) -> bool:
+        route = self.by_key.get(key)
+        return route is not None and route.ready
+
+    def verdict_on(self, request: StoredRequest, why: str) -> Verdict:
+        """What becomes of a request whose attempt nobody can finish any more."""
+        route = self.by_key.get((request.namespace, request.agent))
+        repeatable = may_repeat(
+            request.method,
+            keyed=bool(request.key),
+            honours_keys=route is not None and route.honours_keys,
+            delivery=route.delivery if route else Delivery.EXACT_OR_DEAD,
+        )
+        return after_loss(Sent.PERHAPS, repeatable=repeatable, attempts=request.attempts, why=why)
 
     def caller(self, head: RequestHead, *, trusted: bool, now_us: int) -> Caller | Refusal:
         """From the token, or on the trusted listener from the namespace header."""

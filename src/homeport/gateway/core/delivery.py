@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of a request whose agent did not answer it. Nothing is lost; nothing runs twice unless that is allowed."""
+"""What becomes of a request whose agent did not answer it: never lost, never carried out twice unless allowed."""
 
 from __future__ import annotations
 

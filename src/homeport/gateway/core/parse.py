@@ -111,7 +111,8 @@ class RequestReader(_Reader):
     def feed(self, data: bytes) -> list[RequestEvent]:
         if self._broken:
             return []
-        self._events = events = []
+        events: list[RequestEvent] = []
+        self._events = events
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -196,7 +197,8 @@ class ResponseReader(_Reader):
         self.keep_alive = False
 
     def feed(self, data: bytes) -> list[ResponseEvent]:
-        self._events = events = []
+        events: list[ResponseEvent] = []
+        self._events = events
         if self.ended:
             self.keep_alive = False  # more than was asked for: never reuse this connection
             return events

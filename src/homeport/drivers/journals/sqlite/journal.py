@@ -100,7 +100,7 @@ class SqliteJournal:
         )
 
     async def counts(self) -> dict[RequestState, int]:
-        found: dict[str, int] = await self._read(lambda db: {state: n for state, n in db.execute(queries.COUNTS)})  # type: ignore[misc]
+        found: dict[str, int] = await self._read(lambda db: dict(db.execute(queries.COUNTS)))
         return {state: found.get(state.value, 0) for state in RequestState}
 
     async def get_note(self, name: str) -> bytes | None:

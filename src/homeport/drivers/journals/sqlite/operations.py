@@ -42,7 +42,9 @@ def complete(batch: Batch, request_id: str, fence: int, response: StoredResponse
     return True
 
 
-def release(batch: Batch, request_id: str, fence: int, state: RequestState, outcome: str, not_before_us: int) -> bool:
+def release(
+    batch: Batch, request_id: str, fence: int, state: RequestState, outcome: str, not_before_us: int, attempted: bool
+) -> bool:
     batch.db.execute(queries.RELEASE, (state.value, not_before_us, outcome, int(not attempted), request_id, fence))
     if not batch.db.changes():
         return False

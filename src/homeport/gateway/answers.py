@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the journal knows about a request, for its caller: status, stored response, promise or regret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from homeport.errors import HomeportError
+from homeport.gateway.core.access import Caller, Refusal
+from homeport.gateway.core.message import ResponseHead, wait_preference
+from homeport.gateway.courier import Tools
+from homeport.gateway.incoming import Incoming, answer
+from homeport.gateway.times import rfc3339
+from homeport.gateway.waiting import Reply
+from homeport.model.request import RequestState, StoredRequest, StoredResponse
+
+_UNKNOWN = Refusal(404, "NotFound", "no such request", "ids begin with req_; `homeport requests` lists them")
+
+
+class Answers:
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    async def serve(self, incoming: Incoming, reply: Reply, caller: Caller) -> None:
+        """`GET /requests/ID` and `GET /requests/ID/response`, for those who may call its agent."""
+        path = incoming.rest.partition("?")[0].rstrip("/")
+        if incoming.head.method not in ("GET", "HEAD"):
+            answer(reply, 405, Refusal(405, "UsageError", "only GET").to_dict(), ((b"Allow", b"GET, HEAD"),))
+            return
+        request = await self._tools.journal.get(incoming.name)
+        if (
+            request is None
+            or path not in ("", "/response")
+            or request.namespace != caller.namespace
+            or not caller.may_call(request.agent)
+        ):
+            answer(reply, 404, _UNKNOWN.to_dict())
+            return
+        wait = wait_preference(incoming.head.get(b"prefer"))
+        if wait is not None:
+            reply.extra = ((b"Preference-Applied", b"wait=%d" % wait),)
+            if request.state in (RequestState.PENDING, RequestState.IN_FLIGHT):
+                await self._tools.waiters.settled(request.id, wait)
+        if path:
+            await self.outcome(request.id, reply, "")
+            return
+        request = await self._tools.journal.get(incoming.name) or request
+        answer(reply, 200, summary(request))
+
+    async def outcome(self, request_id: str, reply: Reply, reason: str) -> None:
+        """The stored response, or 202 while there is none, or 502 when there will be none."""
+        request = await self._tools.journal.get(request_id)
+        if request is None:
+            answer(reply, 404, _UNKNOWN.to_dict())
+        elif request.response is not None:
+            await self._stored(request, request.response, reply)
+        elif request.state in (RequestState.PENDING, RequestState.IN_FLIGHT):
+            self._promise(request, reply, reason)
+        else:
+            self._tools.metrics.refused(502)
+            refusal = Refusal(
+                502,
+                "Unavailable",
+                f"no answer: {request.outcome}",
+                f"`homeport requests replay {request.id}` sends it again",
+            )
+            answer(reply, 502, refusal.to_dict() | {"id": request.id, "status": request.state.value})
+
+    def _promise(self, request: StoredRequest, reply: Reply, reason: str) -> None:
+        url = f"/requests/{request.id}"
+        self._tools.metrics.refused(202)
+        value = {
+            "id": request.id,
+            "status": request.state.value,
+            "status_url": url,
+            "reason": request.outcome or reason,
+        }
+        answer(reply, 202, value, ((b"Location", url.encode()),))
+
+    async def _stored(self, request: StoredRequest, response: StoredResponse, reply: Reply) -> None:
+        body = response.body
+        sent = request.method != "HEAD" and response.status not in (204, 304)
+        if sent and body.size and not body.spool and not body.inline:
+            refusal = Refusal(410, "NoCapacity", "the answer was not kept: the disk was full when it came")
+            answer(reply, 410, refusal.to_dict() | {"id": request.id})
+            return
+        headers = self._tools.sealing.unseal(response.headers)
+        if not reply.open:
+            return
+        reply.begin(ResponseHead(response.status, response.reason, headers, body.size), request.id)
+        try:
+            for piece in self._tools.spool.chunks(body) if sent else ():
+                reply.data(piece)
+                if not await reply.drained():
+                    break
+        except HomeportError:
+            reply.cut()
+            return
+        reply.end()
+
+
+def summary(request: StoredRequest) -> dict[str, Any]:
+    """One line about a request; times as RFC 3339, sizes in bytes."""
+    response = request.response
+    return {
+        "id": request.id,
+        "namespace": request.namespace,
+        "agent": request.agent,
+        "method": request.method,
+        "target": request.target,
+        "state": request.state.value,
+        "attempts": request.attempts,
+        "accepted_at": rfc3339(request.accepted_at_us),
+        "outcome": request.outcome,
+        "bytes": request.body.size,
+        "status": response.status if response else None,
+        "answered_at": rfc3339(response.at_us) if response else None,
+        "response_bytes": response.body.size if response else None,
+        "response_url": f"/requests/{request.id}/response",
+    }

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`/_gateway/…` on the Unix listener: what the control plane may ask and say."""
+
+from __future__ import annotations
+
+import base64
+import os
+from typing import Any
+from urllib.parse import parse_qs
+
+from homeport.errors import HomeportError
+from homeport.gateway.answers import summary
+from homeport.gateway.core.access import Refusal, Routes
+from homeport.gateway.core.message import ResponseHead
+from homeport.gateway.courier import Tools
+from homeport.gateway.dispatch import Dispatcher
+from homeport.gateway.incoming import Incoming, answer
+from homeport.gateway.sealing import redacted
+from homeport.gateway.waiting import Reply
+from homeport.model.codec import from_json, to_builtins, to_json
+from homeport.model.names import DEFAULT_NAMESPACE
+from homeport.model.request import Body, RequestState, StoredRequest
+from homeport.model.route import RoutingTable
+
+NOTE = "routes"
+SHOWN = 64 * 1024
+"""Bytes of a body that are shown."""
+
+
+class Control:
+    def __init__(self, tools: Tools, routes: Routes, dispatcher: Dispatcher) -> None:
+        self._tools = tools
+        self._routes = routes
+        self._dispatcher = dispatcher
+
+    async def restore(self) -> None:
+        """The routing table of our former life: a gateway serves without the control plane."""
+        raw = await self._tools.journal.get_note(NOTE)
+        if raw is not None:
+            self._routes.replace(from_json(raw, RoutingTable))
+
+    async def serve(self, incoming: Incoming, reply: Reply) -> None:
+        path, _, query = incoming.rest.partition("?")
+        try:
+            match (incoming.head.method, incoming.name, *[part for part in path.split("/") if part]):
+                case ("PUT", "routes"):
+                    answer(reply, 200, await self._put_routes(await self._read(incoming)))
+                case ("GET", "status"):
+                    answer(reply, 200, await self._status())
+                case ("GET", "requests"):
+                    answer(reply, 200, await self._list(query))
+                case ("GET", "requests", request_id):
+                    self._show(await self._tools.journal.get(request_id), reply)
+                case ("POST", "requests", request_id, "replay"):
+                    await self._replay(request_id, reply)
+                case ("GET", "metrics"):
+                    await self._metrics(reply)
+                case _:
+                    answer(reply, 404, Refusal(404, "NotFound", "no such control call").to_dict())
+        except HomeportError as error:
+            answer(reply, 507 if error.retry else 400, {"error": error.to_dict()})
+
+    async def apply(self, table: RoutingTable) -> bool:
+        """Take a newer table over: on disk first, then in force. False where it is not newer."""
+        if table.revision <= self._routes.revision:
+            return False
+        await self._tools.journal.put_note(NOTE, to_json(table))
+        if table.revision <= self._routes.revision:
+            return False
+        for gone in self._routes.replace(table):
+            self._dispatcher.courier.interrupt(gone, "the agent's instance ended before it answered")
+        await self._dispatcher.wake_all()
+        return True
+
+    async def _read(self, incoming: Incoming) -> bytes:
+        body = await incoming.body.finish()
+        data = b"".join(self._tools.spool.chunks(body))
+        if body.spool:
+            self._tools.spool.remove(body.spool)
+        return data
+
+    async def _put_routes(self, raw: bytes) -> dict[str, Any]:
+        applied = await self.apply(from_json(raw, RoutingTable))
+        return {"revision": self._routes.revision, "applied": applied}
+
+    async def _status(self) -> dict[str, Any]:
+        journal = self._tools.journal
+        backlog = await journal.backlog()
+        return {
+            "pid": os.getpid(),
+            "revision": self._routes.revision,
+            "routes": [to_builtins(route) for route in self._routes.by_key.values()],
+            "in_flight": len(self._dispatcher.courier.active),
+            "pending": sum(backlog.values()),
+            "requests": {state.value: n for state, n in (await journal.counts()).items()},
+            "journal_sync_p50_s": journal.sync_seconds(),
+        }
+
+    async def _list(self, query: str) -> list[dict[str, Any]]:
+        values = {name: found[-1] for name, found in parse_qs(query, max_num_fields=10).items()}
+        try:
+            state = RequestState(values["state"]) if values.get("state") else None
+            limit = min(1000, max(1, int(values.get("limit", "100"))))
+        except ValueError as error:
+            raise HomeportError(f"not a valid filter: {error}", operation="list requests") from None
+        found = await self._tools.journal.list(
+            values.get("namespace", DEFAULT_NAMESPACE),
+            agent=values.get("agent", ""),
+            state=state,
+            after=values.get("after", ""),
+            limit=limit,
+        )
+        return [summary(request) for request in found]
+
+    def _show(self, request: StoredRequest | None, reply: Reply) -> None:
+        if request is None:
+            answer(reply, 404, Refusal(404, "NotFound", "no such request").to_dict())
+            return
+        shown = summary(request) | {
+            "key": request.key,
+            "fence": request.fence,
+            "headers": redacted(request.headers),
+            "body": self._body(request.body),
+        }
+        if request.response is not None:
+            shown["response_headers"] = redacted(request.response.headers)
+            shown["response_body"] = self._body(request.response.body)
+        answer(reply, 200, shown)
+
+    def _body(self, body: Body) -> str:
+        return base64.b64encode(self._tools.spool.head(body, SHOWN)).decode()
+
+    async def _replay(self, request_id: str, reply: Reply) -> None:
+        before = await self._tools.journal.get(request_id)
+        request = await self._tools.journal.replay(request_id)
+        if before is None:
+            answer(reply, 404, Refusal(404, "NotFound", "no such request").to_dict())
+        elif request is None:
+            answer(reply, 409, Refusal(409, "Conflict", "it is pending or in flight already").to_dict())
+        else:
+            if before.response is not None and before.response.body.spool:
+                self._tools.spool.remove(before.response.body.spool)
+            self._dispatcher.wake((request.namespace, request.agent))
+            answer(reply, 200, summary(request))
+
+    async def _metrics(self, reply: Reply) -> None:
+        backlog = await self._tools.journal.backlog()
+        text = self._tools.metrics.text(backlog, len(self._dispatcher.courier.active)).encode()
+        if reply.open:
+            reply.begin(ResponseHead(200, "OK", ((b"Content-Type", b"text/plain; version=0.0.4"),), len(text)))
+            reply.data(text)
+            reply.end()

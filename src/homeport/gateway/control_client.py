@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control plane's way to the gateway: asyncio streams over the Unix socket, one call a connection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from homeport.errors import Conflict, HomeportError, NotFound, Unavailable, error_from_dict
+from homeport.gateway.sockets.addresses import short_path
+from homeport.model.codec import to_json
+from homeport.model.route import RoutingTable
+
+_MOST = 256 * 1024 * 1024
+
+
+class GatewayControl:
+    """Every method raises `Unavailable` when the gateway does not answer: try again later."""
+
+    def __init__(self, socket_path: Path, *, timeout: float = 30.0) -> None:
+        self._path = socket_path
+        self._timeout = timeout
+
+    async def put_routes(self, table: RoutingTable) -> bool:
+        """Durable when it returns. False where the gateway holds a table as new or newer. Idempotent."""
+        answer = await self._call("PUT", "/_gateway/routes", to_json(table))
+        return bool(answer["applied"])
+
+    async def status(self) -> dict[str, Any]:
+        """pid, revision, routes, in_flight, pending, requests {state: n}, journal_sync_p50_s."""
+        found: dict[str, Any] = await self._call("GET", "/_gateway/status")
+        return found
+
+    async def requests(
+        self, namespace: str = "default", *, agent: str = "", state: str = "", after: str = "", limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Newest first; `after` is the last id of the page before."""
+        query = urlencode({"namespace": namespace, "agent": agent, "state": state, "after": after, "limit": limit})
+        found: list[dict[str, Any]] = await self._call("GET", f"/_gateway/requests?{query}")
+        return found
+
+    async def request(self, request_id: str) -> dict[str, Any]:
+        """The same and more: headers (credentials redacted), bodies in base64 up to 64 KiB. Raises `NotFound`."""
+        found: dict[str, Any] = await self._call("GET", f"/_gateway/requests/{quote(request_id, safe='')}")
+        return found
+
+    async def replay(self, request_id: str) -> dict[str, Any]:
+        """Send a finished one again. Raises `NotFound`, `Conflict` while it is pending or in flight."""
+        found: dict[str, Any] = await self._call("POST", f"/_gateway/requests/{quote(request_id, safe='')}/replay")
+        return found
+
+    async def metrics(self) -> str:
+        """In the Prometheus text format."""
+        _, body = await self._exchange("GET", "/_gateway/metrics", b"")
+        return body.decode()
+
+    async def _call(self, method: str, target: str, body: bytes = b"") -> Any:
+        status, raw = await self._exchange(method, target, body)
+        answer = json.loads(raw)
+        if status == 200:
+            return answer
+        error = error_from_dict(answer.get("error", {}))
+        known: dict[int, type[HomeportError]] = {404: NotFound, 409: Conflict, 503: Unavailable}
+        if type(error) is HomeportError and status in known:
+            error = known[status](error.message, hint=error.hint)
+        raise error
+
+    async def _exchange(self, method: str, target: str, body: bytes) -> tuple[int, bytes]:
+        head = (
+            f"{method} {target} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        try:
+            async with asyncio.timeout(self._timeout):
+                with short_path(str(self._path)) as path:
+                    reader, writer = await asyncio.open_unix_connection(path)
+                try:
+                    writer.write(head.encode() + body)
+                    await writer.drain()
+                    return await _read_answer(reader)
+                finally:
+                    writer.close()
+        except (OSError, EOFError, TimeoutError, ValueError) as error:
+            raise Unavailable(
+                f"the gateway does not answer: {error or 'time-out'}",
+                operation=f"{method} {target.partition('?')[0]}",
+                subject=str(self._path),
+                hint="`homeport status` shows whether it runs; it restarts by itself",
+            ) from error
+
+
+async def _read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """Status and body: the gateway always announces a length here."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    status = int(head[0].split(" ", 2)[1])
+    names = dict(line.lower().split(":", 1) for line in head[1:] if ":" in line)
+    length = int(names.get("content-length", "0"))
+    if length > _MOST:
+        raise ValueError("the answer is too large")
+    return status, await reader.readexactly(length)

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sends what is pending to agents that are ready: oldest first, never more at once than the agent takes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from homeport.errors import HomeportError
+from homeport.gateway.core.access import Key, Routes
+from homeport.gateway.core.delivery import Verdict
+from homeport.gateway.courier import LEASE_S, OWNER, Courier, Tools
+from homeport.model.request import RequestState, StoredRequest
+from homeport.model.route import Route
+
+log = logging.getLogger(__name__)
+_PAUSE_S = 1.0
+"""After an error of the journal, before it is asked again."""
+
+
+class Dispatcher:
+    """One task per agent that has a backlog, for as long as it has one."""
+
+    def __init__(self, tools: Tools, routes: Routes) -> None:
+        self._tools = tools
+        self._routes = routes
+        self._events: dict[Key, asyncio.Event] = {}
+        self._draining: dict[Key, asyncio.Task[None]] = {}
+        self._deliveries: set[asyncio.Task[Verdict | None]] = set()
+        self._stopped = False
+        self.courier = Courier(tools, self._freed)
+
+    def wake(self, key: Key) -> None:
+        """Something may be pending for this agent, or it may be ready now."""
+        if self._stopped:
+            return
+        self._events.setdefault(key, asyncio.Event()).set()
+        if key not in self._draining:
+            task = asyncio.get_running_loop().create_task(self._drain(key))
+            self._draining[key] = task
+
+    def start(self, request: StoredRequest, route: Route) -> asyncio.Task[Verdict | None]:
+        """Deliver in the background a request that holds a lease and a place."""
+        task = asyncio.get_running_loop().create_task(self._deliver(request, route))
+        self._deliveries.add(task)
+        task.add_done_callback(self._deliveries.discard)
+        return task
+
+    async def _deliver(self, request: StoredRequest, route: Route) -> Verdict | None:
+        verdict = await self.courier.deliver(request, route)
+        if verdict is not None and verdict.state is RequestState.PENDING:
+            self.wake((request.namespace, request.agent))
+        return verdict
+
+    async def wake_all(self) -> None:
+        """Look at every agent with a backlog; the requests of removed agents become dead letters."""
+        for key in await self._tools.journal.backlog():
+            if key in self._routes.by_key:
+                self.wake(key)
+            else:
+                await self._bury(key)
+
+    async def recover(self) -> None:
+        """Judge what our former life had in flight. Call it before anything is accepted."""
+        while found := await self._tools.journal.interrupted(owner=OWNER, now_us=self._tools.clock.now_us()):
+            for request in found:
+                await self.judge(request, "the gateway was restarted while it was in flight")
+
+    async def judge(self, request: StoredRequest, why: str) -> None:
+        key = (request.namespace, request.agent)
+        await self.courier.release(request, self._routes.verdict_on(request, why), key)
+
+    async def stop(self) -> None:
+        """Start nothing new and wait for what was started."""
+        self._stopped = True
+        for task in self._draining.values():
+            task.cancel()
+        tasks = (*self._draining.values(), *self._deliveries)
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _freed(self, key: Key) -> None:
+        event = self._events.get(key)
+        if event is not None:
+            event.set()
+
+    async def _drain(self, key: Key) -> None:
+        event = self._events[key]
+        try:
+            while (route := self._routes.by_key.get(key)) is not None and route.ready:
+                event.clear()
+                try:
+                    left, wait = await self._send_due(key, route)
+                except HomeportError as error:
+                    log.warning("cannot dispatch to %s/%s: %s", *key, error.message)
+                    left, wait = True, _PAUSE_S
+                if not left and not event.is_set():
+                    return
+                if wait:
+                    await _wait(event, wait)
+        finally:
+            del self._draining[key]
+            if self._routes.ready(key) and event.is_set():
+                self.wake(key)
+            elif not self._stopped:
+                self._events.pop(key, None)
+
+    async def _send_due(self, key: Key, route: Route) -> tuple[bool, float]:
+        """Start what is due. Returns whether more may be pending, and for how many seconds to wait for an event."""
+        free = self.courier.free(route)
+        if not free:
+            return True, LEASE_S
+        found = await self._tools.journal.pending(*key, limit=free)
+        now_us = self._tools.clock.now_us()
+        due = [request for request in found if request.not_before_us <= now_us]
+        for request in due:
+            if not self.courier.take(route):
+                return True, LEASE_S
+            leased = None
+            try:
+                leased = await self._tools.journal.lease(request.id, OWNER, now_us + int(LEASE_S * 1e6))
+            finally:
+                if leased is None:
+                    self.courier.give(key)
+            if leased is not None:
+                self.start(leased, route)
+        if due or not found:
+            return bool(found), 0.0
+        return True, max(0.001, (min(request.not_before_us for request in found) - now_us) / 1e6)
+
+    async def _bury(self, key: Key) -> None:
+        while found := await self._tools.journal.pending(*key):
+            for request in found:
+                leased = await self._tools.journal.lease(request.id, OWNER, 0)
+                if leased is not None:
+                    verdict = Verdict(RequestState.DEAD, "the agent was removed before it answered")
+                    await self.courier.release(leased, verdict, key)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

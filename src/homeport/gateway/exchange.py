@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One client's request to an agent: into the journal, to the agent, and back — or a promise to fetch later."""
+
+from __future__ import annotations
+
+import hashlib
+
+from homeport.errors import HomeportError
+from homeport.gateway.answers import Answers
+from homeport.gateway.core.access import Refusal, Routes
+from homeport.gateway.core.delivery import Verdict
+from homeport.gateway.core.message import forwarded, wait_preference
+from homeport.gateway.courier import LEASE_S, OWNER, Tools
+from homeport.gateway.dispatch import Dispatcher
+from homeport.gateway.incoming import Incoming, answer, refusal_of
+from homeport.gateway.spool import Spool
+from homeport.gateway.waiting import Reply
+from homeport.model.request import Body, RequestState, StoredRequest
+from homeport.model.route import Route
+
+PATIENCE_S = 30.0
+"""How long a caller that asked for nothing waits when the answer was interrupted or must queue."""
+
+
+class Exchange:
+    def __init__(self, tools: Tools, routes: Routes, dispatcher: Dispatcher, answers: Answers) -> None:
+        self._tools = tools
+        self._routes = routes
+        self._dispatcher = dispatcher
+        self._courier = dispatcher.courier
+        self._answers = answers
+
+    async def serve(self, incoming: Incoming, reply: Reply, route: Route) -> None:
+        wait = wait_preference(incoming.head.get(b"prefer"))
+        if wait is not None:
+            reply.extra = ((b"Preference-Applied", b"wait=%d" % wait),)
+        body = await incoming.body.finish()
+        direct = route.ready and self._courier.take(route)
+        try:
+            request = self._record(incoming, route, body, direct=direct)
+            accepted = await self._tools.journal.accept(request)
+        except HomeportError as error:
+            self._undo(route, body, direct=direct)
+            refusal = refusal_of(error)
+            answer(reply, refusal.status, refusal.to_dict())
+            return
+        if accepted.existing is not None:
+            self._undo(route, body, direct=direct)
+            await self._again(accepted.existing, request.fingerprint, reply, wait)
+            return
+        self._tools.waiters.offer(request.id, reply)
+        try:
+            await self._carry(request, reply, route, wait, direct=direct)
+        finally:
+            self._tools.waiters.withdraw(request.id)
+
+    async def _carry(
+        self, request: StoredRequest, reply: Reply, route: Route, wait: float | None, *, direct: bool
+    ) -> None:
+        key = (request.namespace, request.agent)
+        patience, verdict = wait, None
+        if direct:
+            now = self._routes.by_key.get(key)
+            if now is None or not now.ready:
+                verdict = Verdict(RequestState.PENDING, "the agent stopped being ready", attempted=False)
+                await self._courier.release(request, verdict, key)
+                self._courier.give(key)
+            elif wait is None:
+                verdict = await self._courier.deliver(request, now)
+            else:
+                self._dispatcher.start(request, now)
+        if reply.begun:
+            return
+        if verdict is None or verdict.state is RequestState.PENDING:
+            if not direct or verdict is not None:
+                self._dispatcher.wake(key)
+            if patience is None:
+                queued = not direct and route.ready
+                interrupted = verdict is not None and verdict.attempted
+                patience = PATIENCE_S if queued or interrupted else 0.0
+            await self._tools.waiters.settled(request.id, patience)
+        self._tools.waiters.withdraw(request.id)
+        if reply.begun:
+            # The answer began while we waited, and comes to its end without us.
+            await reply.finished()
+        elif reply.open:
+            await self._answers.outcome(request.id, reply, self._reason(key))
+
+    def _record(self, incoming: Incoming, route: Route, body: Body, *, direct: bool) -> StoredRequest:
+        """As the journal keeps it; with its first lease if it goes to the agent at once."""
+        now_us = self._tools.clock.now_us()
+        head = incoming.head
+        headers = forwarded(head, peer=incoming.peer, prefix=f"/agent/{incoming.name}")
+        key = (head.get(b"idempotency-key") or b"").decode("latin-1")
+        return StoredRequest(
+            id=incoming.id,
+            namespace=route.namespace,
+            agent=route.agent,
+            method=head.method,
+            target=incoming.rest,
+            headers=self._tools.sealing.seal(headers),
+            body=body,
+            state=RequestState.IN_FLIGHT if direct else RequestState.PENDING,
+            accepted_at_us=now_us,
+            key=key,
+            fingerprint=_fingerprint(self._tools.spool, head.method, incoming.rest, body) if key else "",
+            attempts=int(direct),
+            fence=int(direct),
+            lease_owner=OWNER if direct else "",
+            lease_until_us=now_us + int(LEASE_S * 1e6) if direct else 0,
+            outcome="" if direct else self._reason((route.namespace, route.agent)),
+        )
+
+    async def _again(self, held: StoredRequest, fingerprint: str, reply: Reply, wait: float | None) -> None:
+        """The key was used before: the stored answer, or what stands in its way."""
+        if held.fingerprint != fingerprint:
+            refusal = Refusal(422, "Conflict", "this Idempotency-Key was used for another request", "use a new key")
+            answer(reply, 422, refusal.to_dict() | {"id": held.id})
+        elif held.state is RequestState.IN_FLIGHT:
+            refusal = Refusal(409, "Conflict", "the first request with this Idempotency-Key is still in flight")
+            answer(reply, 409, refusal.to_dict() | {"id": held.id}, ((b"Location", f"/requests/{held.id}".encode()),))
+        else:
+            reply.extra = (*reply.extra, (b"Idempotent-Replayed", b"true"))
+            if held.state is RequestState.PENDING and wait:
+                await self._tools.waiters.settled(held.id, wait)
+            await self._answers.outcome(held.id, reply, self._reason((held.namespace, held.agent)))
+
+    def _undo(self, route: Route, body: Body, *, direct: bool) -> None:
+        if direct:
+            self._courier.give((route.namespace, route.agent))
+        if body.spool:
+            self._tools.spool.remove(body.spool)
+
+    def _reason(self, key: tuple[str, str]) -> str:
+        route = self._routes.by_key.get(key)
+        if route is None:
+            return "the agent was removed"
+        return route.reason or ("waiting for its turn" if route.ready else "the agent is not ready")
+
+
+def _fingerprint(spool: Spool, method: str, target: str, body: Body) -> str:
+    digest = hashlib.sha256(f"{method} {target}\n".encode())
+    for piece in spool.chunks(body):
+        digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A request as it comes in, and the answers the gateway gives in its own name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from homeport.errors import HomeportError, StorageFull
+from homeport.gateway.core.access import Caller, Refusal
+from homeport.gateway.core.message import RequestHead
+from homeport.gateway.core.write import json_answer
+from homeport.gateway.spool import BodyWriter
+from homeport.gateway.waiting import Reply
+from homeport.model.request import Headers
+
+MAX_BODY = 1024**3
+"""Bytes of a request body."""
+
+
+@dataclass(slots=True)
+class Incoming:
+    """`room` is the first part of the path, `name` the second, `rest` what follows with its "/" and the query."""
+
+    id: str
+    head: RequestHead
+    peer: str
+    room: str
+    name: str
+    rest: str
+    body: BodyWriter
+    caller: Caller | None = None
+    refusal: Refusal | None = None
+
+    def refuse(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        self.body.discard()
+
+
+def refusal_of(error: HomeportError) -> Refusal:
+    """How an error of ours looks on the data plane."""
+    status = 507 if isinstance(error, StorageFull) else 500
+    return Refusal(status, error.type, error.message, error.hint)
+
+
+def answer(reply: Reply, status: int, value: Any, headers: Headers = ()) -> None:
+    """A whole JSON answer. Nothing happens where the client has left or a response has begun."""
+    if not reply.open:
+        return
+    head, body = json_answer(status, value, headers)
+    reply.begin(head)
+    reply.data(body)
+    reply.end()

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway as a whole: its parts, its beginning, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+
+from homeport.gateway.answers import Answers
+from homeport.gateway.control import Control
+from homeport.gateway.core.access import Refusal, Routes, split_target
+from homeport.gateway.core.message import RequestHead
+from homeport.gateway.courier import Tools
+from homeport.gateway.dispatch import Dispatcher
+from homeport.gateway.exchange import Exchange
+from homeport.gateway.incoming import Incoming, answer
+from homeport.gateway.sealing import Sealing
+from homeport.gateway.sockets.clients import ClientConnection
+from homeport.gateway.spool import Spool
+from homeport.gateway.waiting import Reply
+from homeport.interfaces.clock import Clock, Ids
+from homeport.interfaces.journal import Journal
+from homeport.interfaces.secrets import Sealer
+
+GRACE_S = 10.0
+"""Seconds that requests in flight have to end when the gateway does."""
+
+_NOWHERE = Refusal(404, "NotFound", "nothing is here", "call /agent/NAME/... or /requests/ID")
+
+
+class Gateway:
+    """`start`, serve, `stop`. The journal is the caller's: it is closed after `stop`."""
+
+    def __init__(self, journal: Journal, *, clock: Clock, ids: Ids, sealer: Sealer, spool: Spool) -> None:
+        self._tools = Tools(journal, clock, spool, Sealing(sealer))
+        self._ids = ids
+        self.routes = Routes()
+        self._dispatcher = Dispatcher(self._tools, self.routes)
+        self.control = Control(self._tools, self.routes, self._dispatcher)
+        self._answers = Answers(self._tools)
+        self._exchange = Exchange(self._tools, self.routes, self._dispatcher, self._answers)
+        self._connections: set[ClientConnection] = set()
+        self._servers: list[asyncio.Server] = []
+        self._ticker: asyncio.Task[None] | None = None
+
+    async def start(self, *, tcp: socket.socket, unix: socket.socket) -> None:
+        """Recover first, then listen: when this returns, requests are answered."""
+        await self.control.restore()
+        await self._sweep_spool()
+        await self._dispatcher.recover()
+        await self._dispatcher.wake_all()
+        loop = asyncio.get_running_loop()
+        self._servers = [
+            await loop.create_server(lambda: ClientConnection(self, self._connections, trusted=False), sock=tcp),
+            await loop.create_unix_server(lambda: ClientConnection(self, self._connections, trusted=True), sock=unix),
+        ]
+        self._ticker = loop.create_task(self._tick())
+
+    async def stop(self, grace: float = GRACE_S) -> None:
+        """Accept nothing more, let what is in flight end, judge the rest as interrupted."""
+        for server in self._servers:
+            server.close()
+        self._tools.waiters.end()
+        for connection in list(self._connections):
+            connection.end()
+        deadline = time.monotonic() + grace
+        while (self._dispatcher.courier.active or self._busy()) and time.monotonic() < deadline:  # noqa: ASYNC110  (two owners)
+            await asyncio.sleep(0.02)
+        self._dispatcher.courier.interrupt_all("the gateway stopped before it was answered")
+        await self._dispatcher.stop()
+        await self._dispatcher.courier.close()
+        if self._ticker is not None:
+            self._ticker.cancel()
+        await self._leave()
+
+    def admit(self, head: RequestHead, *, trusted: bool, peer: str) -> Incoming:
+        room, name, rest = split_target(head.target)
+        request_id = self._ids.new("req")
+        incoming = Incoming(request_id, head, peer, room, name, rest, self._tools.spool.writer(f"{request_id}.request"))
+        refusal = self._refusal(incoming, trusted=trusted)
+        if refusal is not None:
+            incoming.refuse(refusal)
+        return incoming
+
+    async def serve(self, incoming: Incoming, reply: Reply) -> None:
+        started = time.perf_counter()
+        try:
+            await self._serve(incoming, reply)
+        except BaseException:
+            incoming.body.discard()
+            raise
+        self._tools.metrics.took(time.perf_counter() - started)
+
+    async def _serve(self, incoming: Incoming, reply: Reply) -> None:
+        refusal, caller = incoming.refusal, incoming.caller
+        if refusal is None and incoming.room == "_gateway":
+            await self.control.serve(incoming, reply)
+            return
+        if refusal is None and caller is not None:
+            if incoming.room == "requests":
+                await self._answers.serve(incoming, reply, caller)
+                return
+            # The table may have changed while the body came in.
+            route = self.routes.route(caller, incoming.name)
+            if not isinstance(route, Refusal):
+                await self._exchange.serve(incoming, reply, route)
+                return
+            refusal = route
+        refusal = refusal or _NOWHERE
+        self._tools.metrics.refused(refusal.status)
+        incoming.body.discard()
+        answer(reply, refusal.status, refusal.to_dict())
+
+    def _refusal(self, incoming: Incoming, *, trusted: bool) -> Refusal | None:
+        if incoming.room == "_gateway" and trusted:
+            return None
+        if incoming.room not in ("agent", "requests") or not incoming.name:
+            return _NOWHERE
+        caller = self.routes.caller(incoming.head, trusted=trusted, now_us=self._tools.clock.now_us())
+        if isinstance(caller, Refusal):
+            return caller
+        incoming.caller = caller
+        if incoming.room == "agent":
+            route = self.routes.route(caller, incoming.name)
+            if isinstance(route, Refusal):
+                return route
+            key = incoming.head.get(b"idempotency-key")
+            if key is not None and not 0 < len(key) <= 255:
+                return Refusal(400, "UsageError", "Idempotency-Key must have 1 to 255 characters")
+        return None
+
+    async def _sweep_spool(self) -> None:
+        """Files of requests that were never accepted, and of answers that never ended."""
+        for name in self._tools.spool.names():
+            request = await self._tools.journal.get(name.partition(".")[0])
+            held = {request.body.spool} if request else set()
+            if request is not None and request.response is not None:
+                held.add(request.response.body.spool)
+            if name not in held:
+                self._tools.spool.remove(name)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            now = time.monotonic()
+            self._dispatcher.courier.tick(now)
+            for connection in list(self._connections):
+                connection.tick(now)
+
+    def _busy(self) -> bool:
+        return any(connection.busy for connection in self._connections)
+
+    async def _leave(self) -> None:
+        for _ in range(50):
+            if not self._connections:
+                break
+            await asyncio.sleep(0.01)
+        for connection in list(self._connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        for server in self._servers:
+            await server.wait_closed()

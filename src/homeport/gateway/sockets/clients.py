@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections from clients: HTTP/1.1, kept alive, pipelined requests answered in their order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from typing import Protocol, cast
+
+from homeport.errors import HomeportError
+from homeport.gateway.core.access import Refusal
+from homeport.gateway.core.message import RequestHead
+from homeport.gateway.core.parse import BodyRead, EndRead, HeadRead, Rejected, RequestReader
+from homeport.gateway.core.write import CONTINUE, reason
+from homeport.gateway.incoming import MAX_BODY, Incoming, answer, refusal_of
+from homeport.gateway.sockets.reply import ClientReply
+from homeport.gateway.waiting import Reply
+
+HEAD_S, BODY_S, IDLE_S, UNREAD_S, LINGER_S = 10.0, 60.0, 75.0, 60.0, 2.0
+"""Seconds: for a whole head, between two pieces of a body, between requests, for a client that does not read, and
+for it to read the last answer before the connection is closed on its unread body."""
+
+log = logging.getLogger(__name__)
+
+
+class Service(Protocol):
+    def admit(self, head: RequestHead, *, trusted: bool, peer: str) -> Incoming:
+        """Before the body: who is it, and may they. A refusal is in the result."""
+        ...
+
+    async def serve(self, incoming: Incoming, reply: Reply) -> None:
+        """Answer it; returns when the reply has ended or was cut."""
+        ...
+
+
+class ClientConnection(asyncio.Protocol):
+    def __init__(self, service: Service, connections: set[ClientConnection], *, trusted: bool) -> None:
+        self._service = service
+        self._connections = connections
+        self._trusted = trusted
+        self._reader = RequestReader()
+        self._peer = ""
+        self._queue: deque[tuple[Incoming, bool]] = deque()
+        self._arriving: Incoming | None = None
+        self._owes_continue = False
+        self._deaf = False
+        self._wake: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._paused = False
+        self._reply: ClientReply | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._since = time.monotonic()
+        self._unread_since = 0.0
+        self.transport: asyncio.Transport | None = None
+        self.draining = False
+
+    @property
+    def alive(self) -> bool:
+        return self.transport is not None and not self.transport.is_closing()
+
+    @property
+    def busy(self) -> bool:
+        return self._reply is not None or bool(self._queue)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._connections.add(self)
+        self._task = asyncio.get_running_loop().create_task(self._serve())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self._deaf = True
+        self.resume_writing()
+        if self._arriving is not None:
+            self._arriving.body.discard()
+            self._arriving = None
+        self._notify()
+
+    def eof_received(self) -> bool:
+        # A client may close its sending side and still read answers; nothing more will come.
+        self._deaf = True
+        self._notify()
+        return self.busy
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        if self._reader.between_requests or self._arriving is not None:
+            self._since = time.monotonic()
+        for event in self._reader.feed(data):
+            if isinstance(event, HeadRead):
+                self._head(event.head)
+            elif isinstance(event, EndRead):
+                self._end()
+            elif isinstance(event, BodyRead):
+                self._body(event.data)
+            elif isinstance(event, Rejected):
+                self._reject(Refusal(event.status, "UsageError", event.message))
+            if self._deaf:
+                return
+        if len(self._queue) > 1 and not self._paused and self.transport is not None:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        self._writable = asyncio.get_running_loop().create_future()
+        self._unread_since = time.monotonic()
+        if self._reply is not None:
+            self._reply.hold(True)
+
+    def resume_writing(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
+        self._unread_since = 0.0
+        if self._reply is not None:
+            self._reply.hold(False)
+
+    async def drained(self) -> bool:
+        if self._writable is not None:
+            await self._writable
+        return self.alive
+
+    def tick(self, now: float) -> None:
+        """Once a second: end what takes too long."""
+        if self._unread_since and now - self._unread_since > UNREAD_S and self.transport is not None:
+            self.transport.abort()
+        elif self._deaf or self.busy:
+            return
+        elif self._arriving is not None:
+            if now - self._since > BODY_S:
+                self._reject(Refusal(408, "UsageError", "the body did not come in time"))
+        elif not self._reader.between_requests:
+            if now - self._since > HEAD_S:
+                self._reject(Refusal(408, "UsageError", "the headers did not come in time"))
+        elif now - self._since > IDLE_S:
+            self.end()
+
+    def end(self) -> None:
+        """Close as soon as nothing is being answered."""
+        self.draining = True
+        self._notify()
+
+    def _head(self, head: RequestHead) -> None:
+        incoming = self._service.admit(head, trusted=self._trusted, peer=self._peer)
+        self._arriving = incoming
+        if head.length > MAX_BODY:
+            incoming.refuse(_TOO_LARGE)
+        if incoming.refusal is not None and head.length:
+            self._refuse_body(incoming)
+        elif head.expects_continue:
+            self._owes_continue = True
+            self._continue()
+
+    def _continue(self) -> None:
+        if self._owes_continue and not self.busy and self.transport is not None:
+            self._owes_continue = False
+            self.transport.write(CONTINUE)
+
+    def _body(self, data: bytes) -> None:
+        incoming = self._arriving
+        if incoming is None:
+            return
+        self._owes_continue = False
+        try:
+            incoming.body.write(data)
+        except HomeportError as error:
+            incoming.refuse(refusal_of(error))
+        if incoming.body.size > MAX_BODY:
+            incoming.refuse(_TOO_LARGE)
+        if incoming.refusal is not None:
+            self._refuse_body(incoming)
+
+    def _end(self) -> None:
+        if self._arriving is not None:
+            incoming, self._arriving = self._arriving, None
+            self._queue.append((incoming, incoming.head.keep_alive))
+            self._since = time.monotonic()
+            self._notify()
+
+    def _refuse_body(self, incoming: Incoming) -> None:
+        """Answer without reading the rest of it; then the connection is of no use."""
+        self._arriving = None
+        self._deaf = True
+        self._queue.append((incoming, False))
+        self._notify()
+
+    def _reject(self, refusal: Refusal) -> None:
+        if self._arriving is not None:
+            incoming, self._arriving = self._arriving, None
+        else:
+            incoming = self._service.admit(RequestHead("GET", "/", (), "1.1", False, 0), trusted=False, peer="")
+        incoming.refuse(refusal)
+        self._refuse_body(incoming)
+
+    def _notify(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _serve(self) -> None:
+        while self.alive:
+            if not self._queue:
+                if self._deaf or (self.draining and self._arriving is None):
+                    break
+                self._continue()
+                self._wake = asyncio.get_running_loop().create_future()
+                await self._wake
+                continue
+            incoming, keep_alive = self._queue.popleft()
+            if self._paused and self.transport is not None and self.alive:
+                self._paused = False
+                self.transport.resume_reading()
+            head = incoming.head
+            reply = ClientReply(self, head.method, head.version, keep_alive=keep_alive and not self.draining)
+            self._reply = reply
+            await self._answer(incoming, reply)
+            self._reply = None
+            self._since = time.monotonic()
+            if not reply.reusable:
+                break
+        self._close()
+
+    async def _answer(self, incoming: Incoming, reply: ClientReply) -> None:
+        try:
+            await self._service.serve(incoming, reply)
+        except HomeportError as error:
+            refusal = refusal_of(error)
+            answer(reply, refusal.status, refusal.to_dict())
+        except Exception:
+            # The last line of defence: the client must see an error, the operator why.
+            log.exception("request %s failed in the gateway", incoming.id)
+            answer(reply, 500, Refusal(500, "HomeportError", reason(500)).to_dict())
+        if not reply.ended:
+            reply.cut()
+
+    def _close(self) -> None:
+        for incoming, _ in self._queue:
+            incoming.body.discard()
+        self._queue.clear()
+        if self.transport is None or not self.alive:
+            return
+        self._deaf = True
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+        if self.transport.can_write_eof():
+            # Closing on unread input would reset the connection and could take the answer with it.
+            self.transport.write_eof()
+            asyncio.get_running_loop().call_later(LINGER_S, self.transport.abort)
+        else:
+            self.transport.close()
+
+
+_TOO_LARGE = Refusal(413, "UsageError", f"a request body may have at most {MAX_BODY} bytes")
