@@ -34,7 +34,10 @@ class Audit(Protocol):
         allowed: bool,
         detail: dict[str, str] | None = None,
     ) -> AuditEntry:
-        """On disk when it returns. Raises `StorageFull`: what cannot be audited is not done."""
+        """On disk when it returns. Raises `StorageFull`: what cannot be audited is not done.
+
+        Text that is not Unicode is kept as its escapes. Raises `UsageError` for more than about 60 KB of text.
+        """
         ...
 
     async def entries(self, *, after: int = 0, limit: int = 100) -> list[AuditEntry]:

@@ -13,7 +13,7 @@ Rule = Callable[[dict[str, Any]], tuple[bool, str]]
 
 
 class RulePolicy:
-    """`rules` maps a package to a function of the input that gives (allow, reason). Asked inputs are kept in `asked`."""
+    """`rules` maps a package to a function of the input that gives (allow, reason); `asked` keeps the inputs."""
 
     def __init__(self, rules: Mapping[str, Rule], *, revision: str = "test") -> None:
         self.rules = dict(rules)

@@ -48,7 +48,8 @@ class PolicySuite:
         assert (decision.allow, decision.reason, decision.failed) == (True, "it is ok", False)
 
     async def test_what_no_rule_proves_is_denied_with_its_reason(self, policy: Policy) -> None:
-        for value in (False, None, "true", 1, [], {}, [True]):
+        values: list[Any] = [False, None, "true", 1, [], {}, [True]]
+        for value in values:
             decision = await policy.decide(PACKAGE, {"ok": value})
             assert (decision.allow, decision.reason, decision.failed) == (False, "it is not ok", False)
         assert not (await policy.decide(PACKAGE, {})).allow
