@@ -1,2 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The management API under /v1: parse, call app, answer. pydantic lives here and nowhere else."""
+"""The management API under /v1: parse, call app, answer. pydantic lives here and nowhere else.
+
+`create_app` is the whole API; `local_door` marks what came over the Unix socket; `end_streams` lets followers go.
+"""
+
+from __future__ import annotations
+
+from homeport.api.app import create_app
+from homeport.api.callers import local_door
+from homeport.api.streams import end_streams
+
+__all__ = ["create_app", "end_streams", "local_door"]
