@@ -24,7 +24,7 @@ DRIVERS: dict[str, dict[str, str]] = {
     "journal": {"sqlite": "homeport.drivers.journals.sqlite:SqliteJournal"},
     "policy": {"rego": "homeport.drivers.policies.rego:RegoPolicy"},
     "probe": {"http": "homeport.drivers.probes.http:HttpProbe"},
-    "runtime": {"process": "homeport.drivers.runtimes.process:ProcessRuntime"},
+    "runtime": {"process": "homeport.drivers.runtimes.process.client:ProcessRuntime"},
     "sealer": {"fernet": "homeport.drivers.secrets.sealed:FernetSealer"},
     "secrets": {"sealed": "homeport.drivers.secrets.sealed:SealedSecrets"},
     "store": {"sqlite": "homeport.drivers.stores.sqlite:SqliteStore"},
