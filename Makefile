@@ -2,26 +2,64 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCE ?=
+BENCH  ?= help idle agents demo
+QUICK  ?= --quick
 
-.PHONY: demo test lint docs pins clean help
+.PHONY: help demo test lint types contracts unit docs bench pins clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-$(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+demo: $(VENV)/.core ## tell the whole story here: make demo [SOURCE=folder or https Git URL]
+	@$(BIN)/python scripts/demo.py "$(SOURCE)"
 
-$(VENV)/.core: requirements/core.txt requirements/build.txt pyproject.toml | $(BIN)/python
+test: lint types contracts unit ## everything .ci/run checks but the demo
+
+lint: $(VENV)/.dev ## ruff: rules and layout
+	@echo "lint ..."
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+
+types: $(VENV)/.dev ## mypy, strict
+	@echo "types ..."
+	@$(BIN)/mypy --no-error-summary
+
+contracts: $(VENV)/.dev ## who may import whom
+	@echo "contracts ..."
+	@$(BIN)/lint-imports --no-logo
+
+unit: $(VENV)/.dev ## pytest, the checks of the documents included
+	@echo "tests ..."
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+docs: $(VENV)/.core ## write docs/reference anew
+	@$(BIN)/python scripts/reference.py
+
+bench: $(VENV)/.dev ## measure: make bench [BENCH=idle] [QUICK=]
+	@for name in $(BENCH); do $(BIN)/python -m bench.$$name $(QUICK) || exit 1; done
+
+pins: $(VENV)/.uv ## resolve pyproject.toml into requirements/*.txt
+	@PATH="$(CURDIR)/$(BIN):$$PATH" requirements/pins.sh
+
+clean: ## stop the demo, remove all that make has made; a .venv that you made yourself stays
+	@$(PYTHON) scripts/clean.py
+	@rm -rf bench/out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@if [ -e $(VENV)/.made ]; then rm -rf $(VENV); fi
+
+$(VENV)/.uv: requirements/installer.txt
+	@test -x $(BIN)/python || { echo "making $(VENV) ..." && $(PYTHON) -m venv $(VENV) && touch $(VENV)/.made; }
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.core: requirements/core.txt requirements/build.txt pyproject.toml $(VENV)/.uv
 	@echo "installing Homeport into $(VENV) ..."
-	@$(PIP) install --require-hashes -r requirements/core.txt -r requirements/build.txt
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@requirements/install.sh $(BIN)/python --require-hashes -r requirements/core.txt -r requirements/build.txt
+	@requirements/install.sh $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.core
-	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@echo "installing what the tests need ..."
+	@requirements/install.sh $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
-
-pins: ## resolve pyproject.toml into requirements/*.txt (needs uv)
-	requirements/pins.sh

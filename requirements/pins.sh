@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Resolve pyproject.toml into requirements/core.txt and dev.txt: exact versions, hashes, no index named.
+# Resolve pyproject.toml into core.txt, dev.txt and build.txt, and uv itself into installer.txt: exact versions, hashes, no index named.
 set -eu
 cd "$(dirname "$0")/.."
 resolve() {
@@ -10,3 +10,4 @@ resolve() {
 resolve pyproject.toml -o requirements/core.txt
 resolve pyproject.toml --group dev -c requirements/core.txt -o requirements/dev.txt
 resolve --group build -c requirements/dev.txt -o requirements/build.txt
+echo uv | resolve - -o requirements/installer.txt

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the demo runs the `homeport` command and shows what it says. Nothing here knows the story."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+BOLD, DIM, GREEN, RED, PLAIN = "\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"
+
+
+class DemoFailed(Exception):
+    """Something is not as the demo promises. The message says what, in one or a few lines."""
+
+
+def paint(text: str, code: str) -> str:
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return f"{code}{text}{PLAIN}" if coloured else text
+
+
+def say(text: str = "") -> None:
+    for line in text.splitlines() or [""]:
+        print(f"  {line}" if line else "", flush=True)
+
+
+class Acts:
+    """Headings, and how long each act took (seconds, wall clock)."""
+
+    def __init__(self) -> None:
+        self._begin = self._since = time.monotonic()
+        self._title = ""
+        self.took: dict[str, float] = {}
+
+    def begin(self, title: str) -> None:
+        self.end()
+        self._title, self._since = title, time.monotonic()
+        print(f"\n{paint('▸ ' + title, BOLD)}", flush=True)
+
+    def end(self) -> None:
+        if self._title:
+            self.took[self._title] = time.monotonic() - self._since
+            print(paint(f"  ({self.took[self._title]:.1f} s)", DIM), flush=True)
+        self._title = ""
+
+    @property
+    def total(self) -> float:
+        return time.monotonic() - self._begin
+
+
+class Homeport:
+    """The command of this checkout, with a state folder and ports of its own."""
+
+    def __init__(self, program: Path, home: Path, ports: tuple[int, int]) -> None:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("HOMEPORT_")}
+        self.env = inherited | {
+            "HOMEPORT_HOME": str(home),
+            "HOMEPORT_API_LISTEN": f"127.0.0.1:{ports[0]}",
+            "HOMEPORT_GATEWAY_LISTEN": f"127.0.0.1:{ports[1]}",
+        }
+        self._program = str(program)
+
+    def live(self, *args: str) -> str:
+        """Run a command, show its lines as they come, return them. Raises `DemoFailed` unless it ends with 0."""
+        say(paint("$ " + " ".join(["homeport", *args]), DIM))
+        process = subprocess.Popen(
+            [self._program, *args],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        lines = []
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            say(line.rstrip("\n"))
+        if code := process.wait():
+            raise DemoFailed(f"`homeport {' '.join(args)}` ended with {code}")
+        return "".join(lines)
+
+    def ask(self, *args: str) -> Any:
+        """Run a command with --json and return its document; NDJSON becomes a list. Raises `DemoFailed`."""
+        return self.answer(self.begin(*args))
+
+    def begin(self, *args: str) -> subprocess.Popen[str]:
+        """The same without waiting; pass the process to `answer`."""
+        return subprocess.Popen(
+            [self._program, "--json", *args],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+
+    def answer(self, process: subprocess.Popen[str], timeout: float = 60.0) -> Any:
+        words = " ".join(["homeport", *process.args[2:]])  # type: ignore[index]
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise DemoFailed(f"`{words}` said nothing for {timeout:.0f} s") from None
+        if process.returncode:
+            raise DemoFailed(f"`{words}` ended with {process.returncode}:\n{err.strip() or out.strip()}")
+        return documents(out, words)
+
+
+def documents(text: str, words: str) -> Any:
+    """One JSON document, or a list of those on separate lines."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    except ValueError:
+        raise DemoFailed(f"`{words}` did not print JSON:\n{text[:400]}") from None
+
+
+def until(what: str, ready: Callable[[], Any], timeout: float = 30.0) -> Any:
+    """The first true answer of `ready`, asked again and again. Raises `DemoFailed` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (found := ready()):
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"waited {timeout:.0f} s for {what}, in vain")
+        time.sleep(0.05)
+    return found
+
+
+def last_lines(files: Sequence[Path], count: int) -> str:
+    """The end of each of these logs that exists and is not empty."""
+    parts = []
+    for file in files:
+        lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
+        if lines:
+            parts.append("\n".join([f"── last lines of {file.name}", *lines[-count:]]))
+    return "\n".join(parts)
