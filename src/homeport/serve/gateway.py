@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway process: `python -m homeport.serve.gateway`. Data plane on TCP (tokens), control on gateway.sock (0600)."""
+"""The gateway process: data plane on TCP (tokens), control and trusted data plane on gateway.sock (0600)."""
 
 from __future__ import annotations
 
