@@ -68,10 +68,22 @@ class Instances:
                 raise HomeportError(f"{folder} is not a folder", operation="start", subject=spec["name"])
         path = self.own / "sockets" / f"{instance}.sock"
         record: Record = {
-            **{"instance": instance, "agent_id": agent_id, "namespace": spec["namespace"], "name": spec["name"]},
-            **{"state": "starting", "address": "", "endpoint": "", "pid": 0, "started_at_us": 0, "exit": None},
-            **{"seq_started": 0, "seq_exited": 0, "stop_grace": float(workload["stop_grace"])},
-            **{"proc": [0, 0], "group": {}, "scratch": ""},
+            "instance": instance,
+            "agent_id": agent_id,
+            "namespace": spec["namespace"],
+            "name": spec["name"],
+            "state": "starting",
+            "address": "",
+            "endpoint": "",
+            "pid": 0,
+            "started_at_us": 0,
+            "exit": None,
+            "seq_started": 0,
+            "seq_exited": 0,
+            "stop_grace": float(workload["stop_grace"]),
+            "proc": [0, 0],
+            "group": {},
+            "scratch": "",
         }
         what = Launch(
             instance=instance, agent_id=agent_id, name=spec["name"], argv=list(workload["start"]), env=spec["env"],

@@ -2,7 +2,7 @@
 """After a keeper was killed: end what it left running, take away what it left lying, say that exits were not seen."""
 
 # Names come from scans of folders and are passed on as they are.
-# ruff: noqa: PTH
+# ruff: noqa: PTH108, PTH208
 from __future__ import annotations
 
 import os

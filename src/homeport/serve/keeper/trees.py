@@ -2,7 +2,7 @@
 """Removing an agent's folders, which may be large and made to be in the way."""
 
 # Names come from scans of folders and are passed on as they are.
-# ruff: noqa: PTH
+# ruff: noqa: PTH101, PTH104, PTH108
 from __future__ import annotations
 
 import os

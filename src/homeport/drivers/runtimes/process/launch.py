@@ -2,7 +2,7 @@
 """From a `Launch` to a process: fork, put it into its cgroup and user, execute bwrap (or, without walls, the shim)."""
 
 # Little runs between fork and exec, and what runs there works by descriptors.
-# ruff: noqa: PTH, S606, S103
+# ruff: noqa: PTH101, PTH110, PTH112, PTH116, PTH120, S103, S606
 from __future__ import annotations
 
 import os

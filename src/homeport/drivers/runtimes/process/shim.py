@@ -12,7 +12,7 @@ rest of its start.
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,union-attr"
 # Neither pathlib nor typing is imported here, and f-strings do not make bytes.
-# ruff: noqa: PTH, UP031, S606
+# ruff: noqa: PTH123, S606, UP031
 import _signal  # type: ignore[import-not-found]
 import _socket
 import os

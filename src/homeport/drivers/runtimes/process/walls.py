@@ -2,7 +2,7 @@
 """The walls around an instance as data: which there are here, and the bwrap command that builds them."""
 
 # Paths are words of a command here.
-# ruff: noqa: PTH
+# ruff: noqa: PTH110, PTH111, PTH112, PTH113, PTH114, PTH115, PTH117, PTH118, PTH120
 from __future__ import annotations
 
 import importlib.util
