@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From settings to the drivers: what is chosen, and with which options."""
+"""From names and options to drivers: which driver fills which interface."""
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
 
 from homeport.interfaces.cloud import Cloud
 from homeport.interfaces.extension_points import driver
@@ -12,32 +14,40 @@ from homeport.interfaces.fetcher import Fetcher
 from homeport.settings import Settings
 
 
+def made(point: str, name: str, **options: Any) -> Any:
+    """A driver with its frozen Options, which sit beside its class; what is none of them is a driver it works with."""
+    cls = driver(point, name)
+    own, given = _split(cls, options)
+    return cls(*own, **given)
+
+
+async def opened(point: str, name: str, **options: Any) -> Any:
+    """The same for a driver that has to be awaited."""
+    cls = driver(point, name)
+    own, given = _split(cls, options)
+    return await cls.open(*own, **given)
+
+
 def fetchers(settings: Settings, *, allow_local: bool = True) -> dict[str, Fetcher]:
     """By source kind. `allow_local`: the locator was typed by a person on this machine."""
-    git = driver("fetcher", "git")
-    folder = driver("fetcher", "folder")
     return {
-        "git": git(_options(git)(cache=settings.paths.cache / "git", allow_local=allow_local)),
-        "folder": folder(_options(folder)()),
+        "git": made("fetcher", "git", cache=settings.paths.cache / "git", allow_local=allow_local),
+        "folder": made("fetcher", "folder"),
     }
 
 
 def clouds(settings: Settings) -> dict[str, Cloud]:
-    local = driver("cloud", "local")
-    return {"local": local(_options(local)(register=settings.paths.state / "local-machines.json"))}
+    return {"local": made("cloud", "local", register=settings.paths.state / "local-machines.json")}
 
 
 def fetcher_for(locator: str, available: Sequence[Fetcher]) -> Fetcher | None:
     return next((fetcher for fetcher in available if fetcher.handles(locator)), None)
 
 
-def _options(cls: type) -> type:
-    """The frozen `Options` beside the driver class."""
-    from importlib import import_module
-
-    return import_module(cls.__module__).Options  # type: ignore[no-any-return]
-
-
-def executor_id() -> str:
-    """One server per state folder (it holds the lock), so its name need not tell processes apart."""
-    return f"{os.uname().nodename}"
+def _split(cls: type, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    kind = getattr(sys.modules[cls.__module__], "Options", None)
+    if kind is None:
+        return (), options
+    names = {field.name for field in fields(kind)}
+    own = {key: value for key, value in options.items() if key in names}
+    return (kind(**own),), {key: value for key, value in options.items() if key not in names}

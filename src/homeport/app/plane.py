@@ -15,7 +15,7 @@ import structlog
 from homeport import __version__
 from homeport.app.access import Access
 from homeport.app.carry import Carrier
-from homeport.app.compose import clouds, executor_id, fetchers
+from homeport.app.compose import clouds, fetchers, made, opened
 from homeport.app.deployments import Deployments
 from homeport.app.eventlog import EventLog
 from homeport.app.house import LocalHouse
@@ -24,7 +24,6 @@ from homeport.app.loops.retain import retain
 from homeport.app.loops.supervise import Supervisor
 from homeport.app.service import Service
 from homeport.gateway.control_client import GatewayControl
-from homeport.interfaces.extension_points import driver
 from homeport.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -53,21 +52,19 @@ class ControlPlane:
         settings, paths = self._settings, self._settings.paths
         paths.create()
         self.failed = asyncio.get_running_loop().create_future()
-        clock, ids = driver("clock", "system")(), driver("ids", "ulid")()
-        probe = self._made("probe", "http")
-        store = await self._opened("store", "sqlite", path=paths.state / "state.db")
-        audit = await self._opened("audit", "file", path=paths.state / "audit.jsonl")
-        policy = self._made("policy", "rego")
+        clock, ids = made("clock", "system"), made("ids", "ulid")
+        probe = made("probe", "http")
+        store = await opened("store", "sqlite", path=paths.state / "state.db")
+        self._stack.push_async_callback(store.close)
+        sealer = made("sealer", "fernet", key_file=paths.key)
+        audit = made("audit", "file", path=paths.state / "audit.jsonl", sealer=sealer)
+        self._stack.push_async_callback(audit.close)
+        policy = made("policy", "rego")
         self._stack.push_async_callback(policy.close)
-        sealer = self._made("sealer", "fernet", key_file=paths.key)
-        secrets = self._made("secrets", "sealed", store=store, sealer=sealer)
-        runtime = self._made("runtime", settings.runtime, keeper_socket=paths.keeper_socket, logs=paths.logs)
+        secrets = made("secrets", "sealed", key_file=paths.key, store=store, sealer=sealer)
+        runtime = made("runtime", settings.runtime, keeper_socket=paths.keeper_socket, logs=paths.logs)
         self._stack.push_async_callback(runtime.close)
-        durable = self._made(
-            "durable", "dbos",
-            database=paths.state / "durable.db", lock=paths.state / "durable.lock",
-            application_version=__version__, executor_id=executor_id(),
-        )  # fmt: skip
+        durable = made("durable", "dbos", database=paths.state / "durable.db", lock=paths.state / "durable.lock")
 
         events = EventLog(store, clock, ids)
         access = Access(store, policy, audit, clock, ids)
@@ -104,19 +101,6 @@ class ControlPlane:
                 "admin_token": str(settings.paths.admin_token),
             },
         }
-
-    def _made(self, point: str, name: str, **options: Any) -> Any:
-        """A driver with its frozen Options, which sit beside it."""
-        cls = driver(point, name)
-        extra = {key: options.pop(key) for key in ("store", "sealer") if key in options}
-        module = sys.modules[cls.__module__]
-        return cls(module.Options(**options), **extra)
-
-    async def _opened(self, point: str, name: str, **options: Any) -> Any:
-        cls = driver(point, name)
-        opened = await cls.open(sys.modules[cls.__module__].Options(**options))
-        self._stack.push_async_callback(opened.close)
-        return opened
 
     async def _loop(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run until closed. A loop that fails takes the process down: the keeper starts a fresh one."""

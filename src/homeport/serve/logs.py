@@ -8,7 +8,7 @@ import sys
 
 import structlog
 
-from homeport.model.redaction import mask_event
+from homeport.model.redaction import log_redactor
 from homeport.settings import Settings
 
 
@@ -25,7 +25,7 @@ def configure(settings: Settings) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            mask_event,
+            log_redactor(),
             last.get(settings.log_format, structlog.dev.ConsoleRenderer(colors=False)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
