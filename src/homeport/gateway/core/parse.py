@@ -116,7 +116,8 @@ class RequestReader(_Reader):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            self._reject(501, "protocol upgrades and CONNECT are not supported here")
+            # An upgrade we ignore, as we may; its request is whole, and what follows is not HTTP/1.1 to count on.
+            self._broken = True
         except httptools.HttpParserError as error:
             cause = error.__context__
             if isinstance(cause, _Refusal):
@@ -155,6 +156,9 @@ class RequestReader(_Reader):
             raise _Refusal(400, "exactly one Host header is needed")
         if not self._target.startswith(b"/") or not self._target.isascii():
             raise _Refusal(400, "the target must be a path")
+        upgrade = self._parser.should_upgrade()
+        if self._parser.get_method() == b"CONNECT" or (upgrade and b"websocket" in self._values(b"upgrade")):
+            raise _Refusal(501, "WebSocket and CONNECT are not supported yet")
         expect = self._values(b"expect")
         if expect and (len(expect) > 1 or expect[0].lower() != b"100-continue"):
             raise _Refusal(417, "the only expectation met here is 100-continue")
@@ -167,7 +171,7 @@ class RequestReader(_Reader):
                     self._target.decode(),
                     tuple(self._headers),
                     version,
-                    self._parser.should_keep_alive(),
+                    self._parser.should_keep_alive() and not upgrade,
                     max(length, -1),
                     bool(expect) and length != 0 and length != -2,
                 )

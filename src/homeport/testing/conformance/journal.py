@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every Journal does. The fixture `journal` gives an empty, open one."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from homeport.errors import Unavailable
+from homeport.interfaces.journal import Journal
+from homeport.model.request import Body, RequestState, StoredRequest, StoredResponse
+
+
+def request(n: int = 1, **change: object) -> StoredRequest:
+    """Pending, for agent "echo" in "default"."""
+    made = StoredRequest(
+        id=f"req_{n:04d}",
+        namespace="default",
+        agent="echo",
+        method="POST",
+        target="/v1?x=1",
+        headers=((b"Content-Type", b"text/plain"), (b"X-Twice", b"1"), (b"X-Twice", b"a:b"), (b"X-Empty", b"")),
+        body=Body(b"hello", "", 5),
+        state=RequestState.PENDING,
+        accepted_at_us=n,
+    )
+    return replace(made, **change)  # type: ignore[arg-type]
+
+
+def response(body: bytes = b"fine") -> StoredResponse:
+    return StoredResponse(200, "OK", ((b"Set-Cookie", b"\0sealed:x"),), Body(body, "", len(body)), 7)
+
+
+def flying(n: int = 1, **change: object) -> StoredRequest:
+    """With its first lease, held by "me"."""
+    lease: dict[str, object] = {"attempts": 1, "fence": 1, "lease_owner": "me", "lease_until_us": 10**15}
+    return request(n, state=RequestState.IN_FLIGHT, **(lease | change))
+
+
+class JournalSuite:
+    @pytest.mark.parametrize("size", [0, 1, 2047, 2048, 200_000])
+    async def test_what_was_accepted_is_read_back_equal(self, journal: Journal, size: int) -> None:
+        written = request(body=Body(b"x" * size, "", size))
+        assert (await journal.accept(written)).existing is None
+        assert await journal.get(written.id) == written
+        assert await journal.pending("default", "echo") == [written]
+        assert await journal.get("req_none") is None
+
+    async def test_a_key_is_held_once_per_agent_and_namespace(self, journal: Journal) -> None:
+        first = request(1, key="k", fingerprint="f")
+        await journal.accept(first)
+        again = await journal.accept(request(2, key="k"))
+        assert (again.id, again.existing) == (first.id, first)
+        assert await journal.get("req_0002") is None
+        assert (await journal.accept(request(3, key="k", agent="other"))).existing is None
+        assert (await journal.accept(request(4, key="k", namespace="other"))).existing is None
+        assert (await journal.accept(request(5))).existing is None
+        assert (await journal.accept(request(6))).existing is None
+
+    async def test_one_lease_at_a_time_with_a_growing_fence(self, journal: Journal) -> None:
+        await journal.accept(request())
+        leased = await journal.lease("req_0001", "me", 99)
+        assert leased is not None
+        assert (leased.state, leased.attempts, leased.fence) == (RequestState.IN_FLIGHT, 1, 1)
+        assert (leased.lease_owner, leased.lease_until_us, leased.body) == ("me", 99, Body(b"hello", "", 5))
+        assert await journal.lease("req_0001", "you", 99) is None
+        assert await journal.lease("req_none", "you", 99) is None
+        assert await journal.pending("default", "echo") == []
+        assert await journal.release("req_0001", 1, RequestState.PENDING, outcome="cut", not_before_us=5)
+        [waiting] = await journal.pending("default", "echo")
+        assert (waiting.not_before_us, waiting.outcome, waiting.lease_owner) == (5, "cut", "")
+        again = await journal.lease("req_0001", "you", 99)
+        assert again is not None
+        assert (again.attempts, again.fence) == (2, 2)
+
+    async def test_an_attempt_that_never_reached_the_agent_is_not_counted(self, journal: Journal) -> None:
+        await journal.accept(flying())
+        assert await journal.release("req_0001", 1, RequestState.PENDING, outcome="refused", attempted=False)
+        leased = await journal.lease("req_0001", "me", 99)
+        assert leased is not None
+        assert (leased.attempts, leased.fence) == (1, 2)
+
+    async def test_an_answer_is_kept_and_comes_only_from_the_holder_of_the_lease(self, journal: Journal) -> None:
+        await journal.accept(flying())
+        assert not await journal.complete("req_0001", 2, response())
+        assert not await journal.complete("req_none", 1, response())
+        assert await journal.complete("req_0001", 1, response())
+        held = await journal.get("req_0001")
+        assert held is not None
+        assert (held.state, held.response, held.lease_owner) == (RequestState.COMPLETED, response(), "")
+        assert not await journal.complete("req_0001", 1, response(b"late"))
+        assert not await journal.release("req_0001", 1, RequestState.DEAD, outcome="late")
+
+    @pytest.mark.parametrize("state", [RequestState.FAILED, RequestState.DEAD])
+    async def test_what_was_given_up_stays_so_until_a_person_replays_it(
+        self, journal: Journal, state: RequestState
+    ) -> None:
+        await journal.accept(flying())
+        assert await journal.replay("req_0001") is None
+        assert await journal.release("req_0001", 1, state, outcome="why")
+        held = await journal.get("req_0001")
+        assert held is not None
+        assert (held.state, held.outcome) == (state, "why")
+        assert await journal.lease("req_0001", "me", 99) is None
+        replayed = await journal.replay("req_0001")
+        assert replayed is not None
+        assert (replayed.state, replayed.outcome) == (RequestState.PENDING, "")
+        assert await journal.replay("req_0001") is None
+        assert await journal.replay("req_none") is None
+
+    async def test_a_replayed_request_takes_a_new_answer(self, journal: Journal) -> None:
+        await journal.accept(flying())
+        await journal.complete("req_0001", 1, response(b"old"))
+        replayed = await journal.replay("req_0001")
+        assert replayed is not None
+        assert replayed.response is None
+        leased = await journal.lease("req_0001", "me", 99)
+        assert leased is not None
+        assert await journal.complete("req_0001", leased.fence, response(b"new"))
+        held = await journal.get("req_0001")
+        assert held is not None
+        assert held.response == response(b"new")
+
+    async def test_interrupted_are_our_own_and_the_overdue(self, journal: Journal) -> None:
+        await journal.accept(flying(1))
+        await journal.accept(flying(2, lease_owner="you", lease_until_us=50))
+        await journal.accept(flying(3, lease_owner="you", lease_until_us=500))
+        await journal.accept(request(4))
+        found = await journal.interrupted(owner="me", now_us=100)
+        assert [held.id for held in found] == ["req_0001", "req_0002"]
+        assert found[0].headers == request().headers
+        assert len(await journal.interrupted(owner="me", now_us=100, limit=1)) == 1
+
+    async def test_pending_is_oldest_first_and_of_one_agent(self, journal: Journal) -> None:
+        for n in (3, 1, 2):
+            await journal.accept(request(n))
+        await journal.accept(request(4, agent="other"))
+        await journal.accept(request(5, namespace="other"))
+        assert [held.id for held in await journal.pending("default", "echo")] == ["req_0001", "req_0002", "req_0003"]
+        assert [held.id for held in await journal.pending("default", "echo", limit=1)] == ["req_0001"]
+        assert await journal.backlog() == {("default", "echo"): 3, ("default", "other"): 1, ("other", "echo"): 1}
+
+    async def test_lists_are_newest_first_filtered_in_pages_and_without_bytes(self, journal: Journal) -> None:
+        for n in range(1, 6):
+            await journal.accept(flying(n) if n % 2 else request(n, agent="other"))
+        await journal.complete("req_0003", 1, response())
+        await journal.accept(request(9, namespace="other"))
+
+        async def ids(**wanted: object) -> list[int]:
+            return [int(held.id[4:]) for held in await journal.list("default", **wanted)]  # type: ignore[arg-type]
+
+        assert await ids() == [5, 4, 3, 2, 1]
+        assert await ids(limit=2) == [5, 4]
+        assert await ids(after="req_0004", limit=2) == [3, 2]
+        assert await ids(agent="other") == [4, 2]
+        assert await ids(state=RequestState.COMPLETED) == [3]
+        [entry] = await journal.list("default", state=RequestState.COMPLETED)
+        assert (entry.body, entry.response and entry.response.body) == (Body(size=5), Body(size=4))
+
+    async def test_every_state_is_counted(self, journal: Journal) -> None:
+        assert set((await journal.counts()).values()) == {0}
+        for n in range(1, 5):
+            await journal.accept(flying(n))
+        await journal.accept(request(5))
+        await journal.complete("req_0001", 1, response())
+        await journal.release("req_0002", 1, RequestState.DEAD, outcome="x")
+        await journal.release("req_0003", 1, RequestState.FAILED, outcome="x")
+        assert set((await journal.counts()).values()) == {1}
+        await journal.replay("req_0001")
+        found = await journal.counts()
+        assert (found[RequestState.PENDING], found[RequestState.COMPLETED]) == (2, 0)
+
+    async def test_many_at_once_are_all_there(self, journal: Journal) -> None:
+        accepted = await asyncio.gather(*(journal.accept(flying(n)) for n in range(200)))
+        assert len({one.id for one in accepted}) == 200
+        done = await asyncio.gather(*(journal.complete(f"req_{n:04d}", 1, response()) for n in range(200)))
+        assert all(done)
+        assert (await journal.counts())[RequestState.COMPLETED] == 200
+
+    async def test_a_note_is_found_again(self, journal: Journal) -> None:
+        assert await journal.get_note("routes") is None
+        await journal.put_note("routes", b"\0one")
+        await journal.put_note("routes", b"\0two")
+        assert await journal.get_note("routes") == b"\0two"
+
+    async def test_closing_twice_is_fine_and_a_closed_one_accepts_nothing(self, journal: Journal) -> None:
+        await journal.close()
+        await journal.close()
+        with pytest.raises(Unavailable):
+            await journal.accept(request())

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Journal in memory, kept honest by the suite that the real ones pass."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from homeport.errors import StorageFull, Unavailable
+from homeport.interfaces.journal import Accepted
+from homeport.model.request import RequestState, StoredRequest, StoredResponse
+
+T = TypeVar("T")
+_FINISHED = (RequestState.COMPLETED, RequestState.FAILED, RequestState.DEAD)
+
+
+class MemoryJournal:
+    """`full` true: every write raises `StorageFull` and changes nothing. `requests` is the whole of its state."""
+
+    def __init__(self) -> None:
+        self.requests: dict[str, StoredRequest] = {}
+        self.full = False
+        self._notes: dict[str, bytes] = {}
+        self._closed = False
+
+    def accept(self, request: StoredRequest) -> asyncio.Future[Accepted]:
+        return self._written(lambda: self._accept(request))
+
+    def complete(self, request_id: str, fence: int, response: StoredResponse) -> asyncio.Future[bool]:
+        return self._written(lambda: self._leave(request_id, fence, state=RequestState.COMPLETED, response=response))
+
+    async def lease(self, request_id: str, owner: str, until_us: int) -> StoredRequest | None:
+        return await self._written(lambda: self._lease(request_id, owner, until_us))
+
+    async def release(
+        self,
+        request_id: str,
+        fence: int,
+        state: RequestState,
+        *,
+        outcome: str,
+        not_before_us: int = 0,
+        attempted: bool = True,
+    ) -> bool:
+        return await self._written(
+            lambda: self._leave(
+                request_id,
+                fence,
+                state=state,
+                outcome=outcome,
+                not_before_us=not_before_us,
+                uncounted=int(not attempted),
+            )
+        )
+
+    async def replay(self, request_id: str) -> StoredRequest | None:
+        return await self._written(lambda: self._replay(request_id))
+
+    async def pending(self, namespace: str, agent: str, *, limit: int = 100) -> list[StoredRequest]:
+        wanted = (RequestState.PENDING, namespace, agent)
+        found = [r for r in self._sorted() if (r.state, r.namespace, r.agent) == wanted]
+        return found[:limit]
+
+    async def interrupted(self, *, owner: str, now_us: int, limit: int = 100) -> list[StoredRequest]:
+        flying = [r for r in self._sorted() if r.state is RequestState.IN_FLIGHT]
+        return [r for r in flying if r.lease_owner == owner or r.lease_until_us < now_us][:limit]
+
+    async def get(self, request_id: str) -> StoredRequest | None:
+        return self.requests.get(request_id)
+
+    async def backlog(self) -> dict[tuple[str, str], int]:
+        return dict(Counter((r.namespace, r.agent) for r in self._sorted() if r.state is RequestState.PENDING))
+
+    async def counts(self) -> dict[RequestState, int]:
+        found = Counter(r.state for r in self._sorted())
+        return {state: found[state] for state in RequestState}
+
+    async def put_note(self, name: str, value: bytes) -> None:
+        await self._written(lambda: self._notes.__setitem__(name, value))
+
+    async def get_note(self, name: str) -> bytes | None:
+        return self._notes.get(name)
+
+    def sync_seconds(self) -> float:
+        return 0.0
+
+    async def close(self) -> None:
+        self._closed = True
+
+    async def list(
+        self,
+        namespace: str,
+        *,
+        agent: str = "",
+        state: RequestState | None = None,
+        after: str = "",
+        limit: int = 100,
+    ) -> list[StoredRequest]:
+        return [
+            _without_bytes(request)
+            for request in reversed(self._sorted())
+            if request.namespace == namespace
+            and (not agent or request.agent == agent)
+            and (state is None or request.state is state)
+            and (not after or request.id < after)
+        ][:limit]
+
+    def _sorted(self) -> tuple[StoredRequest, ...]:
+        return tuple(self.requests[key] for key in sorted(self.requests))
+
+    def _written(self, change: Callable[[], T]) -> asyncio.Future[T]:
+        if self._closed:
+            raise Unavailable("the journal is closed", operation="use the journal")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self.full:
+            future.set_exception(StorageFull("no space left for the request journal", operation="use the journal"))
+        else:
+            future.set_result(change())
+        return future
+
+    def _accept(self, request: StoredRequest) -> Accepted:
+        wanted = (request.namespace, request.agent, request.key)
+        for held in self.requests.values():
+            if request.key and (held.namespace, held.agent, held.key) == wanted:
+                return Accepted(held.id, held)
+        self.requests[request.id] = request
+        return Accepted(request.id)
+
+    def _lease(self, request_id: str, owner: str, until_us: int) -> StoredRequest | None:
+        held = self.requests.get(request_id)
+        if held is None or held.state is not RequestState.PENDING:
+            return None
+        self.requests[request_id] = replace(
+            held,
+            state=RequestState.IN_FLIGHT,
+            attempts=held.attempts + 1,
+            fence=held.fence + 1,
+            lease_owner=owner,
+            lease_until_us=until_us,
+            not_before_us=0,
+        )
+        return self.requests[request_id]
+
+    def _leave(
+        self,
+        request_id: str,
+        fence: int,
+        *,
+        state: RequestState,
+        outcome: str = "",
+        not_before_us: int = 0,
+        uncounted: int = 0,
+        response: StoredResponse | None = None,
+    ) -> bool:
+        held = self.requests.get(request_id)
+        if held is None or held.state is not RequestState.IN_FLIGHT or held.fence != fence:
+            return False
+        self.requests[request_id] = replace(
+            held,
+            state=state,
+            outcome=outcome,
+            not_before_us=not_before_us,
+            attempts=held.attempts - uncounted,
+            lease_owner="",
+            lease_until_us=0,
+            response=response,
+        )
+        return True
+
+    def _replay(self, request_id: str) -> StoredRequest | None:
+        held = self.requests.get(request_id)
+        if held is None or held.state not in _FINISHED:
+            return None
+        self.requests[request_id] = replace(
+            held, state=RequestState.PENDING, not_before_us=0, outcome="", response=None
+        )
+        return self.requests[request_id]
+
+
+def _without_bytes(request: StoredRequest) -> StoredRequest:
+    response = request.response
+    if response is not None:
+        response = replace(response, body=replace(response.body, inline=b""))
+    return replace(request, body=replace(request.body, inline=b""), response=response)

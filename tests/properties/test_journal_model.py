@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQLite journal and the one in memory never disagree, whatever is asked of them and whenever it crashes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from homeport.drivers.journals.sqlite import Options, SqliteJournal
+from homeport.model.request import Body, RequestState
+from homeport.testing.conformance.journal import flying, request, response
+from homeport.testing.journals import MemoryJournal
+
+NUMBERS = st.integers(1, 5)
+FENCES = st.integers(0, 3)
+STATES = st.sampled_from([RequestState.PENDING, RequestState.FAILED, RequestState.DEAD])
+
+
+class JournalMachine(RuleBasedStateMachine):
+    @initialize()
+    def begin(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.folder = Path(tempfile.mkdtemp())
+        self.model = MemoryJournal()
+        self.real = SqliteJournal(Options(self.folder / "0.db"))
+        self.crashes = 0
+
+    def both(self, name: str, *args: object, **kwargs: object) -> None:
+        async def ask(journal: object) -> object:
+            return await getattr(journal, name)(*args, **kwargs)
+
+        expected = self.loop.run_until_complete(ask(self.model))
+        assert self.loop.run_until_complete(ask(self.real)) == expected
+
+    @rule(n=NUMBERS, key=st.sampled_from(["", "a", "b"]), direct=st.booleans(), size=st.sampled_from([0, 9, 3000]))
+    def accept(self, n: int, key: str, direct: bool, size: int) -> None:
+        if f"req_{n:04d}" not in self.model.requests:
+            body = Body(b"z" * size, "", size)
+            self.both("accept", (flying if direct else request)(n, key=key, body=body))
+
+    @rule(n=NUMBERS, until=st.integers(0, 100))
+    def lease(self, n: int, until: int) -> None:
+        self.both("lease", f"req_{n:04d}", "you", until)
+
+    @rule(n=NUMBERS, fence=FENCES, size=st.sampled_from([0, 9, 3000]))
+    def complete(self, n: int, fence: int, size: int) -> None:
+        self.both("complete", f"req_{n:04d}", fence, response(b"y" * size))
+
+    @rule(n=NUMBERS, fence=FENCES, state=STATES, later=st.integers(0, 9), attempted=st.booleans())
+    def release(self, n: int, fence: int, state: RequestState, later: int, attempted: bool) -> None:
+        options = {"outcome": f"o{later}", "not_before_us": later, "attempted": attempted}
+        self.both("release", f"req_{n:04d}", fence, state, **options)
+
+    @rule(n=NUMBERS)
+    def replay(self, n: int) -> None:
+        self.both("replay", f"req_{n:04d}")
+
+    @rule(value=st.binary(max_size=9))
+    def note(self, value: bytes) -> None:
+        self.both("put_note", "n", value)
+
+    @rule()
+    def crash(self) -> None:
+        """The files as they are at this moment, opened by a new process."""
+        self.crashes += 1
+        for file in self.folder.glob(f"{self.crashes - 1}.db*"):
+            if not file.name.endswith((".lock", "-shm")):
+                shutil.copy(file, self.folder / file.name.replace(f"{self.crashes - 1}.db", f"{self.crashes}.db"))
+        self.loop.run_until_complete(self.real.close())
+        self.real = SqliteJournal(Options(self.folder / f"{self.crashes}.db"))
+
+    @invariant()
+    def they_agree(self) -> None:
+        if not hasattr(self, "real"):
+            return
+        self.both("counts")
+        self.both("backlog")
+        self.both("list", "default")
+        self.both("pending", "default", "echo")
+        self.both("interrupted", owner="me", now_us=50)
+        self.both("get_note", "n")
+        for n in range(1, 6):
+            self.both("get", f"req_{n:04d}")
+
+    def teardown(self) -> None:
+        if hasattr(self, "real"):
+            self.loop.run_until_complete(self.real.close())
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+            self.loop.close()
+            shutil.rmtree(self.folder)
+
+
+JournalMachine.TestCase.settings = settings(
+    max_examples=int(os.environ.get("JOURNAL_EXAMPLES", "15")),
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestJournalModel = JournalMachine.TestCase
