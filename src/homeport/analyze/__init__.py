@@ -3,3 +3,8 @@
 
 Belongs here: rules (one module per ecosystem under `rules/`) and how conflicts between them are settled.
 Does not belong here: prices, machines, anything that needs a network or a clock."""
+
+from homeport.analyze.analysis import analyze
+from homeport.analyze.explain import explain_no_start
+
+__all__ = ["analyze", "explain_no_start"]

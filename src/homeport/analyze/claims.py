@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What rules say: a field, a value, and the line that made them say so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from homeport.analyze.command import port_of
+from homeport.analyze.quote import quote
+from homeport.model.evidence import Evidence, Origin
+from homeport.model.paths import printable
+
+Field = Literal[
+    "name",
+    "ecosystem",
+    "start",
+    "runtime_version",
+    "port",
+    "health_path",
+    "memory_bytes",
+    "gpu",
+    "delivery",
+    "honours_keys",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    field: Field
+    value: object
+    origin: Origin
+    evidence: Evidence
+
+
+@dataclass(slots=True)
+class Claims:
+    """Filled by the rules in turn. `installs` are (origin, files), `env` names in order of sight."""
+
+    all: list[Claim] = field(default_factory=list)
+    installs: list[tuple[Origin, tuple[str, ...]]] = field(default_factory=list)
+    env: dict[str, None] = field(default_factory=dict)
+    warnings: dict[str, None] = field(default_factory=dict)
+
+    def add(
+        self,
+        name: Field,
+        value: object,
+        origin: Origin,
+        *,
+        file: str,
+        line: int,
+        rule: str,
+        confidence: float,
+        text: str = "",
+    ) -> None:
+        """One claim. `text` is the line as it stands in the file: hostile, so it is quoted here."""
+        evidence = Evidence(file=file, line=line, rule=rule, confidence=confidence, quote=quote(text))
+        self.all.append(Claim(name, value, origin, evidence))
+
+    def start(
+        self,
+        words: Sequence[str],
+        origin: Origin,
+        *,
+        file: str,
+        line: int,
+        rule: str,
+        confidence: float,
+        text: str = "",
+    ) -> None:
+        """A start command, and the port that stands in it."""
+        self.add("start", tuple(words), origin, file=file, line=line, rule=rule, confidence=confidence, text=text)
+        port = port_of(words)
+        if port is not None:
+            self.add("port", port, origin, file=file, line=line, rule=f"{rule}-port", confidence=1.0, text=text)
+
+    def warn(self, text: str) -> None:
+        """One sentence for people, said once; it may hold names from the repository."""
+        if len(self.warnings) < 50:
+            self.warnings[printable(text, 300)] = None
+
+    def asks_for(self, name: str) -> None:
+        """An environment variable."""
+        if name.isascii() and name.isidentifier() and len(name) <= 100 and len(self.env) < 100:
+            self.env[name] = None

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Dockerfile's instructions, and those that make its last stage, its base stages included."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+_INSTRUCTION = re.compile(r"\s*([A-Za-z]{2,12})\s+(.*)")
+_HEREDOC = re.compile(r"<<-?[\"']?([A-Za-z_]\w{0,40})[\"']?")
+_MOST = 500
+_LONGEST = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """`line` is where it begins, counted from 1; continued lines are joined in `rest`."""
+
+    word: str
+    rest: str
+    line: int
+
+
+def last_stage(lines: Sequence[str]) -> list[Instruction]:
+    """What the image without a `--target` is made of, in order; FROM of the deepest base first."""
+    stages: dict[str, list[Instruction]] = {}
+    current: list[Instruction] = []
+    arguments: dict[str, str] = {}
+    for one in instructions(lines):
+        if one.word == "ARG":
+            name, _, value = one.rest.partition("=")
+            arguments.setdefault(name.strip(), value.strip().strip("\"'"))
+        if one.word != "FROM":
+            current.append(one)
+            continue
+        rest = re.sub(r"\$\{?(\w+)(?::-([^}]*))?\}?", lambda m: arguments.get(m[1]) or m[2] or "", one.rest)
+        words = [word for word in rest.split() if not word.startswith("--")]
+        base = stages.get(words[0].lower()) if words else None
+        current = list(base) if base is not None else [replace(one, rest=rest)]
+        if len(words) >= 3 and words[1].lower() == "as":
+            stages[words[2].lower()] = current
+    return current[:_MOST]
+
+
+def instructions(lines: Sequence[str]) -> list[Instruction]:
+    """Comments and here-documents are passed over; `\\` at the end of a line continues it."""
+    found: list[Instruction] = []
+    parts: list[str] = []
+    start, until = 0, ""
+    for number, line in enumerate(lines, 1):
+        if until:
+            until = "" if line.strip() == until else until
+            continue
+        if line.lstrip().startswith("#") or (parts and not line.strip()):
+            continue
+        start = start if parts else number
+        text = line.rstrip()
+        parts.append(text.removesuffix("\\"))
+        if text.endswith("\\") and sum(map(len, parts)) < _LONGEST:
+            continue
+        match = _INSTRUCTION.fullmatch(" ".join(part.strip() for part in parts)[:_LONGEST])
+        parts = []
+        if match:
+            found.append(Instruction(match[1].upper(), match[2].strip(), start))
+            if match[1].upper() in ("RUN", "COPY", "ADD") and (here := _HEREDOC.search(match[2])):
+                until = here[1]
+        if len(found) >= _MOST:
+            break
+    return found

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dockerfile: what the image would start, listen on and be built from."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from homeport.analyze.claims import Claims, Field
+from homeport.analyze.command import Command, from_words, parse_command, to_port
+from homeport.analyze.dockerlines import Instruction, last_stage
+from homeport.analyze.repo import Repo, shown
+from homeport.analyze.ruleset import Ruleset
+from homeport.model.evidence import Origin
+from homeport.model.requirements import Ecosystem, GpuNeed
+
+_NAMES = ("Dockerfile", "Containerfile", "docker/Dockerfile", "deploy/Dockerfile", "build/Dockerfile")
+_GPU_IMAGES = re.compile(r"(?:^|/)(?:nvidia/cuda|nvcr\.io/|rocm/)|pytorch/pytorch:\S*cuda|tensorflow/tensorflow:\S*gpu")
+_HEALTH = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::[\w${}:-]{1,30})?(/[!#-&(-~]{0,200})")
+
+
+class _Reader:
+    """One Dockerfile's last stage, turned into claims."""
+
+    def __init__(self, repo: Repo, claims: Claims, file: str) -> None:
+        self.repo, self.claims, self.file = repo, claims, file
+        self.entrypoint: tuple[Command, Instruction] | None = None
+        self.command: tuple[Command, Instruction] | None = None
+        self.workdir = "/app"
+        self.env: dict[str, str] = {}
+
+    def add(self, field: Field, value: object, at: Instruction, rule: str, confidence: float) -> None:
+        self.claims.add(
+            field,
+            value,
+            Origin.CONTAINER,
+            file=self.file,
+            line=at.line,
+            rule=f"dockerfile.{rule}",
+            confidence=confidence,
+            text=self.repo.line(self.file, at.line),
+        )
+
+    def take(self, at: Instruction) -> None:
+        match at.word:
+            case "FROM":
+                self._base(at)
+            case "WORKDIR":
+                self.workdir = "/" + at.rest.strip().strip("/") if at.rest.startswith("/") else self.workdir
+            case "ENV":
+                self._env(at)
+            case "EXPOSE":
+                self._expose(at)
+            case "HEALTHCHECK":
+                if found := _HEALTH.search(at.rest):
+                    self.add("health_path", found[1].rstrip(")\"'"), at, "healthcheck", 0.9)
+            case "ENTRYPOINT":
+                self.entrypoint, self.command = (_command(at.rest), at), None
+            case "CMD":
+                self.command = (_command(at.rest), at)
+
+    def finish(self) -> None:
+        """ENTRYPOINT and CMD together are the command; a shell-form ENTRYPOINT leaves CMD out, as Docker does."""
+        parts = [part for part in (self.entrypoint, self.command) if part]
+        if self.entrypoint and not self.entrypoint[1].rest.startswith("["):
+            parts = parts[:1]
+        if not parts:
+            return
+        for command, at in parts:
+            if command.refused:
+                self.claims.warn(
+                    f"{shown(self.file)}:{at.line}: the {at.word} is not a plain command line: {command.refused}"
+                )
+                return
+        at = parts[0][1]
+        prefix = self.workdir.rstrip("/") + "/"
+        words = [word.removeprefix(prefix) for command, _ in parts for word in command.argv]
+        self.claims.start(
+            words,
+            Origin.CONTAINER,
+            file=self.file,
+            line=at.line,
+            rule=f"dockerfile.{at.word.lower()}",
+            confidence=0.9,
+            text=self.repo.line(self.file, at.line),
+        )
+        for command, at in parts:
+            if port := to_port(command.defaults.get("PORT")):
+                self.add("port", port, at, "port-default", 0.85)
+
+    def _base(self, at: Instruction) -> None:
+        image = next((word for word in at.rest.split() if not word.startswith("--")), "")
+        name, _, tag = image.lower().partition("@")[0].partition(":")
+        kind = {"python": Ecosystem.PYTHON, "node": Ecosystem.NODE}.get(name.rsplit("/", 1)[-1])
+        if _GPU_IMAGES.search(image.lower()):
+            self.add("gpu", GpuNeed.NEEDED, at, "gpu-base-image", 0.9)
+        if kind:
+            self.add("ecosystem", kind, at, "base-image", 0.9)
+            if found := re.match(r"\d+(?:\.\d+){0,2}", tag):
+                self.add("runtime_version", found[0], at, "base-image-version", 0.9)
+
+    def _env(self, at: Instruction) -> None:
+        pairs = re.findall(r"(\w{1,60})=[\"']?([^\s\"']{0,200})", at.rest) or [tuple(at.rest.split(None, 1))]
+        for pair in pairs:
+            if len(pair) == 2:
+                self.env[pair[0]] = pair[1].strip()
+                if pair[0] == "PORT" and (port := to_port(pair[1].strip())):
+                    self.add("port", port, at, "env-port", 0.9)
+
+    def _expose(self, at: Instruction) -> None:
+        for word in at.rest.split()[:1]:
+            number, _, protocol = word.partition("/")
+            name = number.strip("${}")
+            if protocol in ("", "tcp") and (port := to_port(self.env.get(name, number))):
+                self.add("port", port, at, "expose", 0.8)
+
+
+def _command(rest: str) -> Command:
+    if not rest.startswith("["):
+        return parse_command(rest)
+    try:
+        words = json.loads(rest)
+    except (ValueError, RecursionError):
+        return Command(refused="it is neither a JSON list nor a command line")
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        return Command(refused="it is not a list of words")
+    return from_words(words) if words else Command()
+
+
+def _read(repo: Repo, claims: Claims) -> None:
+    file = next((name for name in _NAMES if name in repo), "")
+    if not file:
+        return
+    reader = _Reader(repo, claims, file)
+    stage = last_stage(repo.lines(file))
+    for instruction in stage:
+        reader.take(instruction)
+    reader.finish()
+    if stage:
+        claims.add(
+            "ecosystem",
+            Ecosystem.DOCKERFILE,
+            Origin.CODE,
+            file=file,
+            line=1,
+            rule="dockerfile.present",
+            confidence=0.1,
+            text=repo.line(file, 1),
+        )
+
+
+def _wants(paths: Sequence[str]) -> list[str]:
+    present = set(paths)
+    return [name for name in _NAMES if name in present][:1]
+
+
+RULES = Ruleset(wants=_wants, read=_read, rank=20, looks_for=("Dockerfile with CMD or ENTRYPOINT as a plain command",))

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How conflicts between claims end: by who said it, then by how sure the rule is, then by who came first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from homeport.analyze.claims import Claim, Claims, Field
+from homeport.analyze.repo import shown
+from homeport.model.evidence import Inferred, Origin
+from homeport.model.paths import printable
+
+T = TypeVar("T")
+_RANK = {origin: rank for rank, origin in enumerate(Origin)}
+_EVIDENCE = 5
+_LOSERS = 3
+
+
+def settle(claims: Claims, name: Field, kind: type[T]) -> Inferred[T] | None:
+    """The winning value with all evidence for it, and a note on what lost; None if nobody claimed the field."""
+    ranked = sorted(
+        (claim for claim in claims.all if claim.field == name),
+        key=lambda claim: (_RANK[claim.origin], -claim.evidence.confidence),
+    )
+    if not ranked:
+        return None
+    best = ranked[0]
+    assert isinstance(best.value, kind), (name, best.value)
+    agreeing = [claim for claim in ranked if claim.value == best.value]
+    evidence = tuple(dict.fromkeys(claim.evidence for claim in agreeing))[:_EVIDENCE]
+    return Inferred(best.value, best.origin, evidence, _note(best, ranked))
+
+
+def _note(best: Claim, ranked: Sequence[Claim]) -> str:
+    losers: dict[str, Claim] = {}
+    for claim in ranked:
+        if claim.value != best.value and claim.origin is not Origin.DEFAULT:
+            losers.setdefault(say(claim.value), claim)
+    parts = []
+    for text, claim in list(losers.items())[:_LOSERS]:
+        where = f"{shown(claim.evidence.file)}:{claim.evidence.line}" if claim.evidence.file else claim.origin
+        why = "is less sure" if claim.origin is best.origin else f"{claim.origin} yields to {best.origin}"
+        parts.append(f"not {text} ({where}): {why}")
+    return "; ".join(parts)
+
+
+def say(value: object) -> str:
+    """A value for people, on one line."""
+    text = " ".join(value) if isinstance(value, tuple) else str(value)
+    return printable(text, 100)

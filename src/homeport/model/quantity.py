@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values as people write them, in a manifest or after a flag. Each raises `ValueError` saying what was expected."""
+
+from __future__ import annotations
+
+import re
+
+from homeport.model.names import LABEL
+from homeport.model.requirements import Ecosystem, GpuNeed
+from homeport.model.workload import Delivery
+
+_UNITS = {
+    "": 1, "b": 1, "k": 10**3, "kb": 10**3, "ki": 2**10, "kib": 2**10, "m": 10**6, "mb": 10**6, "mi": 2**20,
+    "mib": 2**20, "g": 10**9, "gb": 10**9, "gi": 2**30, "gib": 2**30, "t": 10**12, "tb": 10**12, "ti": 2**40,
+    "tib": 2**40,
+}  # fmt: skip
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s?([A-Za-z]{0,3})")
+LEAST_MEMORY = 16 * 2**20
+MOST_MEMORY = 2**46
+
+
+def memory_bytes(value: object) -> int:
+    """`512Mi`, `1.5G`, `536870912`."""
+    found = _SIZE.fullmatch(str(value).strip()) if isinstance(value, (str, int)) else None
+    size = int(float(found[1]) * _UNITS.get(found[2].lower(), 0)) if found and not isinstance(value, bool) else 0
+    if not LEAST_MEMORY <= size <= MOST_MEMORY:
+        raise ValueError("expected a size between 16Mi and 64Ti, for example 512Mi")
+    return size
+
+
+def port(value: object) -> int:
+    """1 to 65535."""
+    text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if not re.fullmatch(r"[0-9]{1,5}", text, re.A) or not 0 < int(text) < 65536:
+        raise ValueError("expected a port between 1 and 65535")
+    return int(text)
+
+
+def health_path(value: object) -> str:
+    """`/health`: what is asked for with GET."""
+    if not isinstance(value, str) or not re.fullmatch(r"/[!-~]{0,200}", value):
+        raise ValueError("expected a path that begins with /, for example /health")
+    return value
+
+
+def name(value: object) -> str:
+    """A DNS label."""
+    if not isinstance(value, str) or not LABEL.fullmatch(value):
+        raise ValueError("expected 1 to 63 lower-case letters, digits and inner hyphens")
+    return value
+
+
+def delivery(value: object) -> Delivery:
+    known = ", ".join(Delivery)
+    if not isinstance(value, str) or value not in set(Delivery):
+        raise ValueError(f"expected one of: {known}")
+    return Delivery(value)
+
+
+def honours_keys(value: object) -> bool:
+    """`honours-keys`: it does a keyed request once, however often it is sent."""
+    if value not in ("honours-keys", "none"):
+        raise ValueError("expected honours-keys or none")
+    return value == "honours-keys"
+
+
+def gpu(value: object) -> GpuNeed:
+    if isinstance(value, bool):  # YAML reads `no` as false
+        return GpuNeed.NEEDED if value else GpuNeed.NO
+    if not isinstance(value, str) or value not in set(GpuNeed):
+        raise ValueError(f"expected one of: {', '.join(GpuNeed)}")
+    return GpuNeed(value)
+
+
+def version(value: object) -> str:
+    """`3.12`, `>=3.11`, `20`."""
+    text = str(value).strip() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    if not re.fullmatch(r"[0-9A-Za-z.,<>=!~^*|+ -]{1,60}", text) or not any(char.isdigit() for char in text):
+        raise ValueError("expected a version, for example '3.12' (in quotes)")
+    return text
+
+
+def runtime(value: object) -> tuple[Ecosystem, str]:
+    """`python`, `python3.12`, `node 20`; the version is "" where it is not said."""
+    found = re.fullmatch(r"(python|node|nodejs|docker|dockerfile)[ :@-]?([0-9.]{0,10})", str(value).strip().lower())
+    if not found:
+        raise ValueError("expected python, node or dockerfile, with a version if need be: python3.12")
+    kinds = {"python": Ecosystem.PYTHON, "node": Ecosystem.NODE, "nodejs": Ecosystem.NODE}
+    return kinds.get(found[1], Ecosystem.DOCKERFILE), found[2].strip(".")
+
+
+def names(value: object) -> list[str]:
+    """Environment variables: a list of names, or a mapping whose keys they are."""
+    if not isinstance(value, (list, dict)) or not all(
+        isinstance(one, str) and re.fullmatch(r"[A-Za-z_]\w{0,99}", one, re.A) for one in value
+    ):
+        raise ValueError("expected a list of names of environment variables")
+    return list(value)
+
+
+def files(value: object) -> tuple[str, ...]:
+    """One path or a list of them, relative, without `..`."""
+    many = [value] if isinstance(value, str) else value
+    if many in (None, False):
+        return ()
+    if not isinstance(many, list) or len(many) > 20:
+        raise ValueError("expected a file or a list of files")
+    for one in many:
+        if not isinstance(one, str) or not re.fullmatch(r"[\w.][\w./+-]{0,200}", one, re.A) or ".." in one.split("/"):
+            raise ValueError("expected paths of files in this repository")
+    return tuple(many)
