@@ -245,16 +245,22 @@ class Supervisor:
             restarts=life.restarts,
             last_exit=life.last_exit,
         )
-        if replace(agent, detail=old.detail) == old and (
-            agent.detail == old.detail or agent.state is AgentState.STARTING
-        ):
+        quiet = agent.state is AgentState.STARTING  # its detail changes with every probe
+        if replace(agent, detail=old.detail) == old and (agent.detail == old.detail or quiet):
             return
-        agent = replace(agent, changed_at_us=self._clock.now_us())
-        charge.revision = await self._store.put(
-            agent, namespace=agent.namespace, key=agent.name, expected=charge.revision
-        )
-        charge.agent = agent
+        charge.agent = replace(agent, changed_at_us=self._clock.now_us())
+        await self._write(charge)
         await self._notify()
+
+    async def _write(self, charge: Charge) -> None:
+        """A full disk must not stop supervision: it goes on from memory, and the next change writes again."""
+        agent = charge.agent
+        try:
+            charge.revision = await self._store.put(
+                agent, namespace=agent.namespace, key=agent.name, expected=charge.revision
+            )
+        except HomeportError as error:
+            log.error("supervise.record_not_saved", agent=agent.name, state=agent.state, error=error.message)
 
     async def _announce(self, charge: Charge, type: str, message: str) -> None:
         agent = charge.agent
