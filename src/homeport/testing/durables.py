@@ -137,7 +137,10 @@ class MemoryDurable:
 
     async def _live(self, workflow_id: str, run: _Run) -> None:
         recorder = _Recorder(workflow_id, run, self._strike, self._changed)
-        outcome = await run_saga(recorder, self._sagas[run.name], to_json(run.input))
+        try:
+            outcome = await run_saga(recorder, self._sagas[run.name], to_json(run.input))
+        except HomeportError as changed:
+            outcome = {"state": WorkflowState.FAILED.value, "error": changed.to_dict()}
         run.outcome, run.ended_at = outcome, asyncio.get_running_loop().time()
         await self._tell()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
@@ -18,7 +17,6 @@ from homeport.interfaces.durable import Json, Saga
 if TYPE_CHECKING:
     from dbos import DBOS
 
-log = logging.getLogger(__name__)
 T = TypeVar("T")
 INBOX = "inbox"
 """The one DBOS topic in use; ours are in the envelopes, so that a wish to cancel wakes whoever waits for any."""
@@ -35,11 +33,13 @@ class Bridge:
         home: asyncio.AbstractEventLoop,
         at_home: set[asyncio.Task[Any]],
         cancel_wanted: Callable[[str], Awaitable[bool]],
+        parked: Callable[[str, Exception], None],
     ) -> None:
         self.id = workflow_id
         self._dbos = dbos
         self._home, self._at_home = home, at_home
         self._cancel_wanted = cancel_wanted
+        self._parked = parked
         self._engine = asyncio.get_running_loop()
         self._calls: asyncio.Queue[_Call | None] = asyncio.Queue()
 
@@ -54,10 +54,10 @@ class Bridge:
             return running.result()
         except FutureCancelled:
             raise asyncio.CancelledError from None
-        except Exception:
+        except Exception as problem:
             # The record could not be read or written, or does not fit this saga. Neither a result nor a failure of
-            # the saga: it stays as it is in the database, and the next launch tries again.
-            log.exception("workflow %s is parked until the next launch", self.id)
+            # the saga: it stays as it is in the database.
+            self._parked(self.id, problem)
             raise asyncio.CancelledError from None
         finally:
             running.cancel()
@@ -68,13 +68,26 @@ class Bridge:
         async def body() -> Json:
             return await asyncio.wrap_future(submit(self._home, self._tracked(act), context))
 
-        return await self._ask(lambda: self._dbos.run_step_async({"name": name}, body))
+        return await self._ask(lambda: self._recorded(name, body))
 
     async def next_message(self, timeout: float) -> Json | None:
         return await self._ask(lambda: self._dbos.recv_async(INBOX, timeout))
 
     async def cancel_wanted(self) -> bool:
         return await self._cancel_wanted(self.id)
+
+    async def _recorded(self, name: str, body: Callable[[], Awaitable[Json]]) -> Json:
+        from dbos import PortableWorkflowError
+
+        while True:
+            try:
+                result: Json = await self._dbos.run_step_async({"name": name}, body)
+            except PortableWorkflowError:
+                # Our steps return their failures, so a recorded error is DBOS's own: where a result cannot be
+                # written it records that as the error of the step. Rerun it in the next place, as after a crash;
+                # every replay passes the same records and gets to the same place.
+                continue
+            return result
 
     async def _ask(self, work: Callable[[], Awaitable[T]]) -> T:
         answer: Future[T] = Future()

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from homeport.drivers.durable.dbos import engine
+from homeport.drivers.durable.dbos.again import Again
 from homeport.drivers.durable.dbos.bridge import INBOX, Bridge
 from homeport.drivers.durable.dbos.lock import StateLock
 from homeport.drivers.durable.dbos.loops import EngineThread
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dbos import DBOS
     from dbos import WorkflowStatus as Row
 
+T = TypeVar("T")
 _PAUSES = (0.02, 0.5)
 """Seconds between two looks of `wait`, from the first to the longest."""
 _UNDER_WAY = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
@@ -41,6 +43,7 @@ class DbosDurable:
         self._home: asyncio.AbstractEventLoop | None = None
         self._at_home: set[asyncio.Task[Any]] = set()
         self._starting = asyncio.Lock()
+        self._again: Again | None = None
 
     def register(self, name: str, saga: Saga) -> None:
         """As `Durable.register`. Raises `Conflict` for a name that is taken, or after `launch`."""
@@ -59,6 +62,9 @@ class DbosDurable:
         self._thread = EngineThread(self._open, engine.destroy)
         try:
             await self._thread.start()
+        except Exception as problem:
+            await self._let_go()
+            raise engine.as_ours(problem, "launch") from problem
         except BaseException:
             await self._let_go()
             raise
@@ -77,15 +83,15 @@ class DbosDurable:
 
         async with self._starting:
             if await self.status(workflow_id) is None:
-                await self._engine.call(begin)
+                await self._ask(begin)
 
     async def status(self, workflow_id: str) -> WorkflowStatus | None:
-        rows = await self._engine.call(lambda: self._api.list_workflows_async(workflow_ids=[workflow_id]))
+        rows = await self._ask(lambda: self._api.list_workflows_async(workflow_ids=[workflow_id]))
         return _status(rows[0]) if rows else None
 
     async def list(self, *, name: str = "", limit: int = 100) -> list[WorkflowStatus]:
         look = partial(self._look, name=name or None, limit=limit)
-        return [_status(row) for row in await self._engine.call(look)]
+        return [_status(row) for row in await self._ask(look)]
 
     async def wait(self, workflow_id: str, timeout: float | None = None) -> WorkflowStatus:
         clock = asyncio.get_running_loop().time
@@ -104,26 +110,24 @@ class DbosDurable:
         if (await self._existing(workflow_id)).state is not WorkflowState.PENDING:
             return
         wish, key = cancel_envelope(), "cancel"
-        await self._engine.call(lambda: self._api.send_async(workflow_id, wish, INBOX, idempotency_key=key))
-        await self._engine.call(
-            lambda: self._api.update_workflow_attributes_async(workflow_id, {"cancel": True}, merge=True)
-        )
+        await self._ask(lambda: self._api.send_async(workflow_id, wish, INBOX, idempotency_key=key))
+        await self._ask(lambda: self._api.update_workflow_attributes_async(workflow_id, {"cancel": True}, merge=True))
 
     async def send(self, workflow_id: str, topic: str, message: Json, *, key: str = "") -> None:
         """As `Durable.send`. Raises `NotFound`."""
         await self._existing(workflow_id)
         letter = envelope(topic, to_json(message))
         once = f"message {topic} {key}" if key else None
-        await self._engine.call(lambda: self._api.send_async(workflow_id, letter, INBOX, idempotency_key=once))
+        await self._ask(lambda: self._api.send_async(workflow_id, letter, INBOX, idempotency_key=once))
 
     async def prune(self, older_than_s: float) -> int:
         before = datetime.fromtimestamp(time.time() - older_than_s, UTC).isoformat()
         removed = 0
-        while rows := await self._engine.call(
+        while rows := await self._ask(
             partial(self._look, completed_before=before, limit=500, load_input=False, load_output=False)
         ):
             ids = [row.workflow_id for row in rows]
-            await self._engine.call(partial(self._api.delete_workflows_async, ids))
+            await self._ask(partial(self._api.delete_workflows_async, ids))
             removed += len(ids)
         return removed
 
@@ -132,18 +136,17 @@ class DbosDurable:
         if _launched is not self:
             return
         # First what runs here: a step that ends now is still recorded, one that is cut off runs again.
-        tasks = list(self._at_home)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._cut_off()
         await self._let_go()
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
-    @property
-    def _engine(self) -> EngineThread:
+    async def _ask(self, work: Callable[[], Awaitable[T]]) -> T:
         if self._thread is None or self._dbos is None:
             raise Unavailable("durable steps are not launched", operation="durable")
-        return self._thread
+        try:
+            return await self._thread.call(work)
+        except Exception as problem:
+            raise engine.as_ours(problem, "durable") from problem
 
     @property
     def _api(self) -> type[DBOS]:
@@ -158,15 +161,16 @@ class DbosDurable:
         async def body(input: Json) -> Json:
             from dbos import DBOS
 
+            self._again = self._again or Again(DBOS)
             assert self._home is not None and DBOS.workflow_id is not None
-            bridge = Bridge(DBOS, DBOS.workflow_id, self._home, self._at_home, self._cancel_wanted)
+            bridge = Bridge(DBOS, DBOS.workflow_id, self._home, self._at_home, self._cancel_wanted, self._again.parked)
             return await bridge.run(saga, input)
 
         return body
 
     async def _cancel_wanted(self, workflow_id: str) -> bool:
         look = partial(self._api.list_workflows_async, workflow_ids=[workflow_id], load_input=False, load_output=False)
-        rows = await self._engine.call(look)
+        rows = await self._ask(look)
         return bool(rows and (rows[0].attributes or {}).get("cancel"))
 
     async def _look(self, **query: Any) -> Sequence[Row]:
@@ -179,11 +183,18 @@ class DbosDurable:
             raise NotFound(f"there is no workflow {workflow_id!r}", operation="workflow", subject=workflow_id)
         return found
 
+    async def _cut_off(self) -> None:
+        tasks = tuple(self._at_home)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _let_go(self) -> None:
         global _launched
         if self._thread is not None:
             await self._thread.stop()
-        self._thread = self._dbos = None
+        await self._cut_off()  # what the engine began while it stopped
+        self._thread = self._dbos = self._again = None
         _launched = None
         self._lock.release()
 
@@ -196,7 +207,8 @@ def _status(row: Row) -> WorkflowStatus:
     elif "state" in output:
         state = WorkflowState(output["state"])
     else:
-        # Not by us: somebody cancelled or broke it through DBOS's own tools.
+        # Our sagas end as values. This one was ended by DBOS's own tools, or its outcome found no room on the disk.
         state = WorkflowState.CANCELLED if row.status == "CANCELLED" else WorkflowState.FAILED
-        output = {"error": HomeportError(f"ended by DBOS as {row.status}", operation="workflow").to_dict()}
+        told = f"DBOS ended it as {row.status}, without an outcome of its own; what it did was not undone"
+        output = {"error": HomeportError(told, operation="workflow", subject=row.workflow_id).to_dict()}
     return WorkflowStatus(row.workflow_id, row.name, state, args[0], output.get("result"), outcome_error(output))

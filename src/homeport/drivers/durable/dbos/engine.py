@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from homeport.drivers.durable.dbos.options import Options
-from homeport.errors import UsageError
+from homeport.errors import HomeportError, StorageFull, Unavailable, UsageError
 from homeport.interfaces.durable import Json
 
 if TYPE_CHECKING:
@@ -56,6 +56,16 @@ def destroy() -> None:
     import dbos
 
     dbos.DBOS.destroy(destroy_registry=True)
+
+
+def as_ours(problem: Exception, operation: str) -> HomeportError:
+    """What DBOS or its database raised, in our tree. The text is the database's, about itself, never about values."""
+    if isinstance(problem, HomeportError):
+        return problem
+    cause = getattr(problem, "orig", None) or type(problem).__name__
+    if "disk is full" in str(cause):
+        return StorageFull("no room left to record durable steps", operation=operation, hint="free some disk space")
+    return Unavailable(f"the database of durable steps fails: {cause}", operation=operation)
 
 
 def _url(options: Options) -> str:

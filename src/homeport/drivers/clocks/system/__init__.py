@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The clock of this machine, and ids made from it.
+
+Belongs here: the only reads of time and randomness that become ids.
+Does not belong here: decisions; those take a time as an argument.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+
+from homeport.interfaces.clock import Clock
+
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+"""Crockford's base 32: no i, l, o, u. https://www.crockford.com/base32.html"""
+_RANDOM_BITS = 80
+_MAX = (1 << 128) - 1
+
+
+class SystemClock:
+    """`interfaces.clock.Clock` of the operating system."""
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class UlidIds:
+    """ULIDs (48 bits of milliseconds, 80 random bits, as 26 digits) that increase within one process.
+
+    In the same millisecond, or after the clock went back, the next id is the last one plus a random step: still
+    increasing, still not to be guessed from another. Thread-safe.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def new(self, prefix: str) -> str:
+        """As `interfaces.clock.Ids`. Raises OverflowError in the year 10889."""
+        with self._lock:
+            fresh = (self._clock.now_us() // 1000 << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+            self._last = fresh if fresh > self._last else self._last + 1 + secrets.randbits(64)
+            if self._last > _MAX:
+                raise OverflowError("the time does not fit into a ULID")
+            return f"{prefix}_{encode(self._last)}"
+
+
+def encode(number: int) -> str:
+    """26 lower-case digits of base 32 that sort as the numbers do; for 0 ≤ `number` < 2¹²⁸."""
+    return "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
