@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from pathlib import Path
 
@@ -14,7 +15,8 @@ def explain(error: BaseException, path: Path) -> HomeportError:
     cause = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlite_errorcode", 0) or 0
     named = {"operation": "store", "subject": str(path)}
-    if code == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_WRITE:
+    no_room = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    if no_room or code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
         return StorageFull(
             "no room to write state: the disk, a quota or a size limit is reached",
             **named,
