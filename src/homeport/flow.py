@@ -11,23 +11,21 @@ The gateway is a process of its own: run tells it where agents are (`model.route
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from homeport.analyze import analyze, explain_no_start
 from homeport.errors import Unhealthy
 from homeport.heal.restarts import History, decide
-from homeport.interfaces.cloud import Cloud
 from homeport.interfaces.durable import Json, Steps
 from homeport.interfaces.fetcher import Fetcher, Progress
+from homeport.interfaces.house import House
 from homeport.model.agent import Agent, AgentState, Desired, Exit
 from homeport.model.codec import from_builtins, to_builtins
 from homeport.model.finding import Action
-from homeport.model.machine import Machine
+from homeport.model.order import Order
 from homeport.model.plan import Offer, Plan
 from homeport.model.requirements import Requirements
 from homeport.model.source import Source
-from homeport.model.workload import Workload
 from homeport.plan import make_plan
 from homeport.provision import provision
 from homeport.run.workload import install_job, workload_of
@@ -65,66 +63,74 @@ def propose(
 
 
 # ── → provision → run ────────────────────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One wish to make a plan real. JSON through and through, since it must survive a crash."""
-
-    deployment: str
-    namespace: str
-    agent_id: str
-    plan: Plan
-    env: dict[str, str] = field(default_factory=dict)
-    replace: bool = False
-
-
-class House(Protocol):
-    """What carrying out an order needs from the app. Every method may be repeated after a crash."""
-
-    python: str
-    """The interpreter that installs Python dependencies."""
-
-    def cloud(self, name: str) -> Cloud: ...
-
-    async def lay_out(self, order: Order) -> str:
-        """The planned state of the source as a folder, whole or not at all. Raises `StalePlan`."""
-        ...
-
-    async def clear(self, order: Order, code: str) -> None:
-        """Remove that folder."""
-        ...
-
-    async def install(self, order: Order, job: Workload) -> None:
-        """Run the one-off to its end. Raises `Unhealthy` with its last lines where it fails."""
-        ...
-
-    async def enlist(self, order: Order, agent: Agent) -> Json:
-        """Create the agent, or give the one of this name its new workload; returns what `dismiss` needs."""
-        ...
-
-    async def dismiss(self, order: Order, before: Json) -> None:
-        """Undo `enlist`: remove the agent, or give it back its former workload."""
-        ...
-
-    async def until_settled(self, order: Order) -> Agent:
-        """The agent once it is running, crashed, stopped or gone; with its last log lines in `detail` if it failed."""
-        ...
-
-
 async def carry_out(steps: Steps, wish: Json, house: House) -> Json:
-    """Make the plan real, durably: a crash resumes at the step under way, a failure undoes what was done."""
-    order: Order = from_builtins(wish, Order)
-    plan = order.plan
+    """Make the plan real, durably: a crash resumes at the step under way, a failure undoes what was done.
 
-    machine = await provision(plan, house.cloud(plan.chosen.cloud), steps, namespace=order.namespace, name=plan.name)
+    An intent is recorded before each step that creates, and carries its undo, so that nothing half-made is forgotten.
+    """
+    order: Order = from_builtins(wish, Order)
+
+    async def look() -> Json:
+        return {"agent": to_builtins(await house.former(order))}
+
+    found = (await steps.step("look", look))["agent"]
+    former = None if found is None else from_builtins(found, Agent)
+    if former is not None and former.plan == order.plan.id:
+        machine, code = former.machine, former.workload.code
+    else:
+        machine, code = await _prepare(steps, order, house)
+
+    async def intend() -> Json:
+        return {}
+
+    async def dismiss(_: Json) -> None:
+        await house.dismiss(order, former)
+
+    async def enlist() -> Json:
+        await house.enlist(agent_of(order, machine, code))
+        return {}
+
+    async def ready() -> Json:
+        agent = await house.until_settled(order)
+        if agent.state is not AgentState.RUNNING:
+            raise Unhealthy(
+                f"agent {agent.name!r} did not become healthy: {agent.detail or agent.state}",
+                operation="up", subject=agent.name,
+                hint="its last lines are above; another command goes with --start, another path with --health",
+            )  # fmt: skip
+        return {}
+
+    await steps.step("agent intent", intend, undo=dismiss)
+    await steps.step("agent", enlist)
+    await steps.step("ready", ready)
+    if former is not None and former.machine != machine:
+        left = former.machine
+
+        async def release() -> Json:
+            await house.release(left)
+            return {}
+
+        await steps.step("release", release)
+    return {"agent": order.plan.name, "agent_id": order.agent_id, "machine": machine}
+
+
+async def _prepare(steps: Steps, order: Order, house: House) -> tuple[str, str]:
+    """A machine, and on it the code with its dependencies; their ids."""
+    plan = order.plan
+    cloud = house.cloud(plan.chosen.cloud)
+    machine = await provision(plan, cloud, steps, namespace=order.namespace, name=plan.name)
+
+    async def intend() -> Json:
+        return {}
+
+    async def clear(_: Json) -> None:
+        await house.clear(order)
 
     async def lay_out() -> Json:
         return {"code": await house.lay_out(order)}
 
-    async def clear(laid: Json) -> None:
-        await house.clear(order, laid["code"])
-
-    code: str = (await steps.step("code", lay_out, undo=clear))["code"]
-
+    await steps.step("code intent", intend, undo=clear)
+    code: str = (await steps.step("code", lay_out))["code"]
     job = install_job(plan.requirements, code=code, python=house.python)
     if job is not None:
 
@@ -133,31 +139,10 @@ async def carry_out(steps: Steps, wish: Json, house: House) -> Json:
             return {}
 
         await steps.step("install", install)
-
-    async def enlist() -> Json:
-        return await house.enlist(order, agent_of(order, machine, code))
-
-    async def dismiss(before: Json) -> None:
-        await house.dismiss(order, before)
-
-    await steps.step("agent", enlist, undo=dismiss)
-
-    async def ready() -> Json:
-        agent = await house.until_settled(order)
-        if agent.state is not AgentState.RUNNING:
-            raise Unhealthy(
-                f"agent {agent.name!r} did not become healthy: {agent.detail or agent.state}",
-                operation="up",
-                subject=agent.name,
-                hint="see what it printed above; say another command with --start, or another path with --health",
-            )
-        return {"agent": agent.name}
-
-    await steps.step("ready", ready)
-    return to_builtins({"agent": plan.name, "agent_id": order.agent_id, "machine": machine.id})  # type: ignore[no-any-return]
+    return machine.id, code
 
 
-def agent_of(order: Order, machine: Machine, code: str) -> Agent:
+def agent_of(order: Order, machine: str, code: str) -> Agent:
     """The record of the agent that the order asks for, wanted running."""
     return Agent(
         id=order.agent_id,
@@ -167,7 +152,7 @@ def agent_of(order: Order, machine: Machine, code: str) -> Agent:
         state=AgentState.CREATED,
         workload=workload_of(order.plan.requirements, code=code, env=order.env),
         source=order.plan.source,
-        machine=machine.id,
+        machine=machine,
         plan=order.plan.id,
     )
 

@@ -11,13 +11,15 @@ import structlog
 
 from homeport.app.eventlog import EventLog
 from homeport.errors import Conflict, HomeportError, NotFound
-from homeport.flow import House, Order, carry_out, wish_of
+from homeport.flow import carry_out, wish_of
 from homeport.interfaces.clock import Clock, Ids
 from homeport.interfaces.durable import Durable, Json, Steps, WorkflowState
+from homeport.interfaces.house import House
 from homeport.interfaces.store import Store
 from homeport.model.agent import Agent
 from homeport.model.codec import from_builtins
 from homeport.model.deployment import Deployment, DeploymentState
+from homeport.model.order import Order
 from homeport.model.plan import Plan
 
 log = structlog.get_logger(__name__)
@@ -158,16 +160,21 @@ class _Told:
         *,
         undo: Callable[[Json], Awaitable[None]] | None = None,
     ) -> Json:
+        what = name.removesuffix(" intent")
+
+        async def told_undo(result: Json) -> None:
+            if undo is not None:
+                await undo(result)
+                await self._tell(self._order, what, "undone")
+
+        if what != name:  # of no interest to people until it is undone
+            return await self._steps.step(name, act, undo=told_undo)
+
         async def told() -> Json:
             await self._tell(self._order, name, "began")
             result = await act()
             await self._tell(self._order, name, "done")
             return result
-
-        async def told_undo(result: Json) -> None:
-            if undo is not None:
-                await undo(result)
-                await self._tell(self._order, name, "undone")
 
         return await self._steps.step(name, told, undo=told_undo if undo else None)
 

@@ -13,14 +13,12 @@ from homeport.app.carry import data_folder
 from homeport.app.eventlog import EventLog
 from homeport.app.loops.supervise import Supervisor
 from homeport.errors import Conflict, NotFound, Unavailable, Unhealthy
-from homeport.flow import Order
 from homeport.interfaces.cloud import Cloud
-from homeport.interfaces.durable import Json
 from homeport.interfaces.fetcher import Fetcher
 from homeport.interfaces.runtime import Runtime
 from homeport.model.agent import Agent, AgentState, Exit
-from homeport.model.codec import from_builtins, to_builtins
 from homeport.model.instance import InstanceSpec, InstanceState
+from homeport.model.order import Order
 from homeport.model.workload import Workload
 from homeport.settings import Paths
 
@@ -29,7 +27,7 @@ LAST_LINES = 20
 INSTALL_TIMEOUT_S = 900.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LocalHouse:
     python: str
     paths: Paths
@@ -43,22 +41,29 @@ class LocalHouse:
         return self.clouds[name]
 
     # ── code ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    async def former(self, order: Order) -> Agent | None:
+        try:
+            agent = self.supervisor.agent(order.namespace, order.plan.name)
+        except NotFound:
+            return None
+        if agent.id != order.agent_id:
+            raise Conflict(f"the name {agent.name!r} was taken meanwhile", operation="up", subject=agent.name)
+        return agent
+
     async def lay_out(self, order: Order) -> str:
-        folder = self._agent_folder(order) / f"code-{order.plan.source.digest[:12]}"
+        folder = self._code_folder(order)
         if not folder.exists():
             folder.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-            fetcher = self.fetchers[order.plan.source.kind]
-            await fetcher.export(order.plan.source, folder)
+            await self.fetchers[order.plan.source.kind].export(order.plan.source, folder)
         data_folder(self.paths, order.agent_id).mkdir(mode=0o700, exist_ok=True)
         return str(folder)
 
-    async def clear(self, order: Order, code: str) -> None:
-        """Only what this order laid out: an agent that still uses the same code keeps it."""
-        if any(agent.workload.code == code for agent in self.supervisor.agents()):
-            return
-        await asyncio.to_thread(shutil.rmtree, code, True)
-        if not any(agent.id == order.agent_id for agent in self.supervisor.agents()):
+    async def clear(self, order: Order) -> None:
+        mine = [agent for agent in self.supervisor.agents() if agent.id == order.agent_id]
+        if not mine:
             await self.remove_agent_folder(order.agent_id)
+        elif all(agent.workload.code != str(self._code_folder(order)) for agent in mine):
+            await asyncio.to_thread(shutil.rmtree, self._code_folder(order), True)
 
     async def remove_agent_folder(self, agent_id: str, *, keep_data: bool = False) -> None:
         folder = self.paths.agents / agent_id
@@ -112,28 +117,28 @@ class LocalHouse:
             await asyncio.sleep(0.1)
 
     # ── agents ───────────────────────────────────────────────────────────────────────────────────────────────────
-    async def enlist(self, order: Order, agent: Agent) -> Json:
-        existing = self._existing(order)
-        if existing is None:
+    async def enlist(self, agent: Agent) -> None:
+        """An agent that runs as asked already is left alone."""
+        now = next((known for known in self.supervisor.agents() if known.id == agent.id), None)
+        same = now is not None and (now.workload, now.plan) == (agent.workload, agent.plan)
+        if not same or now is None or now.state is not AgentState.RUNNING:
             await self.supervisor.enlist(agent)
-            return {"before": None}
-        if existing.id != order.agent_id:
-            raise Conflict(f"the name {agent.name!r} was taken meanwhile", operation="up", subject=agent.name)
-        before = None if existing.plan == order.plan.id else to_builtins(existing)
-        if existing.workload != agent.workload or existing.state is not AgentState.RUNNING:
-            await self.supervisor.enlist(agent)
-        return {"before": before}
 
-    async def dismiss(self, order: Order, before: Json) -> None:
-        if before["before"] is not None:
-            await self.supervisor.enlist(from_builtins(before["before"], Agent))
+    async def dismiss(self, order: Order, former: Agent | None) -> None:
+        if former is not None:
+            await self.enlist(former)
             return
         try:
             await self.supervisor.dismiss(order.namespace, order.plan.name)
         except NotFound:
             return
         await self.runtime.remove_logs(order.agent_id)
-        await self.remove_agent_folder(order.agent_id)
+
+    async def release(self, machine_id: str) -> None:
+        for cloud in self.clouds.values():
+            for machine in await cloud.owned():
+                if machine.id == machine_id:
+                    await cloud.delete(machine)
 
     async def until_settled(self, order: Order) -> Agent:
         try:
@@ -150,15 +155,12 @@ class LocalHouse:
         lines = await self._last_lines(order.agent_id)
         return replace(agent, detail=f"{agent.detail}\n{lines}" if lines else agent.detail)
 
-    def _existing(self, order: Order) -> Agent | None:
-        try:
-            return self.supervisor.agent(order.namespace, order.plan.name)
-        except NotFound:
-            return None
-
     async def _last_lines(self, agent_id: str) -> str:
         lines = [line.text async for line in self.runtime.logs(agent_id, tail=LAST_LINES)]
         return "\n".join(f"  | {text}" for text in lines)
+
+    def _code_folder(self, order: Order) -> Path:
+        return self._agent_folder(order) / f"code-{order.plan.source.digest[:12]}"
 
     def _agent_folder(self, order: Order) -> Path:
         return self.paths.agents / order.agent_id

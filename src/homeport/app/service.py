@@ -107,6 +107,7 @@ class Service:
         if not keep_data:
             await self.runtime.remove_logs(agent.id)
         await self.house.remove_agent_folder(agent.id, keep_data=keep_data)
+        await self.house.release(agent.machine)
         await self.events_log.append(actor.namespace, "agent.removed", name, "removed as asked")
 
     async def logs(

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -52,7 +53,7 @@ async def serve(settings: Settings, sockets: dict[str, socket.socket]) -> None:
             await asyncio.sleep(0.005)
         ready()
         idle = asyncio.create_task(_until_idle(service, settings.idle_exit))
-        waits = [asyncio.ensure_future(stop.wait()), idle, plane.failed, *running]
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), idle, plane.failed, *running]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if idle.done():
             os.kill(os.getppid(), signal.SIGTERM)  # the keeper ends all three of us, in order
