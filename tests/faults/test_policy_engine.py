@@ -131,6 +131,12 @@ async def test_another_policy_text_has_another_revision(trial, tmp_path):
     assert RegoPolicy(Options(policies=(trial,))).revision != first
 
 
+async def test_a_ctrl_c_in_the_terminal_does_not_reach_the_engine(policy):
+    assert (await plain(policy)).allow
+    assert os.getsid(policy.worker_pid) != os.getsid(0)
+    assert os.getpgid(policy.worker_pid) != os.getpgid(0)
+
+
 async def test_closing_leaves_no_process(trial):
     policy = RegoPolicy(Options(policies=(trial,), deadline=20))
     assert (await plain(policy)).allow

@@ -7,8 +7,10 @@ from typing import Protocol
 
 
 class Secrets(Protocol):
+    """Names as `model.secret.check_secret_name`; every method raises `UsageError` for another."""
+
     async def put(self, namespace: str, name: str, value: str) -> None:
-        """Create or replace. Durable on return."""
+        """Create or replace. Durable on return. Raises `UsageError` for more than 64 Ki characters, `StorageFull`."""
         ...
 
     async def get(self, namespace: str, name: str) -> str:

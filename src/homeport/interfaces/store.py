@@ -31,7 +31,11 @@ class Change(Generic[T]):
 
 
 class Store(Protocol):
-    """Keys are unique per (record type, namespace). One counter of revisions for all writes, growing."""
+    """Keys are unique per (record type, namespace). One counter of revisions for all writes, growing.
+
+    Every method raises `UsageError` for a namespace or key that `model.place` refuses, `Unavailable` once closed or
+    when the storage does not answer. A cancelled caller may find its write done or not, never half.
+    """
 
     async def get(self, cls: type[T], namespace: str, key: str) -> Stored[T] | None:
         """None when there is no such record. Idempotent."""
@@ -52,7 +56,11 @@ class Store(Protocol):
     async def list(
         self, cls: type[T], namespace: str | None = None, *, prefix: str = "", after: str = "", limit: int = 1000
     ) -> list[Stored[T]]:
-        """In key order (then namespace). `namespace` None: all of them. `after` excludes keys up to it."""
+        """In key order (then namespace). `namespace` None: all of them. `after` excludes keys up to it.
+
+        Over all namespaces the last key comes with every namespace that has it, so a page may be a little longer
+        than `limit` and `after=page[-1].key` loses none. `limit` 0 or less: nothing.
+        """
         ...
 
     def watch(self, cls: type[T], namespace: str | None = None, *, after: int = 0) -> AsyncIterator[Change[T]]:

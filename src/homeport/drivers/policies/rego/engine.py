@@ -44,6 +44,7 @@ class Engine:
             stderr=asyncio.subprocess.DEVNULL,
             env={"RUST_BACKTRACE": "0", "RUST_LIB_BACKTRACE": "0", "MALLOC_ARENA_MAX": "1"},
             cwd="/",
+            start_new_session=True,  # Ctrl-C in a terminal is for the server, which still has decisions to make
         )
         engine = cls(process)
         try:
