@@ -75,9 +75,11 @@ async def test_a_second_server_on_the_folder_is_refused_until_the_first_is_kille
     first = await asyncio.create_subprocess_exec(*command(tmp_path, **UP, die="hang"))
     try:
         async with asyncio.timeout(60):
-            while not (tmp_path / "ledger").exists() or ledger(tmp_path) != ["a", "b"]:  # noqa: ASYNC110
+            while not (tmp_path / "ledger").exists() or ledger(tmp_path) != ["a", "b"]:
                 await asyncio.sleep(0.05)
         second = DbosDurable(Options(database=tmp_path / "durable.db", lock=tmp_path / "durable.lock"))
+        with pytest.raises(Conflict, match=f"pid {first.pid}"):
+            second.claim()
         with pytest.raises(Conflict, match=f"pid {first.pid}"):
             await second.launch()
         await second.close()
@@ -91,7 +93,7 @@ async def test_a_second_server_on_the_folder_is_refused_until_the_first_is_kille
 
 def test_a_changed_saga_has_a_new_name_and_the_old_one_waits_for_a_server_that_knows_it(tmp_path):
     die(tmp_path, **UP, die="between")
-    new = {"sagas": ["up.v2"], "start": {"wf_2": "up.v2"}, "wait": ["wf_2", "wf_1"], "patience": 3}
+    new = {"sagas": ["up.v2"], "start": {"wf_2": "up.v2"}, "wait": ["wf_2", "wf_1"], "patience": 2}
     report = serve(tmp_path, **new, noisy=True)["status"]
     assert (report["wf_2"]["result"], report["wf_1"]["state"]) == ({"by": "up.v2"}, "pending")
     report = serve(tmp_path, sagas=["up.v1", "up.v2"], wait=["wf_1"])["status"]
@@ -101,7 +103,7 @@ def test_a_changed_saga_has_a_new_name_and_the_old_one_waits_for_a_server_that_k
 
 def test_a_saga_that_changed_under_its_old_name_is_parked_not_mixed_up_or_undone(tmp_path):
     die(tmp_path, **UP, die="between")
-    report = serve(tmp_path, sagas=["up.v1!"], wait=["wf_1"], patience=3, noisy=True)
+    report = serve(tmp_path, sagas=["up.v1!"], wait=["wf_1"], patience=2, noisy=True)
     assert report["status"]["wf_1"]["state"] == "pending"
     assert ledger(tmp_path) == ["a", "b"]
     assert serve(tmp_path, **RESUME)["status"]["wf_1"]["state"] == "succeeded"

@@ -71,7 +71,7 @@ async def test_a_step_whose_record_finds_no_room_runs_again_once_there_is_some_a
         await durable.start("up.v1", "wf_1", {})
         assert (await durable.wait("wf_1", 1)).state is WorkflowState.PENDING
     assert (await durable.wait("wf_1", 60)).result == {"done": True}
-    assert seen == ["a", "a"]
+    assert set(seen) == {"a"} and len(seen) >= 2
 
 
 def test_a_full_disk_is_told_from_other_troubles_of_the_database():

@@ -74,8 +74,15 @@ class Durable(Protocol):
         """Before `launch`. A changed saga takes a new name (`up.v2`): the old one stays for those under way."""
         ...
 
+    def claim(self) -> None:
+        """Take the state folder's lock now, ahead of `launch`, so that a second server touches nothing else first.
+
+        Idempotent; `close` lets go. Raises `Conflict` naming the process that holds it.
+        """
+        ...
+
     async def launch(self) -> None:
-        """Take the state folder's lock and resume what was under way.
+        """Claim the state folder and resume what was under way.
 
         Raises `Conflict` if another server holds the lock. Workflows whose saga is not registered stay as they are.
         """

@@ -60,6 +60,9 @@ class MemoryDurable:
             raise Conflict(f"cannot register the saga {name!r}", operation="register", subject=name)
         self._sagas[name] = saga
 
+    def claim(self) -> None:
+        """Nobody else can see this memory."""
+
     async def launch(self) -> None:
         if self._launched:
             raise Conflict("launched already", operation="launch")

@@ -159,5 +159,5 @@ async def test_a_hundred_probes_at_once_leave_no_connection_open():
         results = await asyncio.gather(*(HttpProbe().check(f"tcp:127.0.0.1:{port}", HEALTH) for _ in range(100)))
         assert all(result.ok for result in results)
         async with asyncio.timeout(20):
-            while len(list(Path("/proc/self/fd").iterdir())) > before:  # noqa: ASYNC110
+            while len(list(Path("/proc/self/fd").iterdir())) > before:
                 await asyncio.sleep(0.01)

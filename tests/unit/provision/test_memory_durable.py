@@ -75,7 +75,7 @@ async def test_closing_in_the_middle_of_a_step_leaves_it_to_the_next_launch():
     await durable.launch()
     await durable.start("up.v1", "wf_1", {})
     async with asyncio.timeout(30):
-        while not ledger.lines:  # noqa: ASYNC110
+        while not ledger.lines:
             await asyncio.sleep(0)
     await durable.close()
     go.set()

@@ -271,6 +271,12 @@ class DurableSuite:
         with pytest.raises(HomeportError):
             durable.register("late.v1", saga)
 
+    async def test_claiming_comes_before_the_launch_and_may_be_repeated(self, durable: Durable) -> None:
+        durable.claim()
+        durable.claim()
+        await durable.launch()
+        assert await durable.list() == []
+
     async def test_a_step_may_start_another_workflow_and_wait_for_it(self, durable: Durable) -> None:
         async def outer(steps: Steps, input: Json) -> Json:
             async def act() -> Json:

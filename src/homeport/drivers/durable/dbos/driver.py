@@ -52,6 +52,9 @@ class DbosDurable:
             raise Conflict(f"cannot register the saga {name!r}: {why}", operation="register", subject=name)
         self._sagas[name] = saga
 
+    def claim(self) -> None:
+        self._lock.take()
+
     async def launch(self) -> None:
         global _launched
         if _launched is not None:
@@ -133,11 +136,11 @@ class DbosDurable:
 
     async def close(self) -> None:
         """As `Durable.close`, within seconds. Idempotent."""
-        if _launched is not self:
-            return
-        # First what runs here: a step that ends now is still recorded, one that is cut off runs again.
-        await self._cut_off()
-        await self._let_go()
+        if _launched is self:
+            # First what runs here: a step that ends now is still recorded, one that is cut off runs again.
+            await self._cut_off()
+            await self._let_go()
+        self._lock.release()
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────────────────────────
     async def _ask(self, work: Callable[[], Awaitable[T]]) -> T:

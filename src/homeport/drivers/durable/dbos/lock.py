@@ -20,7 +20,9 @@ class StateLock:
         self._fd = -1
 
     def take(self) -> None:
-        """Raises `Conflict` naming the process that holds it."""
+        """Raises `Conflict` naming the process that holds it. Idempotent."""
+        if self._fd >= 0:
+            return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
