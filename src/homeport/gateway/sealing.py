@@ -16,7 +16,7 @@ class Sealing:
         self._sealer = sealer
 
     def seal(self, headers: Headers) -> Headers:
-        if not any(name.lower() in _CREDENTIALS for name, _ in headers):
+        if _CREDENTIALS.isdisjoint([name.lower() for name, _ in headers]):
             return headers
         return tuple(
             (name, _MARK + self._sealer.seal(value) if name.lower() in _CREDENTIALS else value)
@@ -25,7 +25,7 @@ class Sealing:
 
     def unseal(self, headers: Headers) -> Headers:
         """Raises `HomeportError` when the key of this installation is not the one they were sealed with."""
-        if not any(value.startswith(_MARK) for _, value in headers):
+        if not [value for _, value in headers if value.startswith(_MARK)]:
             return headers
         return tuple(
             (name, self._sealer.unseal(value[len(_MARK) :]) if value.startswith(_MARK) else value)

@@ -27,7 +27,7 @@ class Spool:
 
     def writer(self, name: str) -> BodyWriter:
         """`name` becomes the file's name, if there is ever a file."""
-        return BodyWriter(self.folder / name)
+        return BodyWriter(self.folder, name)
 
     def chunks(self, body: Body) -> Iterator[bytes]:
         """The body in pieces of at most 256 KiB. Raises `HomeportError` when its file is gone or cut."""
@@ -68,10 +68,11 @@ class Spool:
 class BodyWriter:
     """Collects one body. `write` and `finish` raise `StorageFull`; then `discard` it."""
 
-    __slots__ = ("_file", "_path", "_pieces", "size")
+    __slots__ = ("_file", "_folder", "_name", "_pieces", "size")
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = name
         self._pieces: list[bytes] = []
         self._file: BinaryIO | None = None
         self.size = 0
@@ -91,7 +92,7 @@ class BodyWriter:
             return Body(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces), "", self.size)
         await asyncio.to_thread(self._sync, self._file)
         self._file = None
-        return Body(b"", self._path.name, self.size)
+        return Body(b"", self._name, self.size)
 
     def discard(self) -> None:
         """Forget it, and its file. Idempotent."""
@@ -100,6 +101,10 @@ class BodyWriter:
             self._file.close()
             self._file = None
             self._path.unlink(missing_ok=True)
+
+    @property
+    def _path(self) -> Path:
+        return self._folder / self._name
 
     def _spill(self) -> None:
         try:
@@ -123,7 +128,7 @@ class BodyWriter:
         try:
             os.fsync(file.fileno())
             file.close()
-            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(folder)
             finally:

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homeport.model.request import Headers
 
@@ -17,11 +16,15 @@ _OURS = frozenset(
     b" x-homeport-token x-homeport-namespace x-homeport-request-id x-homeport-fence".split()
 )
 _NOT_FORWARDED = _HOP_BY_HOP | _OURS
+_NOT_RELAYED = _HOP_BY_HOP | {b"content-length"}
 
 
 @dataclass(slots=True)
 class RequestHead:
-    """`length` is the announced body size in bytes, -1 for chunked. `target` is as sent, always ASCII."""
+    """`length` is the announced body size in bytes, -1 for chunked. `target` is as sent, always ASCII.
+
+    `fields` holds the first value of each header by its lower-case name.
+    """
 
     method: str
     target: str
@@ -30,10 +33,11 @@ class RequestHead:
     keep_alive: bool
     length: int
     expects_continue: bool = False
+    fields: dict[bytes, bytes] = field(default_factory=dict)
 
     def get(self, name: bytes) -> bytes | None:
         """The first header of that lower-case name."""
-        return first(self.headers, name)
+        return self.fields.get(name)
 
 
 @dataclass(slots=True)
@@ -46,17 +50,12 @@ class ResponseHead:
     length: int
 
 
-def first(headers: Headers, name: bytes) -> bytes | None:
-    for key, value in headers:
-        if key.lower() == name:
-            return value
-    return None
-
-
 def forwarded(head: RequestHead, *, peer: str, prefix: str) -> Headers:
     """The end-to-end headers of a request, and where it came from. What the client claims about that is dropped."""
-    named = _named_by_connection(head.headers)
-    kept = [pair for pair in head.headers if (name := pair[0].lower()) not in _NOT_FORWARDED and name not in named]
+    dropped = _NOT_FORWARDED
+    if head.fields.get(b"connection", b"keep-alive").lower() not in (b"keep-alive", b"close"):
+        dropped = _NOT_FORWARDED | _named_by_connection(head.headers)
+    kept = [pair for pair in head.headers if pair[0].lower() not in dropped]
     if peer:
         kept.append((b"X-Forwarded-For", peer.encode()))
     host = head.get(b"host")
@@ -69,26 +68,26 @@ def forwarded(head: RequestHead, *, peer: str, prefix: str) -> Headers:
 
 def relayed(headers: Headers) -> Headers:
     """The end-to-end headers of a response; its framing is ours to write."""
-    named = _named_by_connection(headers)
-    return tuple(
-        pair
-        for pair in headers
-        if (name := pair[0].lower()) not in _HOP_BY_HOP and name != b"content-length" and name not in named
-    )
+    kept = [pair for pair in headers if pair[0].lower() not in _NOT_RELAYED]
+    if len(kept) < len(headers) and (named := _named_by_connection(headers)):
+        kept = [pair for pair in kept if pair[0].lower() not in named]
+    return tuple(kept)
 
 
-def _named_by_connection(headers: Headers) -> Iterable[bytes]:
+def _named_by_connection(headers: Headers) -> frozenset[bytes]:
     names: set[bytes] = set()
     for name, value in headers:
         if name.lower() == b"connection":
             names.update(part.strip().lower() for part in value.split(b","))
     # A message must not make us drop what says how it is routed or framed.
-    return names - {b"host", b"content-length"}
+    return frozenset(names - {b"host", b"content-length"})
 
 
 def wait_preference(value: bytes | None, most: float = 300.0) -> float | None:
     """Seconds of `Prefer: wait=N` (RFC 7240), capped; None where it is absent or not a number."""
-    for part in (value or b"").replace(b";", b",").split(b","):
+    if value is None:
+        return None
+    for part in value.replace(b";", b",").split(b","):
         name, _, number = part.strip().partition(b"=")
         if name.strip().lower() == b"wait":
             text = number.strip().strip(b'"')

@@ -44,6 +44,7 @@ class AnswerRead:
 RequestEvent = HeadRead | BodyRead | EndRead | Rejected
 ResponseEvent = AnswerRead | BodyRead | EndRead | Rejected
 _END = EndRead()
+_SINGLE = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect", b"idempotency-key"))
 
 
 class _Refusal(Exception):
@@ -57,11 +58,13 @@ class _Reader:
 
     def __init__(self) -> None:
         self._headers: list[tuple[bytes, bytes]] = []
+        self._fields: dict[bytes, bytes] = {}
         self._head_size = 0
         self._in_head = True
 
     def on_message_begin(self) -> None:
         self._headers = []
+        self._fields = {}
         self._head_size = 0
         self._in_head = True
 
@@ -72,25 +75,29 @@ class _Reader:
         if not name or name[-1] in b" \t" or b"\n" in value or b"\r" in value or b"\0" in value:
             raise _Refusal(400, "malformed header")
         self._headers.append((name, value))
+        lower = name.lower()
+        if lower not in self._fields:
+            self._fields[lower] = value
+        elif lower in _SINGLE:
+            raise _Refusal(400, f"more than one {lower.decode()} header")
         self._head_size += len(name) + len(value) + 4
         if len(self._headers) > MAX_HEADERS or self._head_size > MAX_HEAD:
             raise _Refusal(431, f"more than {MAX_HEADERS} headers or {MAX_HEAD} bytes of them")
 
-    def _values(self, name: bytes) -> list[bytes]:
-        return [value for key, value in self._headers if key.lower() == name]
-
     def _framing(self) -> int:
         """The body size, -1 for chunked, -2 when nothing is said."""
-        codings, lengths = self._values(b"transfer-encoding"), self._values(b"content-length")
-        if codings and lengths:
-            raise _Refusal(400, "both Transfer-Encoding and Content-Length")
-        if codings:
-            if len(codings) > 1 or codings[0].strip().lower() != b"chunked":
+        coding, length = self._fields.get(b"transfer-encoding"), self._fields.get(b"content-length")
+        if coding is not None:
+            if length is not None:
+                raise _Refusal(400, "both Transfer-Encoding and Content-Length")
+            if coding.strip().lower() != b"chunked":
                 raise _Refusal(501, "a transfer coding other than chunked")
             return -1
-        if len(lengths) > 1 or (lengths and not lengths[0].isdigit()):
-            raise _Refusal(400, "Content-Length must be one number")
-        return int(lengths[0]) if lengths else -2
+        if length is None:
+            return -2
+        if not length.isdigit():
+            raise _Refusal(400, "Content-Length must be a number")
+        return int(length)
 
 
 class RequestReader(_Reader):
@@ -151,16 +158,17 @@ class RequestReader(_Reader):
         length = self._framing()
         if length == -1 and version == "1.0":
             raise _Refusal(400, "Transfer-Encoding in HTTP/1.0")
-        hosts = len(self._values(b"host"))
-        if hosts > 1 or (not hosts and version == "1.1"):
-            raise _Refusal(400, "exactly one Host header is needed")
+        if b"host" not in self._fields and version == "1.1":
+            raise _Refusal(400, "a Host header is needed")
         if not self._target.startswith(b"/") or not self._target.isascii():
             raise _Refusal(400, "the target must be a path")
         upgrade = self._parser.should_upgrade()
-        if self._parser.get_method() == b"CONNECT" or (upgrade and b"websocket" in self._values(b"upgrade")):
+        if self._parser.get_method() == b"CONNECT" or (
+            upgrade and self._fields.get(b"upgrade", b"").lower() == b"websocket"
+        ):
             raise _Refusal(501, "WebSocket and CONNECT are not supported yet")
-        expect = self._values(b"expect")
-        if expect and (len(expect) > 1 or expect[0].lower() != b"100-continue"):
+        expect = self._fields.get(b"expect")
+        if expect is not None and expect.lower() != b"100-continue":
             raise _Refusal(417, "the only expectation met here is 100-continue")
         self._in_head = False
         self._fed_in_head = 0
@@ -173,7 +181,8 @@ class RequestReader(_Reader):
                     version,
                     self._parser.should_keep_alive() and not upgrade,
                     max(length, -1),
-                    bool(expect) and length != 0 and length != -2,
+                    expect is not None and length != 0 and length != -2,
+                    self._fields,
                 )
             )
         )

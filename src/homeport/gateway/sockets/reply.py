@@ -35,6 +35,7 @@ class ClientReply:
         self._left = -1
         self._source: Source | None = None
         self.extra: Headers = ()
+        self._held = b""
         self.begun = False
         self.ended = False
         self.was_cut = False
@@ -58,7 +59,9 @@ class ClientReply:
         )
         self._bodiless = self._method == "HEAD" or head.status in (204, 304)
         self._left = 0 if self._bodiless else head.length
-        self._write(data)
+        # The first bytes of the body mostly follow within this turn of the loop: one write for both.
+        self._held = data
+        asyncio.get_running_loop().call_soon(self._flush)
 
     def data(self, data: bytes) -> None:
         if self._bodiless or self.ended or not data:
@@ -84,6 +87,7 @@ class ClientReply:
         self._finish()
         if self._chunked:
             self._write(LAST_CHUNK)
+        self._flush()
 
     def cut(self) -> None:
         """Reset the connection: a plain close would look like the end of a response without a length."""
@@ -106,6 +110,12 @@ class ClientReply:
         if self._finished is not None and not self._finished.done():
             self._finished.set_result(None)
 
+    def _flush(self) -> None:
+        if self._held:
+            self._write(b"")
+
     def _write(self, data: bytes) -> None:
+        if self._held:
+            data, self._held = self._held + data, b""
         if self._connection.alive and self._connection.transport is not None:
             self._connection.transport.write(data)

@@ -115,10 +115,10 @@ class SqliteJournal:
         if self._closed:
             return
         self._closed = True
+        await self._writer.stop()
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self._writer.stop()
         self._reader.shutdown()
         self._reader_db.close(True)
         self._db.close(True)

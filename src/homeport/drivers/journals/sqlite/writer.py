@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One thread that writes. What queued up while the last commit was synced is the next commit: no timer, no tuning.
+"""Group commit. What queued up while the last commit was synced is the next commit: no timer, no tuning.
+
+Statements run on the event loop's thread, microseconds each: handing them over one by one cost more in waiting for the
+interpreter's lock than they cost themselves. Commits, which sync the disk, run on the one writer thread.
 
 A write that nobody waits for may rest a few milliseconds, so that it shares a commit with one that somebody does.
 """
@@ -7,6 +10,7 @@ A write that nobody waits for may rest a few milliseconds, so that it shares a c
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 import time
 from collections import deque
@@ -46,85 +50,137 @@ class Batch:
 
 
 Operation = Callable[[Batch], Any]
+Queued = tuple[Operation, asyncio.Future[Any]]
+Outcome = tuple[asyncio.Future[Any], Any, Exception | None]
 
 
 class Writer:
-    """Carries out operations in the order of `submit`, each all or nothing, durable before its future is done."""
+    """Carries out operations in the order of `submit`, each all or nothing, durable before its future is done.
+
+    Of one event loop at a time, and not thread-safe: only the commits leave the loop's thread.
+    """
 
     def __init__(self, db: apsw.Connection, path: Path) -> None:
         self._db = db
         self._path = path
-        self._queue: list[tuple[Operation, asyncio.Future[Any]]] = []
+        self._queue: list[Queued] = []
         self._urgent = False
+        self._committing = False
+        self._begins: asyncio.Handle | None = None
         self._closing = False
-        self._ready = threading.Condition()
+        self._idle: asyncio.Future[None] | None = None
         self.durations: deque[float] = deque(maxlen=256)
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
 
     def submit(self, operation: Callable[[Batch], T], *, urgent: bool = True) -> asyncio.Future[T]:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        with self._ready:
-            if self._closing:
-                raise Unavailable("the journal is closed", operation="use the journal", subject=str(self._path))
-            self._queue.append((operation, future))
-            if urgent and not self._urgent:
-                self._urgent = True
-                self._ready.notify()
-            elif len(self._queue) == 1:
-                self._ready.notify()
+        if self._closing:
+            raise Unavailable("the journal is closed", operation="use the journal", subject=str(self._path))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._queue.append((operation, future))
+        if urgent and not self._urgent:
+            self._urgent = True
+            self._schedule(loop)
+        elif self._begins is None:
+            self._schedule(loop)
         return future
 
-    def stop(self) -> None:
-        """Carry out what was submitted, then end the thread. Blocks; call it off the event loop."""
-        with self._ready:
-            self._closing = True
-            self._ready.notify()
-        self._thread.join()
+    async def stop(self) -> None:
+        """Carry out what was submitted, then end the thread."""
+        self._closing = True
+        loop = asyncio.get_running_loop()
+        if self._queue or self._committing:
+            self._idle = loop.create_future()
+            self._urgent = True
+            self._schedule(loop)
+            await self._idle
+        self._work.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin the next transaction: at once for the urgent, soon for others, and not before the last is synced."""
+        if self._begins is not None:
+            self._begins.cancel()
+            self._begins = None
+        if not self._committing:
+            if self._urgent:
+                self._begins = loop.call_soon(self._begin, loop)
+            else:
+                self._begins = loop.call_later(REST_S, self._begin, loop)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._begins = None
+        operations, self._queue, self._urgent = self._queue, [], False
+        self._committing = True
+        outcomes, error = self._execute(operations)
+
+        def commit() -> None:
+            failed = error or self._commit()
+            found = self._again(operations, failed) if failed is not None else outcomes
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._committed, loop, found)
+
+        self._work.put(commit)
+
+    def _committed(self, loop: asyncio.AbstractEventLoop, outcomes: list[Outcome]) -> None:
+        self._committing = False
+        _settle(outcomes)
+        if self._queue:
+            if self._urgent:
+                self._begin(loop)
+            else:
+                self._schedule(loop)
+        elif self._idle is not None and not self._idle.done():
+            self._idle.set_result(None)
 
     def _run(self) -> None:
-        while batch := self._take():
-            self._finish(self._commit(batch))
+        while (work := self._work.get()) is not None:
+            work()
 
-    def _take(self) -> list[tuple[Operation, asyncio.Future[Any]]]:
-        with self._ready:
-            self._ready.wait_for(lambda: self._queue or self._closing)
-            if not self._urgent and not self._closing:
-                self._ready.wait_for(lambda: self._urgent or self._closing, REST_S)
-            batch, self._queue, self._urgent = self._queue, [], False
-            return batch
-
-    def _commit(self, operations: list[tuple[Operation, asyncio.Future[Any]]]) -> list[tuple[Any, Any, Any]]:
-        """(future, result, error) of each. When a commit fails its operations are tried one by one."""
-        started = time.perf_counter()
+    def _execute(self, operations: list[Queued]) -> tuple[list[Outcome], Exception | None]:
+        """All but the commit. After an error nothing of it is left."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             batch = Batch(self._db)
-            done = [(future, operation(batch), None) for operation, future in operations]
+            outcomes: list[Outcome] = [(future, operation(batch), None) for operation, future in operations]
             batch.end()
+        except Exception as error:
+            return [], self._undo(error)
+        return outcomes, None
+
+    def _commit(self) -> Exception | None:
+        started = time.perf_counter()
+        try:
             self._db.execute("COMMIT")
         except Exception as error:
-            # What the system said must be read before the rollback makes system calls of its own.
-            system_errno = self._db.system_errno
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if len(operations) > 1:
-                return [outcome for one in operations for outcome in self._commit([one])]
-            known = translate(error, self._path, system_errno) if isinstance(error, apsw.Error) else error
-            return [(operations[0][1], None, known)]
+            return self._undo(error)
         self.durations.append(time.perf_counter() - started)
-        return done
+        return None
 
-    def _finish(self, done: list[tuple[Any, Any, Any]]) -> None:
-        loops = {future.get_loop() for future, _, _ in done}
-        for loop in loops:
-            mine = [item for item in done if item[0].get_loop() is loop]
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, mine)
+    def _undo(self, error: Exception) -> Exception:
+        """Roll back; the error in our words."""
+        # What the system said must be read before the rollback makes system calls of its own.
+        system_errno = self._db.system_errno
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        return translate(error, self._path, system_errno) if isinstance(error, apsw.Error) else error
+
+    def _again(self, operations: list[Queued], failed: Exception) -> list[Outcome]:
+        """One by one, on the writer thread: the fault of one is not the fault of all."""
+        if len(operations) == 1:
+            return [(operations[0][1], None, failed)]
+        found: list[Outcome] = []
+        for one in operations:
+            outcomes, error = self._execute([one])
+            error = error or self._commit()
+            found += outcomes if error is None else [(one[1], None, error)]
+        return found
 
 
-def _settle(done: list[tuple[Any, Any, Any]]) -> None:
-    for future, result, error in done:
+def _settle(outcomes: list[Outcome]) -> None:
+    for future, result, error in outcomes:
         if future.cancelled():
             continue
         if error is None:
