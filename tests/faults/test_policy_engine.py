@@ -97,6 +97,18 @@ async def test_the_engine_killed_in_the_middle_of_a_decision_denies_it(policy):
     assert (await plain(policy)).allow
 
 
+async def test_clients_that_leave_do_not_end_the_engine(policy):
+    assert (await plain(policy)).allow
+    pid = policy.worker_pid
+    leaving = [asyncio.create_task(plain(policy)) for _ in range(10)]
+    await asyncio.sleep(0)
+    for task in leaving:
+        task.cancel()
+    await asyncio.gather(*leaving, return_exceptions=True)
+    assert (await plain(policy)).allow
+    assert policy.worker_pid == pid
+
+
 async def test_an_answer_that_is_not_true_is_no(policy):
     for answer in ("yes", 1, [True], {"allow": True}):
         assert not (await policy.decide(PACKAGE, {"answer": answer})).allow

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from urllib.parse import quote
 
 import pytest
@@ -186,12 +185,6 @@ EVIL = [
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_hostile_text_takes_no_more_than_linear_time(evil):
-    def seconds(size):
-        text = evil * (size // len(evil))
-        start = time.process_time()
-        redact(text)
-        return time.process_time() - start
-
-    # Eight times the text: eight times the work if linear, sixty-four if quadratic.
-    assert seconds(400_000) < 30 * max(seconds(50_000), 0.005)
+def test_a_megabyte_of_hostile_text_is_done_at_once(evil):
+    # A pattern that is not linear would need hours: the suite's time-out tells.
+    redact(evil * (1_000_000 // len(evil)))

@@ -56,6 +56,7 @@ class HeadFile:
         """On disk when it returns."""
         raw = json.dumps({"seq": head.seq, "hash": head.hash}).encode()
         raw = (self._sealer.seal(raw) if self._sealer else raw).ljust(SIZE - 1) + b"\n"
+        assert len(raw) == SIZE, "a longer head would not be replaced whole"
         fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.pwrite(fd, raw, 0)

@@ -55,14 +55,18 @@ class RegoPolicy:
             return self._failed(f"the input is not plain JSON ({type(error).__name__})")
         if len(text) > LARGEST_INPUT:
             return self._failed(f"the input is larger than {LARGEST_INPUT} bytes")
-        async with self._turn:
-            return await self._ask(package, text)
+        # To its end even when the caller gives up: clients that leave must not cost the engine its life.
+        return await asyncio.shield(asyncio.create_task(self._ask_in_turn(package, text)))
 
     async def close(self) -> None:
         """Idempotent. Decisions after it are denied."""
         self._closed = True
         async with self._turn:
             await self._drop()
+
+    async def _ask_in_turn(self, package: str, text: str) -> Decision:
+        async with self._turn:
+            return await self._ask(package, text)
 
     async def _ask(self, package: str, text: str) -> Decision:
         if self._closed:
