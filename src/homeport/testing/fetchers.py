@@ -58,6 +58,8 @@ class DictFetcher:
         return DictView(self.sources[locator], locator=locator)
 
     async def export(self, source: Source, destination: Path, *, progress: Progress | None = None) -> None:
+        if progress:
+            progress(f"copying {source.locator}")
         view = DictView(self.sources.get(source.locator, {}), locator=source.locator)
         if view.source.digest != source.digest:
             raise StalePlan(f"{source.locator} has changed", operation="export", hint="make a new plan from it")

@@ -44,10 +44,9 @@ def open_root(folder: Path) -> int:
     try:
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        shown = printable(str(folder), 160)
-        raise InvalidSource(
-            f"cannot read the folder {shown}: {error.strerror}", operation="fetch", subject=str(folder)
-        ) from None
+        message = f"cannot read the folder {printable(str(folder), 160)}: {error.strerror}"
+        hint = "give a folder that exists and that you may read"
+        raise InvalidSource(message, operation="fetch", subject=str(folder), hint=hint) from None
 
 
 def walk(root: int, sieve: Sieve, caps: Caps) -> list[Seen]:

@@ -74,10 +74,17 @@ class GitFetcher:
             folder, commit = await mirror(session, place.ref)
             return str(folder), commit
         if not self._options.allow_local:
-            raise InvalidSource("repositories of this machine are not read here", operation="fetch")
+            raise InvalidSource(
+                "repositories of this machine are not read here", operation="fetch", hint="give an https address"
+            )
         git_dir = git_dir_of(Path(place.address))
         if git_dir is None:
-            raise InvalidSource(f"{place.address} is not a Git repository", operation="fetch", subject=place.address)
+            raise InvalidSource(
+                f"{place.address} is not a Git repository",
+                operation="fetch",
+                subject=place.address,
+                hint="give a folder that holds .git, or an https address",
+            )
         return git_dir, await head(session, git_dir, place.ref or "HEAD")
 
     async def _still_there(self, session: Session, source: Source, remote: bool) -> tuple[str, str]:
@@ -97,14 +104,15 @@ class GitFetcher:
             )
             return read_tree(listing, sizes, subdir=place.subdir, max_files=self._options.max_files)
         done = await session.call(where, "ls-tree", "-r", "-z", "-l", "--full-tree", commit)
-        if done.status != 0:
+        tree = read_tree(done.output, None, subdir=place.subdir, max_files=self._options.max_files)
+        if done.status != 0 or any(blob.size == MISSING for blob in tree.blobs):
             raise InvalidSource(
                 f"not all files of {place.address} are in it: it is a partial clone, or damaged",
                 operation="fetch",
                 subject=place.address,
                 hint="give the address it was cloned from",
             )
-        return read_tree(done.output, None, subdir=place.subdir, max_files=self._options.max_files)
+        return tree
 
     def _objects(self, git_dir: str) -> Objects:
         return Objects(git_dir, environment(self._options))
