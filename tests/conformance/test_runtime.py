@@ -30,9 +30,10 @@ class TestFakeRuntime(RuntimeSuite):
         return make
 
 
-@pytest.fixture(scope="module")
-def keeper(tmp_path_factory):
-    keeper = RunningKeeper(tmp_path_factory.mktemp("keeper"))
+@pytest.fixture(scope="module", params=["sandbox", "process"])
+def keeper(request, tmp_path_factory):
+    """With the walls of this machine, and as it is where bubblewrap is not to be had."""
+    keeper = RunningKeeper(tmp_path_factory.mktemp("keeper"), bubblewrap=request.param == "sandbox")
     assert keeper.start() == "ready"
     yield keeper
     assert keeper.stop() == 0, keeper.said()

@@ -30,6 +30,9 @@ while True:
 
 _MAIN = """
 import json, sys
+from homeport.serve.keeper import probe
+if not json.loads(sys.argv[3]):
+    probe.find_bwrap = lambda: []
 from homeport.serve.keeper.__main__ import main
 sys.exit(main(["--ready-fd", sys.argv[1]], children=json.loads(sys.argv[2])))
 """
@@ -50,8 +53,10 @@ class RunningKeeper:
         children: dict[str, list[str]] | None = None,
         environment: dict[str, str] | None = None,
         prefix: Sequence[str] = (),
+        bubblewrap: bool = True,
     ) -> None:
-        self.home, self.prefix = home, list(prefix)
+        """`prefix` goes before the command (to become another user); without `bubblewrap` none is found."""
+        self.home, self.prefix, self.bubblewrap = home, list(prefix), bubblewrap
         self.children = {"gateway": standin("gateway"), "server": standin("api")} if children is None else children
         self.environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
@@ -79,7 +84,15 @@ class RunningKeeper:
 
         self.home.mkdir(parents=True, exist_ok=True)
         ready_r, ready_w = os.pipe()
-        argv = [*self.prefix, sys.executable, "-c", _MAIN, str(ready_w), json.dumps(self.children)]
+        argv = [
+            *self.prefix,
+            sys.executable,
+            "-c",
+            _MAIN,
+            str(ready_w),
+            json.dumps(self.children),
+            json.dumps(self.bubblewrap),
+        ]
         with self.errors.open("ab") as errors:
             self.process = subprocess.Popen(
                 argv, env=self.environment, pass_fds=[ready_w], stdin=subprocess.DEVNULL, stdout=errors, stderr=errors

@@ -78,9 +78,10 @@ async def get(endpoint: str, path: str = "/health") -> bytes:
 async def healthy(endpoint: str) -> bytes:
     """The first answer, waited for."""
     async with asyncio.timeout(PATIENCE):
-        while not (answer := await get(endpoint)):
+        while True:
+            if answer := await get(endpoint):
+                return answer
             await asyncio.sleep(0.02)
-    return answer
 
 
 class RuntimeSuite:
@@ -108,7 +109,7 @@ class RuntimeSuite:
         assert status.pid > 0
         assert status.started_at_us > 0
         answer = await healthy(status.endpoint)
-        assert answer.startswith(b"HTTP/1.1 200") or answer.startswith(b"HTTP/1.0 200")
+        assert answer.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200"))
         assert answer.endswith(b"healthy")
 
     async def test_starting_the_same_instance_again_starts_nothing(self, runtime: Runtime, spec: Any) -> None:
@@ -149,7 +150,7 @@ class RuntimeSuite:
         assert ended.state is InstanceState.EXITED
         assert ended.exit is not None
         assert ended.exit.signal == 15
-        assert await get(started.endpoint) == b"" if Path(started.endpoint).exists() else True
+        assert ended.endpoint == ""
         assert await runtime.stop(started.instance, grace=0) == ended
 
     async def test_what_ignores_sigterm_is_killed_after_the_grace(self, runtime: Runtime, spec: Any) -> None:
@@ -256,7 +257,7 @@ class RealProgramsSuite(RuntimeSuite):
     async def test_without_network_nothing_outside_can_be_reached(self, runtime: Runtime, spec: Any) -> None:
         if (await runtime.confinement()).level != "sandbox":
             pytest.skip("no sandbox here: agents share the network of the host")
-        server = await asyncio.start_server(lambda reader, writer: writer.close(), "0.0.0.0", 0)
+        server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
         port = str(server.sockets[0].getsockname()[1])
         try:
             for network, code in ((False, 1), (True, 0)):

@@ -120,13 +120,14 @@ class Cgroups:
             given = _words(parent / "cgroup.subtree_control") & set(_CONTROLLERS)
             if given:
                 return dict.fromkeys(sorted(given), parent)
-            parent.rmdir()
+            self._forget(parent)
         self.problem = "the cgroup of this process may not hand down memory, pids and cpu (no delegation)"
         return {}
 
     def create(self, name: str, *, memory_bytes: int, pids: int, cpus: float) -> Group:
         """A group with these limits (0: none). Raises OSError when the kernel refuses; nothing is left then."""
-        group = Group({controller: str(parent / name) for controller, parent in self.parents.items()})
+        wanted = {controller: parent for controller, parent in self.parents.items() if cpus or controller != "cpu"}
+        group = Group({controller: str(parent / name) for controller, parent in wanted.items()})
         try:
             for folder in sorted(set(group.folders.values())):
                 Path(folder).mkdir(exist_ok=True)
@@ -164,10 +165,13 @@ class Cgroups:
     def remove(self) -> None:
         """Our own parent folders, if empty."""
         for folder in set(self.parents.values()):
-            try:
-                folder.rmdir()
-            except OSError:
-                continue
+            self._forget(folder)
+
+    def _forget(self, folder: Path) -> None:
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # groups of a keeper that was killed are in it: the sweep takes them
 
 
 def remove_when_empty(group: Group, timeout: float = 5.0) -> bool:

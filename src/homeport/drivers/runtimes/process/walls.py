@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from homeport.drivers.runtimes.process.cgroup import Cgroups, Group
@@ -106,6 +107,7 @@ def find_bwrap() -> list[str]:
     return found
 
 
+@cache
 def which(program: str) -> str:
     """Its absolute path on this PATH, or "" (`shutil.which`, without the archive formats that module imports)."""
     for folder in os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin").split(":"):
@@ -115,11 +117,13 @@ def which(program: str) -> str:
     return ""
 
 
+@cache
 def python() -> str:
     """The interpreter that runs the shim, without the virtual environment around it."""
     return os.path.realpath(sys.executable)
 
 
+@cache
 def prefixes() -> list[str]:
     """Folders outside /usr that interpreters need: those of this Python and of the Node on this PATH.
 
