@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import resource
 import signal
-from contextlib import ExitStack, contextmanager
+import sqlite3
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
@@ -72,6 +73,23 @@ async def test_a_step_whose_record_finds_no_room_runs_again_once_there_is_some_a
         assert (await durable.wait("wf_1", 1)).state is WorkflowState.PENDING
     assert (await durable.wait("wf_1", 60)).result == {"done": True}
     assert set(seen) == {"a"} and len(seen) >= 2
+
+
+async def test_an_outcome_whose_last_write_found_no_room_is_still_known(durable, tmp_path):
+    async def saga(steps, input):
+        return {"done": True}
+
+    durable.register("up.v1", saga)
+    await durable.launch()
+    await durable.start("up.v1", "wf_1", {})
+    before = await durable.wait("wf_1", 60)
+    # What DBOS leaves behind when the result does not fit any more and the shorter error just does.
+    with closing(sqlite3.connect(tmp_path / "durable.db")) as database, database:
+        database.execute("UPDATE workflow_status SET status = 'ERROR', output = NULL")
+        database.execute("DELETE FROM workflow_output")
+    assert await durable.status("wf_1") == before
+    assert await durable.list() == [before]
+    assert before.result == {"done": True}
 
 
 def test_a_full_disk_is_told_from_other_troubles_of_the_database():

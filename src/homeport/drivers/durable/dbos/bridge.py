@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 INBOX = "inbox"
 """The one DBOS topic in use; ours are in the envelopes, so that a wish to cancel wakes whoever waits for any."""
+OUTCOME = "outcome"
+"""The last step of every workflow."""
 _Call = tuple[Callable[[], Awaitable[Any]], "Future[Any]"]
 
 
@@ -51,7 +53,13 @@ class Bridge:
             while (call := await self._calls.get()) is not None:
                 work, answer = call
                 answer.set_result(await work())
-            return running.result()
+            outcome = running.result()
+
+            async def told() -> Json:
+                return outcome
+
+            # As a step too: where the result of a workflow cannot be written, DBOS records that as its error.
+            return await self._recorded(OUTCOME, told)
         except FutureCancelled:
             raise asyncio.CancelledError from None
         except Exception as problem:

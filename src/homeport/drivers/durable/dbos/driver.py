@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from homeport.drivers.durable.dbos import engine
 from homeport.drivers.durable.dbos.again import Again
-from homeport.drivers.durable.dbos.bridge import INBOX, Bridge
+from homeport.drivers.durable.dbos.bridge import INBOX, OUTCOME, Bridge
 from homeport.drivers.durable.dbos.lock import StateLock
 from homeport.drivers.durable.dbos.loops import EngineThread
 from homeport.drivers.durable.dbos.options import Options
@@ -90,11 +90,11 @@ class DbosDurable:
 
     async def status(self, workflow_id: str) -> WorkflowStatus | None:
         rows = await self._ask(lambda: self._api.list_workflows_async(workflow_ids=[workflow_id]))
-        return _status(rows[0]) if rows else None
+        return await self._told(rows[0]) if rows else None
 
     async def list(self, *, name: str = "", limit: int = 100) -> list[WorkflowStatus]:
         look = partial(self._look, name=name or None, limit=limit)
-        return [_status(row) for row in await self._ask(look)]
+        return [await self._told(row) for row in await self._ask(look)]
 
     async def wait(self, workflow_id: str, timeout: float | None = None) -> WorkflowStatus:
         clock = asyncio.get_running_loop().time
@@ -171,6 +171,13 @@ class DbosDurable:
 
         return body
 
+    async def _told(self, row: Row) -> WorkflowStatus:
+        output = row.output if isinstance(row.output, dict) else {}
+        if row.status not in _UNDER_WAY and "state" not in output:
+            steps = await self._ask(lambda: self._api.list_workflow_steps_async(row.workflow_id))
+            output = next((step["output"] for step in reversed(steps) if step["function_name"] == OUTCOME), {}) or {}
+        return _status(row, output)
+
     async def _cancel_wanted(self, workflow_id: str) -> bool:
         look = partial(self._api.list_workflows_async, workflow_ids=[workflow_id], load_input=False, load_output=False)
         rows = await self._ask(look)
@@ -202,15 +209,14 @@ class DbosDurable:
         self._lock.release()
 
 
-def _status(row: Row) -> WorkflowStatus:
+def _status(row: Row, output: Json) -> WorkflowStatus:
     args: Sequence[Json] = (row.input or {}).get("args") or ({},)
-    output = row.output if isinstance(row.output, dict) else {}
     if row.status in _UNDER_WAY:
-        state = WorkflowState.PENDING
+        state, output = WorkflowState.PENDING, {}
     elif "state" in output:
         state = WorkflowState(output["state"])
     else:
-        # Our sagas end as values. This one was ended by DBOS's own tools, or its outcome found no room on the disk.
+        # Our sagas end as values: this one was ended by DBOS's own tools.
         state = WorkflowState.CANCELLED if row.status == "CANCELLED" else WorkflowState.FAILED
         told = f"DBOS ended it as {row.status}, without an outcome of its own; what it did was not undone"
         output = {"error": HomeportError(told, operation="workflow", subject=row.workflow_id).to_dict()}
