@@ -111,37 +111,35 @@ class Access:
     async def grants(self) -> tuple[Grant, ...]:
         """What the gateway needs to decide by itself: the tokens that may use the data plane.
 
-        Kept until a token comes or goes; the gateway watches their expiry. A refusal is not kept: it may have been
-        the engine that failed.
+        Kept until a token comes or goes; the gateway watches their expiry.
+        What was not decided, because the engine failed, is not kept.
         """
         if self._granted is None:
-            grants, refused = await self._decide_grants()
-            if refused:
+            grants, failed = await self._decide_grants()
+            if failed:
                 return grants
             self._granted = grants
         return self._granted
 
     async def _decide_grants(self) -> tuple[tuple[Grant, ...], bool]:
-        grants, refused = [], False
+        grants, failed = [], False
         for token in self._tokens.values():
             if not self._valid(token):
                 continue
             actor = _described(Actor(token.id, token.namespace, token.role), token)
             everything = token.role is not Role.AGENT and not token.agents
-            allowed = [
-                name
-                for name in (("*",) if everything else token.agents)
-                if (
-                    await self._policy.decide(
-                        PACKAGE,
-                        {"actor": actor, "verb": "dataplane.call", "namespace": token.namespace, "subject": name},
-                    )
-                ).allow
-            ]
-            refused = refused or (everything and not allowed)
+            allowed = []
+            for name in ("*",) if everything else token.agents:
+                decision = await self._policy.decide(
+                    PACKAGE,
+                    {"actor": actor, "verb": "dataplane.call", "namespace": token.namespace, "subject": name},
+                )
+                failed = failed or decision.failed
+                if decision.allow:
+                    allowed.append(name)
             if allowed:
                 grants.append(Grant(token.sha256, token.id, token.namespace, tuple(allowed), token.expires_at_us))
-        return tuple(grants), refused
+        return tuple(grants), failed
 
     def _valid(self, token: Token) -> bool:
         return not token.revoked and not 0 < token.expires_at_us <= self._clock.now_us()
