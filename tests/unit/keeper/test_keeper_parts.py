@@ -134,7 +134,7 @@ def test_no_secret_and_no_environment_is_on_the_command_line(tmp_path):
     launch = make_launch(tmp_path)
     argv = walls.bwrap_argv(here, launch, seccomp_fd=9, config_fd=8)
     assert not any("s3cret" in word for word in argv)
-    assert b"SECRET=s3cret\0" in walls.shim_config(here, launch, "/data")
+    assert b"SECRET=s3cret\0" in walls.shim_config(here, launch)
 
 
 def test_code_is_read_only_except_for_a_job_and_the_network_is_closed_unless_asked(tmp_path):
@@ -152,7 +152,7 @@ def test_code_is_read_only_except_for_a_job_and_the_network_is_closed_unless_ask
 @pytest.mark.parametrize("bad", [{"argv": ["a\0b"]}, {"env": {"A": "x\0y"}}, {"env": {"A=B": "x"}}, {"env": {"": "x"}}])
 def test_words_no_program_can_be_given_are_refused(tmp_path, bad):
     with pytest.raises(ValueError):
-        walls.shim_config(walls.Walls(), make_launch(tmp_path, **bad), "/data")
+        walls.shim_config(walls.Walls(), make_launch(tmp_path, **bad))
 
 
 def test_sockets_can_be_made_at_paths_longer_than_the_kernel_takes(tmp_path):

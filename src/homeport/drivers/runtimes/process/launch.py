@@ -28,8 +28,7 @@ def launch(walls: Walls, what: Launch) -> int:
     def place(path: str) -> str:
         return staged.get(path, path)
 
-    data = "/data" if walls.bwrap else place(what.data)
-    config = _readable(shim_config(walls, what, data))
+    config = _readable(shim_config(walls, what, place))
     filter_fd = _readable(walls.seccomp) if walls.bwrap and walls.seccomp else -1
     try:
         pid = os.fork()

@@ -92,7 +92,14 @@ def write_own_files(own: Path) -> None:
     header = importlib.util.MAGIC_NUMBER + bytes(12)
     (own / "shim.pyc").write_bytes(header + marshal.dumps(compile(source, "shim.py", "exec", dont_inherit=True)))
     (own / "shim.pyc").chmod(0o644)
-    etc.chmod(0o755)
+    # Debian has no `python`, and manifests say it: both names are there, in the sandbox and without one.
+    names = own / "bin"
+    names.mkdir(exist_ok=True)
+    for name in ("python", "python3"):
+        (names / name).unlink(missing_ok=True)
+        (names / name).symlink_to(python())
+    for folder in (etc, names):
+        folder.chmod(0o755)
     own.chmod(0o711)
 
 
@@ -140,11 +147,11 @@ def prefixes() -> list[str]:
     ]
 
 
-def search_path(walls: Walls, launch: Launch) -> str:
-    app = APP if walls.bwrap else launch.code
-    own = f"{OWN}/bin" if walls.bwrap else os.path.dirname(python())
+def search_path(walls: Walls, launch: Launch, place: Callable[[str], str]) -> str:
+    app = APP if walls.bwrap else place(launch.code)
+    own = OWN if walls.bwrap else place(str(launch.own))
     node = os.path.dirname(os.path.realpath(which("node") or "/usr/bin/node"))
-    places = [f"{app}/.venv/bin", f"{app}/node_modules/.bin", own, "/usr/local/bin", "/usr/bin", "/bin", node]
+    places = [f"{app}/.venv/bin", f"{app}/node_modules/.bin", f"{own}/bin", "/usr/local/bin", "/usr/bin", "/bin", node]
     return ":".join(dict.fromkeys(places))
 
 
@@ -205,10 +212,11 @@ def shim_argv(launch: Launch, shim: str, config_fd: int) -> list[str]:
     return [python(), "-I", "-S", shim, *(str(n) for n in (launch.status, launch.listener, config_fd, launch.port))]
 
 
-def shim_config(walls: Walls, launch: Launch, data: str) -> bytes:
+def shim_config(walls: Walls, launch: Launch, place: Callable[[str], str] = str) -> bytes:
     """What the shim reads from CONFIG_FD; values given by the caller win over ours. Raises ValueError on NUL."""
+    data = DATA if walls.bwrap else place(launch.data)
     home = "/tmp" if launch.job and walls.bwrap else data  # noqa: S108  inside the sandbox
-    env = {"PATH": search_path(walls, launch), "HOME": home, "LANG": "C.UTF-8", "USER": "agent"}
+    env = {"PATH": search_path(walls, launch, place), "HOME": home, "LANG": "C.UTF-8", "USER": "agent"}
     env |= {"PYTHONUNBUFFERED": "1"} | launch.env | {"HOMEPORT_DATA": data}
     if launch.port:
         env["PORT"] = str(launch.port)
