@@ -139,7 +139,9 @@ class Courier:
     async def close(self) -> None:
         """Wait for completions under way; end idle connections."""
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            _, late = await asyncio.wait(self._tasks, timeout=5.0)
+            for task in late:
+                task.cancel()
         for pool in self._pools.values():
             pool.close()
         self._pools.clear()

@@ -47,7 +47,12 @@ class Dispatcher:
         return task
 
     async def _deliver(self, request: StoredRequest, route: Route) -> Verdict | None:
-        verdict = await self.courier.deliver(request, route)
+        try:
+            verdict = await self.courier.deliver(request, route)
+        except HomeportError as error:
+            # The lease stays; our next life judges it.
+            log.error("request %s is left in flight: %s", request.id, error.message)
+            return None
         if verdict is not None and verdict.state is RequestState.PENDING:
             self.wake((request.namespace, request.agent))
         return verdict
@@ -77,7 +82,9 @@ class Dispatcher:
             task.cancel()
         tasks = (*self._draining.values(), *self._deliveries)
         if tasks:
-            await asyncio.wait(tasks)
+            _, late = await asyncio.wait(tasks, timeout=5.0)
+            for delivery in late:
+                delivery.cancel()
 
     def _freed(self, key: Key) -> None:
         event = self._events.get(key)

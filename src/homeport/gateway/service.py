@@ -25,6 +25,8 @@ from homeport.interfaces.secrets import Sealer
 
 GRACE_S = 10.0
 """Seconds that requests in flight have to end when the gateway does."""
+JUDGE_S = 5.0
+"""Seconds to write down what became of those that did not; on a full disk our next life judges them instead."""
 
 _NOWHERE = Refusal(404, "NotFound", "nothing is here", "call /agent/NAME/... or /requests/ID")
 
@@ -68,6 +70,9 @@ class Gateway:
         while (self._dispatcher.courier.active or self._busy()) and time.monotonic() < deadline:  # noqa: ASYNC110  (two owners)
             await asyncio.sleep(0.02)
         self._dispatcher.courier.interrupt_all("the gateway stopped before it was answered")
+        deadline = time.monotonic() + JUDGE_S
+        while self._dispatcher.courier.active and time.monotonic() < deadline:  # noqa: ASYNC110  (as above)
+            await asyncio.sleep(0.01)
         await self._dispatcher.stop()
         await self._dispatcher.courier.close()
         if self._ticker is not None:

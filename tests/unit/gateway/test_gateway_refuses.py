@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from gateway_rig import TOKEN, Rig, request, rig
+from gateway_rig import TOKEN, Rig, request, rig, until
 
 AUTH = f"Host: x\r\nX-Homeport-Token: {TOKEN}\r\n".encode()
 
@@ -109,3 +109,4 @@ async def test_a_client_that_leaves_in_the_middle_of_a_request_leaves_nothing(ho
     client.close()
     assert (await house.call()).status == 200
     assert len(await house.control.requests()) == 1
+    await until(lambda: not list((house.home / "spool").iterdir()))

@@ -206,3 +206,38 @@ async def test_numbers_are_there_for_prometheus(house: Rig) -> None:
     assert 'homeport_gateway_own_answers_total{status="404"} 1' in text
     status = await house.control.status()
     assert status["routes"][0]["agent"] == "echo"
+
+
+async def test_a_state_folder_with_a_very_long_name_is_no_problem(tmp_path) -> None:
+    home = tmp_path / ("d" * 120)
+    home.mkdir()
+    async with rig(home) as house:
+        assert (await house.call()).status == 200
+
+
+async def test_a_slow_reader_gets_all_of_a_large_answer_and_holds_nobody_up(house: Rig) -> None:
+    piece = bytes(range(256)) * 256
+
+    async def behave(seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        if seen.target != "/large":
+            return False
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (len(piece) * 320))
+        for _ in range(320):
+            writer.write(piece)
+            await writer.drain()
+        return True
+
+    house.agent.behave = behave
+    client = await house.connect()
+    client.send(request(path="/agent/echo/large"))
+    await client.reader.readuntil(b"\r\n\r\n")
+    client.writer.transport.pause_reading()
+    for _ in range(5):
+        assert (await house.call()).status == 200
+        await asyncio.sleep(0.05)
+    client.writer.transport.resume_reading()
+    for _ in range(320):
+        assert await client.reader.readexactly(len(piece)) == piece
+    client.send(request())
+    assert (await client.answer()).status == 200
+    assert (await house.call()).status == 200
