@@ -52,6 +52,9 @@ class ControlPlane:
         settings, paths = self._settings, self._settings.paths
         paths.create()
         self.failed = asyncio.get_running_loop().create_future()
+        durable = made("durable", "dbos", database=paths.state / "durable.db", lock=paths.state / "durable.lock")
+        self._stack.push_async_callback(durable.close)
+        durable.claim()  # before anything is touched: one server per state folder
         clock, ids = made("clock", "system"), made("ids", "ulid")
         probe = made("probe", "http")
         store = await opened("store", "sqlite", path=paths.state / "state.db")
@@ -64,7 +67,6 @@ class ControlPlane:
         secrets = made("secrets", "sealed", key_file=paths.key, store=store, sealer=sealer)
         runtime = made("runtime", settings.runtime, keeper_socket=paths.keeper_socket, logs=paths.logs)
         self._stack.push_async_callback(runtime.close)
-        durable = made("durable", "dbos", database=paths.state / "durable.db", lock=paths.state / "durable.lock")
 
         events = EventLog(store, clock, ids)
         access = Access(store, policy, audit, clock, ids)
@@ -80,9 +82,8 @@ class ControlPlane:
         await self._loop("supervise", supervisor.run())
         await supervisor.adopted.wait()
         await self._loop("publish", publisher.run())
-        await self._loop("retain", retain(store, clock))
+        await self._loop("retain", retain(store, durable, clock))
         await durable.launch()
-        self._stack.push_async_callback(durable.close)
         await deployments.resume()
         self._stack.push_async_callback(deployments.close)
         return Service(

@@ -9,6 +9,7 @@ import structlog
 
 from homeport.errors import HomeportError
 from homeport.interfaces.clock import Clock
+from homeport.interfaces.durable import Durable
 from homeport.interfaces.store import Store
 from homeport.model.deployment import Deployment, DeploymentState
 from homeport.model.event import Event
@@ -20,11 +21,11 @@ KEEP_EVENTS_S = 7 * 86_400
 KEEP_DEPLOYMENTS_S = 30 * 86_400
 
 
-async def retain(store: Store, clock: Clock) -> None:
+async def retain(store: Store, durable: Durable, clock: Clock) -> None:
     """Until cancelled."""
     while True:
         try:
-            removed = await sweep(store, clock.now_us())
+            removed = await sweep(store, clock.now_us()) + await durable.prune(KEEP_DEPLOYMENTS_S)
             if removed:
                 log.info("retain.removed", records=removed)
         except HomeportError as error:
