@@ -8,6 +8,7 @@ import asyncio
 import pytest
 
 from gateway_rig import TOKEN, Rig, request, rig, until
+from homeport.gateway.sockets import clients
 
 AUTH = f"Host: x\r\nX-Homeport-Token: {TOKEN}\r\n".encode()
 
@@ -110,3 +111,16 @@ async def test_a_client_that_leaves_in_the_middle_of_a_request_leaves_nothing(ho
     assert (await house.call()).status == 200
     assert len(await house.control.requests()) == 1
     await until(lambda: not list((house.home / "spool").iterdir()))
+
+
+async def test_a_client_that_dawdles_is_told_so_and_an_idle_one_is_let_go(house: Rig, monkeypatch) -> None:
+    for name in ("HEAD_S", "BODY_S", "IDLE_S"):
+        monkeypatch.setattr(clients, name, 0.1)
+    head, body, idle = [await house.connect() for _ in range(3)]
+    head.send(b"GET /agent/echo/ HTTP/1.1\r\nHost:")
+    body.send(request("POST", body=b"abc")[:-1])
+    idle.send(request())
+    assert (await idle.answer()).status == 200
+    assert [(await client.answer()).status for client in (head, body)] == [408, 408]
+    assert [await client.reader.read() for client in (head, body, idle)] == [b""] * 3
+    assert len(house.agent.seen) == 1
