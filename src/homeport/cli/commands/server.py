@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""About the server and this program."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from homeport import __version__
+from homeport.cli.group import Verb, build
+from homeport.cli.output import put, put_json
+from homeport.cli.session import Session
+
+
+@click.command(cls=Verb)
+@click.pass_obj
+def status(session: Session) -> None:
+    """The running server: processes, addresses, what it confines."""
+    found = session.client.status()
+    if session.json:
+        put_json(found)
+        return
+    for line in _lines(found, ""):
+        put(line)
+
+
+def _lines(data: dict[str, Any], indent: str) -> Iterator[str]:
+    for key, value in data.items():
+        if isinstance(value, dict) and value:
+            yield f"{indent}{key}:"
+            yield from _lines(value, indent + "  ")
+        elif isinstance(value, list):
+            yield f"{indent}{key}: {', '.join(str(item) for item in value) or '-'}"
+        elif value not in ("", None):
+            yield f"{indent}{key}: {value}"
+
+
+@click.command(cls=Verb)
+@click.pass_obj
+def version(session: Session) -> None:
+    """Print the version of this program."""
+    if session.json:
+        put_json({"version": __version__, "python": platform.python_version(), "platform": platform.platform()})
+    else:
+        put(f"homeport {__version__}")
+
+
+@click.command(cls=Verb)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the completion script of SHELL, for example: homeport completion bash > ~/.homeport-complete"""
+    from click.shell_completion import ShellComplete, get_completion_class
+
+    program = ctx.find_root().info_name or "homeport"
+    found = get_completion_class(shell)
+    assert found is not None
+    script = found(build(), {}, program, f"_{program.upper()}_COMPLETE")
+    put(ShellComplete.source(script))

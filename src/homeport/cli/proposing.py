@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what was typed to a plan: the options, and the call that needs no server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from homeport.cli.output import say
+from homeport.errors import UsageError
+
+if TYPE_CHECKING:
+    from homeport.cli.session import Session
+    from homeport.model.plan import Plan
+
+F = TypeVar("F", bound=Callable[..., object])
+
+OVERRIDES = ("start", "port", "memory", "health")
+
+
+def source_options(command: F) -> F:
+    """SOURCE and what overrides conclusions about it."""
+    for option in (
+        click.option("--hours", type=click.FloatRange(0), default=0.0, help="For how long; 0: until stopped."),
+        click.option("--health", metavar="PATH", help="Path that answers 2xx when the agent is well."),
+        click.option("--memory", metavar="SIZE", help="Memory limit, for example 512M."),
+        click.option("--port", type=click.IntRange(1, 65535), help="Port that the agent listens on."),
+        click.option("--start", metavar="COMMAND", help="Start command, instead of the one concluded."),
+        click.option("--ref", default="", metavar="REF", help="Branch, tag or commit."),
+        click.option("--name", default="", metavar="NAME", help="The agent's name; default: from the source."),
+        click.argument("source"),
+    ):
+        command = option(command)
+    return command
+
+
+def overrides_of(given: Mapping[str, object]) -> dict[str, str]:
+    return {key: str(given[key]) for key in OVERRIDES if given.get(key) is not None}
+
+
+def plan_for(session: Session, source: str, given: Mapping[str, object]) -> Plan:
+    """Analysed and priced, with progress on stderr. Raises what the stages raise."""
+    import asyncio
+
+    from homeport.app.propose import propose
+
+    return asyncio.run(
+        propose(
+            source, session.settings,
+            name=str(given.get("name") or ""), ref=str(given.get("ref") or ""),
+            overrides=overrides_of(given), hours=float(str(given.get("hours") or 0)), progress=say,
+        )
+    )  # fmt: skip
+
+
+def environment_of(pairs: tuple[str, ...]) -> dict[str, str]:
+    """`K=V` arguments. Raises `UsageError`."""
+    found = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name.isidentifier() or not name.isascii():
+            raise UsageError(f"-e {name[:80]!r}: expected NAME=VALUE", operation="parse", hint="-e MODE=fast")
+        found[name] = value
+    return found

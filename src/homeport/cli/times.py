@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Times as people write and read them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from homeport.errors import UsageError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str, flag: str) -> float:
+    """`90`, `90s`, `10m`, `2h`, `7d` as seconds. Raises `UsageError`."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhd]?)", text.strip())
+    if not match:
+        raise UsageError(f"{flag}: {text!r} is not a duration", operation="parse", hint="for example 90s, 10m, 2h, 7d")
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def since_us(text: str, now_us: int) -> int:
+    """A duration ago, or an RFC 3339 time, as microseconds since the epoch. Raises `UsageError`."""
+    if "T" not in text:
+        return max(0, now_us - round(seconds(text, "--since") * 1e6))
+    try:
+        then = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--since: {text!r} is not a time", operation="parse", hint="for example 10m, or 2026-01-31T08:00:00Z"
+        ) from None
+    return max(0, round((then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp() * 1e6))
+
+
+def shown(at_us: int) -> str:
+    """RFC 3339 in UTC with milliseconds; "-" for never."""
+    if not at_us:
+        return "-"
+    return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def size(count: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 10 else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
