@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import signal
 import socket
@@ -21,7 +20,7 @@ import pytest
 from homeport.drivers.runtimes.process.client import Options, ProcessRuntime
 from homeport.errors import Unavailable, UsageError
 from homeport.model.instance import InstanceSpec, InstanceState
-from homeport.testing.conformance.runtime import exit_of, healthy, printed, take
+from homeport.testing.conformance.runtime import exit_of, healthy, heard, take
 from homeport.testing.keepers import RunningKeeper
 from homeport.testing.programs import program
 
@@ -77,7 +76,8 @@ async def until(condition, what: str) -> None:
 
 
 def cgroups_of(keeper: RunningKeeper) -> list[Path]:
-    label = "homeport-" + hashlib.sha256(os.fsencode(keeper.paths.state)).hexdigest()[:12]
+    state = keeper.paths.state.stat()
+    label = f"homeport-{state.st_dev:x}-{state.st_ino:x}"
     return [path for path in Path("/sys/fs/cgroup").rglob(label) if any(path.glob("*/cgroup.procs"))]
 
 
@@ -219,7 +219,7 @@ async def test_a_flood_of_output_starves_nobody_and_stays_bounded(keeper, runtim
     assert (await healthy(other.endpoint)).endswith(b"healthy")
     noise = keeper.paths.logs / "agt_noise"
     await until(lambda: (noise / "3.log").exists(), "rotation")
-    assert await printed(runtime, "agt_quiet") == ["quiet one"]
+    assert await heard(runtime, "agt_quiet", 1) == ["quiet one"]
     assert sum(path.stat().st_size for path in noise.iterdir()) < 5 << 20
     resident = next(
         line for line in Path(f"/proc/{keeper.pid}/status").read_text().splitlines() if line.startswith("VmRSS")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
@@ -20,18 +19,29 @@ CHILDREN = {
 
 def main(argv: list[str] | None = None, children: dict[str, list[str]] | None = None) -> int:
     """`children` are the commands of gateway and server; ours unless a test brings others."""
-    parser = argparse.ArgumentParser(prog="homeport-keeper")
-    parser.add_argument("--ready-fd", type=int, default=-1, help="write `ready` here once all processes are up")
-    given = parser.parse_args(argv)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.umask(0o077)
     try:
+        ready_fd = _ready_fd(sys.argv[1:] if argv is None else argv)
         settings = load()
-        return Keeper(settings, CHILDREN if children is None else children, ready_fd=given.ready_fd).run()
+        return Keeper(settings, CHILDREN if children is None else children, ready_fd=ready_fd).run()
     except HomeportError as error:
         return _fail(error)
     except OSError as error:
         return _fail(UsageError(f"cannot serve: {error}", hint="check that the state folder can be written"))
+
+
+def _ready_fd(argv: list[str]) -> int:
+    """`argparse` would be a sixth of the start for one option."""
+    match argv:
+        case []:
+            return -1
+        case ["--ready-fd", number] if number.isascii() and number.isdigit():
+            return int(number)
+        case _:
+            raise UsageError(
+                f"unknown arguments: {' '.join(argv)}", hint="python -m homeport.serve.keeper [--ready-fd N]"
+            )
 
 
 def _fail(error: HomeportError) -> int:

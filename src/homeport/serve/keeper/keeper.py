@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import sys
@@ -56,8 +55,8 @@ class Keeper:
             )
             for name, command in children.items()
         ]  # fmt: skip
-        label = "homeport-" + hashlib.sha256(os.fsencode(paths.state)).hexdigest()[:12]
-        self.cgroups = Cgroups(label)
+        place = paths.state.stat()
+        self.cgroups = Cgroups(f"homeport-{place.st_dev:x}-{place.st_ino:x}")
         self.state = State(paths.state / "keeper.json")
         warning = self.state.load()
         if lost := sweep(self.state, own=own, scratch=scratch, logs=paths.logs, cgroups=self.cgroups):

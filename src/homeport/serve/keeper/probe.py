@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,10 +48,10 @@ def _candidates(cgroups: Cgroups) -> Iterator[Walls]:
 
 def try_walls(walls: Walls, own: Path, folder: Path) -> str:
     """ "" when a program ran behind them and its exit was reported, else what was said."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".probe-") as name:
-        code, data = Path(name, "code"), Path(name, "data")
+    code, data = folder / ".probe-code", folder / ".probe-data"
+    try:
         for place in (code, data):
-            place.mkdir()
+            place.mkdir(exist_ok=True)
         code.chmod(0o755)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         said_r, said_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -71,6 +70,10 @@ def try_walls(walls: Walls, own: Path, folder: Path) -> str:
         ours.close()
         said = _text(said_r)
         os.close(said_r)
+    finally:
+        (data / "x").unlink(missing_ok=True)
+        for place in (code, data):
+            place.rmdir()
     if "E 0" in heard:
         return ""
     failed = next((message.partition(" ")[2].partition(" ")[2] for message in heard if message[:1] == "F"), "")
