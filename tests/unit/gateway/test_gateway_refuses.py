@@ -124,3 +124,19 @@ async def test_a_client_that_dawdles_is_told_so_and_an_idle_one_is_let_go(house:
     assert [(await client.answer()).status for client in (head, body)] == [408, 408]
     assert [await client.reader.read() for client in (head, body, idle)] == [b""] * 3
     assert len(house.agent.seen) == 1
+
+
+async def test_a_head_that_never_ends_is_refused_at_its_cap(house: Rig) -> None:
+    client = await house.connect()
+    client.send(b"GET /agent/echo/ HTTP/1.1\r\nX-A: ")
+    for _ in range(40):
+        client.send(b"y" * 8192)
+        await asyncio.sleep(0)
+    assert (await client.answer()).status == 431
+
+
+async def test_one_connection_carries_many_requests_with_large_heads(house: Rig) -> None:
+    client = await house.connect()
+    for _ in range(30):
+        client.send(request(X_Large="y" * 20_000))
+        assert (await client.answer()).status == 200

@@ -109,11 +109,12 @@ class RequestReader(_Reader):
         self._target = b""
         self._events: list[RequestEvent] = []
         self._fed_in_head = 0
+        self._begun = False
         self._broken = False
 
     @property
     def between_requests(self) -> bool:
-        return self._in_head and not self._fed_in_head
+        return not self._begun
 
     def feed(self, data: bytes) -> list[RequestEvent]:
         if self._broken:
@@ -132,7 +133,7 @@ class RequestReader(_Reader):
             else:
                 self._reject(400, f"not valid HTTP/1.1: {error}")
         else:
-            if self._in_head:
+            if self._begun and self._in_head:
                 self._fed_in_head += len(data)
                 if self._fed_in_head > MAX_HEAD + len(data):
                     self._reject(431, f"more than {MAX_HEAD} bytes of headers")
@@ -145,6 +146,8 @@ class RequestReader(_Reader):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._target = b""
+        self._begun = True
+        self._fed_in_head = 0
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -171,7 +174,6 @@ class RequestReader(_Reader):
         if expect is not None and expect.lower() != b"100-continue":
             raise _Refusal(417, "the only expectation met here is 100-continue")
         self._in_head = False
-        self._fed_in_head = 0
         self._events.append(
             HeadRead(
                 RequestHead(
@@ -191,7 +193,7 @@ class RequestReader(_Reader):
         self._events.append(BodyRead(data))
 
     def on_message_complete(self) -> None:
-        self._in_head = True
+        self._begun = False
         self._events.append(_END)
 
 
