@@ -43,12 +43,12 @@ def mebibytes(size: int) -> str:
     return f"{gib:.3g} GiB" if gib >= 1 else f"{size / 2**20:.0f} MiB"
 
 
-def _preference(offer: Offer) -> tuple[bool, str, int, int, int, str, str, str]:
+def _preference(offer: Offer) -> tuple[bool, bool, str, int, int, int, str, str, str]:
     """Free ones first, then cheaper ones, then the smaller machine. Units of money are not compared with each other."""
     paid = offer.hourly.micros > 0
     currency = offer.hourly.currency if paid else ""
     place = (offer.cloud, offer.region, offer.machine_type)
-    return (paid, currency, offer.hourly.micros, offer.gpus, offer.memory_bytes, *place)
+    return (paid, currency not in ("", "USD"), currency, offer.hourly.micros, offer.gpus, offer.memory_bytes, *place)
 
 
 def _why_not(offer: Offer, best: Offer | None, hours: float) -> str:

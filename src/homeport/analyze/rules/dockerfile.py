@@ -29,6 +29,7 @@ class _Reader:
         self.command: tuple[Command, Instruction] | None = None
         self.workdir = "/app"
         self.env: dict[str, str] = {}
+        self.is_known = False
 
     def add(self, field: Field, value: object, at: Instruction, rule: str, confidence: float) -> None:
         self.claims.add(
@@ -96,6 +97,7 @@ class _Reader:
         if _GPU_IMAGES.search(image.lower()):
             self.add("gpu", GpuNeed.NEEDED, at, "gpu-base-image", 0.9)
         if kind:
+            self.is_known = True
             self.add("ecosystem", kind, at, "base-image", 0.9)
             if found := re.match(r"\d+(?:\.\d+){0,2}", tag):
                 self.add("runtime_version", found[0], at, "base-image-version", 0.9)
@@ -137,7 +139,7 @@ def _read(repo: Repo, claims: Claims) -> None:
     for instruction in stage:
         reader.take(instruction)
     reader.finish()
-    if stage:
+    if stage and not reader.is_known:
         claims.add(
             "ecosystem",
             Ecosystem.DOCKERFILE,

@@ -16,30 +16,21 @@ _CONFIDENCE = {"web": 0.95, "agent": 0.8, "api": 0.8, "app": 0.7, "worker": 0.6}
 
 
 def _read(repo: Repo, claims: Claims) -> None:
-    for number, line in enumerate(repo.lines("Procfile")[:50], 1):
-        found = _LINE.fullmatch(line.strip())
-        if not found or found[1] not in _CONFIDENCE:
-            continue
-        command = parse_command(found[2])
+    lines = [(number, line.strip()) for number, line in enumerate(repo.lines("Procfile")[:50], 1)]
+    found = [(match[1], match[2], number) for number, line in lines if (match := _LINE.fullmatch(line))]
+    services = [one for one in found if one[0] in _CONFIDENCE]
+    for kind, text, number in sorted(services, key=lambda one: -_CONFIDENCE[one[0]]):
+        command = parse_command(text)
         if command.refused:
-            claims.warn(f"Procfile:{number}: the {found[1]} command is not a plain command line: {command.refused}")
+            claims.warn(f"Procfile:{number}: the {kind} command is not a plain command line: {command.refused}")
             continue
-        rule, confidence = f"procfile.{found[1]}", _CONFIDENCE[found[1]]
-        claims.start(
-            command.argv, Origin.DOCUMENTED, file="Procfile", line=number, rule=rule, confidence=confidence, text=line
-        )
-        port = to_port(command.defaults.get("PORT"))
-        if port is not None:
-            claims.add(
-                "port",
-                port,
-                Origin.DOCUMENTED,
-                file="Procfile",
-                line=number,
-                rule="procfile.port-default",
-                confidence=confidence,
-                text=line,
-            )
+        line, sure = repo.line("Procfile", number), _CONFIDENCE[kind]
+        claims.start(command.argv, Origin.DOCUMENTED, file="Procfile", line=number, rule=f"procfile.{kind}",
+                     confidence=sure, text=line)  # fmt: skip
+        if port := to_port(command.defaults.get("PORT")):
+            claims.add("port", port, Origin.DOCUMENTED, file="Procfile", line=number, rule="procfile.port-default",
+                       confidence=sure, text=line)  # fmt: skip
+        return
 
 
 RULES = Ruleset(
