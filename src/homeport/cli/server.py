@@ -59,10 +59,11 @@ def start(settings: Settings) -> int:
         os.close(log)
         os.close(writer)
     try:
-        if not _ready(reader):
+        first = _first_line(reader)
+        if first != "ready":
             with log_file.open("rb") as said:
                 said.seek(offset)
-                _explain(process, said.read(65536).decode(errors="replace"), str(log_file))
+                _explain(process, said.read(65536).decode(errors="replace"), first, str(log_file))
     except BaseException:
         process.terminate()
         process.wait()
@@ -117,31 +118,33 @@ def _command() -> list[str]:
     return [sys.executable, "-P", "-m", "homeport.serve.keeper"]
 
 
-def _ready(reader: int) -> bool:
-    """True for the line `ready`; False when the keeper ended first, or takes too long."""
+def _first_line(reader: int) -> str:
+    """ "ready", or "failed: why"; "" when the keeper said neither before it ended or the time was up."""
     said, begun, told = b"", time.monotonic(), 0
     while (spent := time.monotonic() - begun) < READY_S:
         if select.select([reader], [], [], 1.0)[0]:
-            chunk = os.read(reader, 64)
+            chunk = os.read(reader, 4096)
             said += chunk
-            if b"ready" in said:
-                return True
-            if not chunk:
-                return False
+            if not chunk or b"\n" in said:
+                return said.decode(errors="replace").strip()
         elif spent - told >= 5:
             told = int(spent)
             say(f"still starting ({told} s) ...")
-    return False
+    return ""
 
 
-def _explain(process: subprocess.Popen[bytes], said: str, log_file: str) -> NoReturn:
+def _explain(process: subprocess.Popen[bytes], said: str, first: str, log_file: str) -> NoReturn:
     try:
         process.wait(timeout=5.0)
     except subprocess.TimeoutExpired:
         slow = f"the server was not up within {READY_S:g} s"
         raise Unavailable(slow, operation="serve", hint=f"see {log_file}") from None
     cause, _, hint = said.partition("hint: ")
-    cause = cause.strip().removeprefix("error: ") or f"it ended with status {process.returncode}"
+    cause = (
+        first.removeprefix("failed: ")
+        or cause.strip().removeprefix("error: ")
+        or f"it ended with status {process.returncode}"
+    )
     raise HomeportError(f"the server did not start: {cause}", operation="serve", hint=hint.strip() or f"see {log_file}")
 
 
