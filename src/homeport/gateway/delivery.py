@@ -95,7 +95,7 @@ class Delivery:
         return StoredResponse(
             self._head.status,
             self._head.reason,
-            self._tools.sealing.seal(relayed(self._head.headers)),
+            self._tools.sealing.seal(self._head.headers),
             body if self.request.method != "HEAD" else Body(size=max(0, self._head.length)),
             self._tools.clock.now_us(),
         )
@@ -175,6 +175,7 @@ class Delivery:
                 self._connection.abort()
 
     def _relay(self, head: ResponseHead) -> None:
+        head = ResponseHead(head.status, head.reason, relayed(head.headers), head.length)
         self._head = head
         self._reply = self._tools.waiters.claim(self.request.id)
         if self._reply is not None:

@@ -32,7 +32,8 @@ async def test_a_request_reaches_the_agent_and_its_answer_comes_back(house: Rig)
 
 
 async def test_what_a_client_claims_about_itself_is_not_forwarded(house: Rig) -> None:
-    await house.call("GET", X_Forwarded_For="9.9.9.9", X_Homeport_Fence="77", Connection="X-Private", X_Private="1")
+    claims = {"X_Forwarded_For": "9.9.9.9", "X_Homeport_Fence": "77", "X_Private": "1"}
+    await house.call("GET", Connection="keep-alive", connection="X-Private", **claims)
     seen = house.agent.seen[0]
     assert seen.get("x-forwarded-for") == ["127.0.0.1"]
     assert seen.get("x-homeport-fence") == ["1"]

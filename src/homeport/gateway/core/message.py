@@ -16,6 +16,8 @@ _OURS = frozenset(
     b" x-homeport-token x-homeport-namespace x-homeport-request-id x-homeport-fence".split()
 )
 _NOT_FORWARDED = _HOP_BY_HOP | _OURS
+_PLAIN = (b"keep-alive", b"close")
+"""Values of Connection that name no other header."""
 _NOT_RELAYED = _HOP_BY_HOP | {b"content-length"}
 
 
@@ -53,7 +55,7 @@ class ResponseHead:
 def forwarded(head: RequestHead, *, peer: str, prefix: str) -> Headers:
     """The end-to-end headers of a request, and where it came from. What the client claims about that is dropped."""
     dropped = _NOT_FORWARDED
-    if head.fields.get(b"connection", b"keep-alive").lower() not in (b"keep-alive", b"close"):
+    if head.fields.get(b"connection", b"keep-alive").lower() not in _PLAIN:
         dropped = _NOT_FORWARDED | _named_by_connection(head.headers)
     kept = [pair for pair in head.headers if pair[0].lower() not in dropped]
     if peer:
@@ -68,8 +70,15 @@ def forwarded(head: RequestHead, *, peer: str, prefix: str) -> Headers:
 
 def relayed(headers: Headers) -> Headers:
     """The end-to-end headers of a response; its framing is ours to write."""
-    kept = [pair for pair in headers if pair[0].lower() not in _NOT_RELAYED]
-    if len(kept) < len(headers) and (named := _named_by_connection(headers)):
+    kept, plain = [], True
+    for pair in headers:
+        name = pair[0].lower()
+        if name not in _NOT_RELAYED:
+            kept.append(pair)
+        elif name == b"connection":
+            plain = plain and pair[1].lower() in _PLAIN
+    if not plain:
+        named = _named_by_connection(headers)
         kept = [pair for pair in kept if pair[0].lower() not in named]
     return tuple(kept)
 

@@ -78,6 +78,8 @@ class _Reader:
         lower = name.lower()
         if lower not in self._fields:
             self._fields[lower] = value
+        elif lower == b"connection":
+            self._fields[lower] += b"," + value
         elif lower in _SINGLE:
             raise _Refusal(400, f"more than one {lower.decode()} header")
         self._head_size += len(name) + len(value) + 4

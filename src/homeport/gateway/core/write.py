@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeport.gateway.core.message import ResponseHead, relayed
+from homeport.gateway.core.message import ResponseHead
 from homeport.model.codec import to_json
 from homeport.model.request import Headers
 
@@ -36,7 +36,7 @@ def response_head(
 ) -> tuple[bytes, bool, bool]:
     """(bytes, whether the body is to be sent in chunks, whether the connection may be used again)."""
     lines = [f"HTTP/1.1 {head.status} {head.reason}".encode("latin-1")]
-    lines += [name + b": " + value for name, value in relayed(head.headers)]
+    lines += [name + b": " + value for name, value in head.headers]
     lines += [name + b": " + value for name, value in extra]
     bodiless = method == "HEAD" or head.status in (204, 304)
     chunked = False
