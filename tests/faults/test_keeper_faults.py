@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from homeport.drivers.runtimes.process.client import Options, ProcessRuntime
-from homeport.errors import Unavailable, UsageError
+from homeport.errors import HomeportError, NotFound, Unavailable, UsageError
 from homeport.model.instance import InstanceSpec, InstanceState
 from homeport.testing.conformance.runtime import exit_of, healthy, heard, take
 from homeport.testing.keepers import RunningKeeper
@@ -26,8 +26,9 @@ from homeport.testing.programs import program
 
 
 @pytest.fixture
-def keeper(tmp_path):
-    keeper = RunningKeeper(tmp_path / "home")
+def keeper(request, tmp_path):
+    """A test asks for one without a sandbox by the parameter "process"."""
+    keeper = RunningKeeper(tmp_path / "home", bubblewrap=getattr(request, "param", "sandbox") == "sandbox")
     yield keeper
     if keeper.process is not None:
         keeper.stop()
@@ -116,6 +117,7 @@ async def test_a_killed_gateway_restarts_alone_and_clients_wait_instead_of_being
     assert "ended with signal 9" in (keeper.paths.logs / "gateway.log").read_text()
 
 
+@pytest.mark.parametrize("keeper", ["sandbox", "process"], indirect=True)
 async def test_a_killed_keeper_leaves_nothing_and_the_next_one_says_what_was_lost(keeper, runtime, spec):
     running = await runtime.start(spec("serve"))
     forker = await runtime.start(spec("pid", agent_id="agt_2"))
@@ -144,6 +146,7 @@ async def test_a_killed_keeper_leaves_nothing_and_the_next_one_says_what_was_los
     assert (await runtime.start(spec("serve"))).exit.lost, "a known instance is not started twice"
 
 
+@pytest.mark.parametrize("keeper", ["sandbox", "process"], indirect=True)
 async def test_sigterm_ends_children_and_agents_in_order_and_leaves_nothing(keeper, runtime, spec):
     agent = await runtime.start(spec("serve"))
     deaf = await runtime.start(spec("deaf", agent_id="agt_2", stop_grace=0.2))
@@ -274,6 +277,23 @@ async def test_large_bodies_pass_whole_in_both_directions(runtime, spec):
 
     async with asyncio.timeout(60):
         assert all(answer == body for answer in await asyncio.gather(exchange(), exchange(), exchange()))
+
+
+async def test_an_agent_can_be_stopped_while_it_starts(runtime, spec):
+    starting = asyncio.create_task(runtime.start(spec("serve")))
+    found = None
+    async with asyncio.timeout(30):
+        while found is None:
+            try:
+                found = await runtime.stop("ins_agt_1", grace=0)
+            except NotFound as error:
+                found = error if "before it had started" in str(error) else None
+    results = await asyncio.gather(starting, return_exceptions=True)
+    if isinstance(found, NotFound):
+        assert isinstance(results[0], HomeportError)
+        assert await runtime.list() == []
+    else:
+        assert found.exit.signal == 9
 
 
 async def test_hostile_requests_to_the_keeper_end_at_most_their_connection(keeper, runtime):

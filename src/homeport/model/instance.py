@@ -14,7 +14,10 @@ from homeport.model.workload import Workload
 class InstanceSpec:
     """What a runtime needs to start one instance. `env` is complete, secrets resolved: never stored, never logged.
 
-    `agent_id` names the log folder, `data` is the agent's own writable folder (kept over restarts). With `job` it is
+    `agent_id` names the log folder, `data` is the agent's own writable folder (kept over restarts). Both folders exist
+    when the instance starts. The program runs in the code folder: name files relative to it, and data by
+    `$HOMEPORT_DATA`, because where they are seen depends on the runtime. `$NAME` and `${NAME}` in the start command
+    are filled from the environment, without a shell. With `job` it is
     a one-off: no port, code folder writable, network as the workload says (used to install dependencies).
     """
 

@@ -86,6 +86,7 @@ class Instance:
             theirs.close()
             for fd in ends:
                 os.close(fd)
+        self.what.env = {}  # it holds secrets, and has been passed on
         self.record["proc"] = [self.pid, start_ticks(self.pid)]
         self.loop.on_exit(self.pid, self._exited)
         self.loop.watch(ours.fileno(), lambda _: self._hear())

@@ -147,7 +147,8 @@ class Instances:
         if record is None:
             reply(NotFound(f"no instance {name}", operation="stop", subject=name))
         elif name in self.live:
-            self.live[name].stoppers.append(lambda: reply(shown(record)))
+            never = NotFound(f"{name} was stopped before it had started", operation="stop", subject=name)
+            self.live[name].stoppers.append(lambda: reply(shown(record) if record["seq_exited"] else never))
             self.live[name].stop(max(0.0, grace))
         else:
             reply(shown(record))

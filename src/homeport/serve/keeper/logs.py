@@ -10,7 +10,7 @@ from pathlib import Path
 from homeport.drivers.runtimes.process.logformat import CURRENT, KEPT, MAX_LINE, stamp
 
 CUT = b" [cut: longer than %d bytes]" % MAX_LINE
-_SMALLEST = 4096
+_SMALLEST, _UNLIMITED = 4096, 1 << 62
 
 
 class Splitter:
@@ -40,10 +40,14 @@ class Splitter:
 
 
 class LogFile:
-    """`current.log` and up to `KEPT` older ones, each at most `limit` bytes. Says how much a full disk swallowed."""
+    """`current.log` and up to `KEPT` older ones, each at most `limit` bytes (0: no limit).
+
+    `lost` counts what a full disk swallowed.
+    """
 
     def __init__(self, folder: Path, limit: int, current: str = CURRENT) -> None:
-        self.folder, self.limit, self.current = folder, max(limit, _SMALLEST), current
+        self.folder, self.current = folder, current
+        self.limit = max(limit, _SMALLEST) if limit else _UNLIMITED
         self._stem = "" if current == CURRENT else current.removesuffix(".log") + "."
         self._fd = -1
         self._size = 0
