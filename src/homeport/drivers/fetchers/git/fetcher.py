@@ -141,7 +141,7 @@ class GitFetcher:
             await asyncio.shield(running)
         except asyncio.CancelledError:
             stopped.set()
-            await asyncio.wait({running})
+            await asyncio.gather(running, return_exceptions=True)
             raise
 
 
