@@ -59,9 +59,12 @@ def make_plan(
 
 
 def _steps(source: Source, needs: Requirements, chosen: Offer, name: str) -> tuple[str, ...]:
-    where = f"{chosen.machine_type} in {chosen.region or chosen.cloud}"
+    region = f", {chosen.region}" if chosen.region not in ("", chosen.cloud) else ""
     state = f"commit {source.commit[:12]}" if source.commit else f"state {source.digest[:12]}"
-    steps = [f"take {where}", f"write the files of {printable(source.locator, 200)} at {state}"]
+    steps = [
+        f"use {chosen.machine_type} ({chosen.cloud}{region})",
+        f"write the files of {printable(source.locator, 200)} at {state}",
+    ]
     if needs.install:
         steps.append(f"install what {', '.join(needs.install)} names")
     command = printable(" ".join(needs.start.value), 200) if needs.start else "(no start command is known)"

@@ -108,5 +108,5 @@ def test_bad_names_hours_and_empty_offers_are_refused():
 
 def test_steps_tell_what_will_be_done_in_order():
     plan = planned([LOCAL], {**AGENT, "requirements.txt": "requests\n"})
-    assert [step.split()[0] for step in plan.steps] == ["take", "write", "install", "start", "wait"]
+    assert [step.split()[0] for step in plan.steps] == ["use", "write", "install", "start", "wait"]
     assert plan.steps[3] == "start notes: python main.py"
