@@ -149,11 +149,14 @@ def _explain(process: subprocess.Popen[bytes], said: str, first: str, log_file: 
 
 
 def _answers(client: Client) -> bool:
-    for _ in range(50):
+    """Whether another start is under way, and gets there. A socket shows within a second if so."""
+    for attempt in range(100):
         try:
             client.health()
             return True
         except Unavailable:
+            if attempt > 10 and not client.settings.paths.api_socket.exists():
+                return False
             time.sleep(0.1)
     return False
 

@@ -47,7 +47,7 @@ def source_line(source: Source) -> str:
 
 def plan_lines(plan: Plan) -> Iterator[str]:
     """The choice, the others and why they lost, the price, the steps."""
-    yield f"plan {plan.id[:12]} for {plan.name}"
+    yield f"plan {plan.id} for {plan.name}"
     yield ""
     yield from table(
         ("", "TARGET", "CPUS", "MEMORY", "GPUS", "PRICE/H", "TOTAL", "WHY"),

@@ -81,8 +81,9 @@ class Transport:
                 subject=self.settings.url,
                 hint="check the URL (--url, HOMEPORT_URL) and that `homeport serve` runs there",
             )
+        why = "" if isinstance(error, FileNotFoundError | ConnectionRefusedError) else f": {_reason(error)}"
         return Unavailable(
-            f"no Homeport server answers on this machine: {_reason(error)}",
+            f"no Homeport server is running on this machine{why}",
             operation="connect",
             subject=str(self.settings.paths.api_socket),
             hint="homeport serve --detach",

@@ -24,7 +24,7 @@ LEAST_DISK = 1024**3
 def checks(settings: Settings) -> list[Check]:
     running, server = _server(settings)
     return [
-        Check("python", sys.version_info >= (3, 11), platform.python_version(), apt("python3"), needed=True),
+        Check("python", True, f"{platform.python_version()} at {sys.executable}", needed=True),
         _git(),
         _disk(settings),
         server,
