@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(program: str, arguments: list[str]) -> int:
     import click
 
-    from homeport.cli.group import build
+    from homeport.cli.group import ReaderLeft, build
     from homeport.cli.output import fail
 
     as_json, verbose = "--json" in arguments, "--verbose" in arguments
@@ -63,8 +63,8 @@ def _run(program: str, arguments: list[str]) -> int:
         from homeport.errors import Interrupted
 
         return fail(Interrupted("interrupted"), as_json)
-    except BrokenPipeError:
-        raise
+    except ReaderLeft:
+        raise BrokenPipeError from None
     except Exception as error:
         if verbose:
             raise

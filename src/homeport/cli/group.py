@@ -29,8 +29,18 @@ def build() -> click.Group:
     )
 
 
+class ReaderLeft(Exception):
+    """Whoever read our stdout has closed it. Not an OSError: click ends the program with 1 on those."""
+
+
 class LazyGroup(click.Group):
     """Knows the names and help lines of its commands from a table; imports one when it is called."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderLeft from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)

@@ -117,8 +117,12 @@ class MemoryControl:
             done.append(step)
             await self.happen(deployment.namespace, "deployment.step_done", deployment.id, step)
         self.add_agent(deployment.namespace, plan)
-        self.deployments[deployment.id] = replace(deployment, state=DeploymentState.SUCCEEDED, agent=plan.name)
-        await self.happen(deployment.namespace, "deployment.succeeded", deployment.id, f"{plan.name} is running")
+        await self.finish(deployment)
+
+    async def finish(self, deployment: Deployment) -> None:
+        """As if its last step were done."""
+        self.deployments[deployment.id] = replace(deployment, state=DeploymentState.SUCCEEDED, agent=deployment.name)
+        await self.happen(deployment.namespace, "deployment.succeeded", deployment.id, f"{deployment.name} is running")
 
     async def _undo(self, deployment: Deployment, done: list[str], state: DeploymentState, error: Exception) -> None:
         for step in reversed(done):
