@@ -10,7 +10,7 @@ from dataclasses import replace
 import structlog
 
 from homeport.app.eventlog import EventLog
-from homeport.errors import Conflict, HomeportError, NotFound
+from homeport.errors import Conflict, HomeportError, Interrupted, NotFound
 from homeport.flow import carry_out, wish_of
 from homeport.interfaces.clock import Clock, Ids
 from homeport.interfaces.durable import Durable, Json, Steps, WorkflowState
@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 SAGA = "up.v1"
 """A changed `carry_out` takes a new name here; the old one stays registered for those under way."""
 
+INTERRUPTIBLE = frozenset({"install", "ready"})
+"""Steps that only wait for something of ours: a wish to cancel ends them at once. Others are finished first."""
+
 _ENDED = {
     WorkflowState.SUCCEEDED: DeploymentState.SUCCEEDED,
     WorkflowState.FAILED: DeploymentState.FAILED,
@@ -39,6 +42,7 @@ class Deployments:
         self._durable, self._store, self._events = durable, store, events
         self._clock, self._ids, self._house = clock, ids, house
         self._followers: dict[str, asyncio.Task[None]] = {}
+        self._wishes: dict[str, asyncio.Event] = {}
         self._starting = asyncio.Lock()
         durable.register(SAGA, self._saga)
 
@@ -90,6 +94,7 @@ class Deployments:
         deployment = await self.get(namespace, deployment_id)
         if deployment.state is DeploymentState.RUNNING:
             await self._durable.cancel(deployment_id)
+            self._wish(deployment_id).set()
         return deployment
 
     def under_way(self) -> bool:
@@ -102,7 +107,13 @@ class Deployments:
 
     # ── the saga ─────────────────────────────────────────────────────────────────────────────────────────────────
     async def _saga(self, steps: Steps, wish: Json) -> Json:
-        return await carry_out(_Told(steps, self._tell, from_builtins(wish, Order)), wish, self._house)
+        order: Order = from_builtins(wish, Order)
+        told = _Told(steps, self._tell, order, self._wish(order.deployment))
+        return await carry_out(told, wish, self._house)
+
+    def _wish(self, deployment_id: str) -> asyncio.Event:
+        """Set once somebody wishes to cancel. After a restart the durable record says so instead."""
+        return self._wishes.setdefault(deployment_id, asyncio.Event())
 
     async def _tell(self, order: Order, step: str, phase: str) -> None:
         await self._change(order.namespace, order.deployment, step=step)
@@ -124,6 +135,9 @@ class Deployments:
         except HomeportError as failure:
             log.warning("deployments.settle_failed", deployment=deployment.id, error=failure.message)
             return
+        self._wishes.pop(deployment.id, None)
+        if (error or {}).get("type") == "Interrupted":
+            state = DeploymentState.CANCELLED
         plain = {key: value for key, value in (error or {}).items() if isinstance(value, str | bool)}
         await self._change(
             deployment.namespace, deployment.id, state=state, error=plain or None,
@@ -149,9 +163,11 @@ class Deployments:
 class _Told:
     """Steps that say which of them begins, ends, or is undone."""
 
-    def __init__(self, steps: Steps, tell: Callable[[Order, str, str], Awaitable[None]], order: Order) -> None:
+    def __init__(
+        self, steps: Steps, tell: Callable[[Order, str, str], Awaitable[None]], order: Order, wish: asyncio.Event
+    ) -> None:
         self.id = steps.id
-        self._steps, self._tell, self._order = steps, tell, order
+        self._steps, self._tell, self._order, self._wish = steps, tell, order, wish
 
     async def step(
         self,
@@ -172,7 +188,7 @@ class _Told:
 
         async def told() -> Json:
             await self._tell(self._order, name, "began")
-            result = await act()
+            result = await (unless(self._wish, act()) if name in INTERRUPTIBLE else act())
             await self._tell(self._order, name, "done")
             return result
 
@@ -180,3 +196,18 @@ class _Told:
 
     async def receive(self, topic: str, timeout: float) -> Json | None:
         return await self._steps.receive(topic, timeout)
+
+
+async def unless(wish: asyncio.Event, act: Awaitable[Json]) -> Json:
+    """What `act` gives. Raises `Interrupted`, and ends it, once the wish is there."""
+    work = asyncio.ensure_future(act)
+    wished = asyncio.ensure_future(wish.wait())
+    try:
+        await asyncio.wait([work, wished], return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        raise Interrupted("cancelled on request", operation="deploy")
+    finally:
+        for task in (work, wished):
+            task.cancel()
+        await asyncio.gather(work, wished, return_exceptions=True)

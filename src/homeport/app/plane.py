@@ -82,8 +82,8 @@ class ControlPlane:
         await self._loop("supervise", supervisor.run())
         await supervisor.adopted.wait()
         await self._loop("publish", publisher.run())
-        await self._loop("retain", retain(store, durable, clock))
         await durable.launch()
+        await self._loop("retain", retain(store, durable, clock))
         await deployments.resume()
         self._stack.push_async_callback(deployments.close)
         return Service(

@@ -11,7 +11,7 @@ from homeport.model.workload import HealthCheck, Limits, Workload
 
 DEFAULT_PORT = 8000
 INSTALLED = ".homeport"
-"""The folder below the code where installed dependencies go."""
+"""The folder below the code where installed dependencies go. The program starts in the code folder."""
 
 
 def workload_of(requirements: Requirements, *, code: str, env: Mapping[str, str]) -> Workload:
@@ -69,6 +69,6 @@ def _pip_target(file: str) -> tuple[str, ...]:
 
 def _environment(ecosystem: Ecosystem, installed: bool) -> dict[str, str]:
     if ecosystem is Ecosystem.PYTHON:
-        site = {"PYTHONPATH": f"/app/{INSTALLED}/site"} if installed else {}
+        site = {"PYTHONPATH": f"{INSTALLED}/site"} if installed else {}
         return {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **site}
     return {"NODE_ENV": "production"} if ecosystem is Ecosystem.NODE else {}

@@ -213,4 +213,4 @@ async def test_a_replacement_gives_the_former_machine_back(rig: Rig) -> None:
 
 def test_the_agent_of_an_order_carries_its_environment() -> None:
     agent = agent_of(replace(ORDER, env={"MODE": "fast"}), "m", "/code")
-    assert agent.workload.env["MODE"] == "fast" and agent.workload.env["PYTHONPATH"] == "/app/.homeport/site"
+    assert agent.workload.env["MODE"] == "fast" and agent.workload.env["PYTHONPATH"] == ".homeport/site"

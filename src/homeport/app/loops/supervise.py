@@ -195,6 +195,8 @@ class Supervisor:
                 event = Tick()
             charge.life, commands = step(charge.life, event, self._clock.monotonic())
             await self._act(charge, commands)
+            if charge.inbox.empty():
+                await self._wake()
 
     async def _act(self, charge: Charge, commands: tuple[Command, ...]) -> None:
         """Save what is new, then do what follows from it."""
@@ -275,6 +277,10 @@ class Supervisor:
 
     async def _notify(self) -> None:
         self._on_change()
+        await self._wake()
+
+    async def _wake(self) -> None:
+        """Whoever waits in `until` looks again: an agent is settled only once nothing is left to be told to it."""
         async with self._changed:
             self._changed.notify_all()
 

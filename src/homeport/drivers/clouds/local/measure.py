@@ -23,9 +23,9 @@ def memory_bytes() -> int:
 
 
 def disk_bytes(folder: Path) -> int:
-    """Free, for us, on the disk where `folder` is or will be."""
+    """Of the disk where `folder` is or will be. Its size, not what is free now: the same plan must stay the same."""
     there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
-    return shutil.disk_usage(there).free
+    return shutil.disk_usage(there).total
 
 
 def gpus(root: Path = Path("/")) -> int:

@@ -89,9 +89,11 @@ async def _end(process: asyncio.subprocess.Process, *tasks: asyncio.Task[Any]) -
 
 async def _feed(writer: asyncio.StreamWriter | None, data: bytes) -> None:
     assert writer is not None
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        writer.write(data)
-        await writer.drain()
+    # RuntimeError is uvloop's word for a pipe that a process has closed by ending.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
+        if data:
+            writer.write(data)
+            await writer.drain()
     writer.close()
 
 
