@@ -23,31 +23,37 @@ LOOK_S = 5.0
 """Silence after which the record is looked at again."""
 
 
+_ENDS = ("deployment.succeeded", "deployment.failed", "deployment.cancelled")
+
+_PHASES = {"deployment.step_began": "… ", "deployment.step_done": "✔ ", "deployment.step_undone": "undone: "}
+
+
 def deploy_and_follow(client: Client, begin: Callable[[], Deployment]) -> Deployment:
     """The deployment once it succeeded. Raises what ended it, or `Interrupted` with what Ctrl-C undid."""
-    deployment: Deployment | None = None
-    undone: list[str] = []
+    story: _Story | None = None
     try:
         with held_interrupts():
-            deployment = begin()
-        ended = _follow(client, deployment, undone)
+            story = _Story(client, begin())
+        ended = story.to_its_end()
     except KeyboardInterrupt:
-        if deployment is None:
+        if story is None:
             raise Interrupted("interrupted before anything was started", operation="up") from None
-        raise _cancel(client, deployment, undone) from None
+        raise _cancelled(client, story) from None
     if ended.state == "succeeded":
         return ended
     error = error_from_dict(dict(ended.error or {"message": f"the deployment was {ended.state}"}))
-    if undone:
-        error.message += f"\nundone: {', '.join(undone)}"
+    if story.undone:
+        error.message += f"\nundone: {', '.join(story.undone)}"
     raise error
 
 
-def _cancel(client: Client, deployment: Deployment, undone: list[str]) -> HomeportError:
+def _cancelled(client: Client, story: _Story) -> HomeportError:
+    """Cancel, wait until everything is undone; the error that says how that went."""
+    deployment = story.deployment
     say("\ncancelling: waiting until what was done is undone (Ctrl-C again leaves at once)")
     try:
         client.cancel_deployment(deployment.id)
-        ended = _follow(client, deployment, undone)
+        ended = story.to_its_end()
     except KeyboardInterrupt:
         return Interrupted(
             "left at once; the server goes on undoing",
@@ -60,42 +66,47 @@ def _cancel(client: Client, deployment: Deployment, undone: list[str]) -> Homepo
         )  # fmt: skip
     if ended.state == "failed":
         return error_from_dict(dict(ended.error or {}))
-    done = f"undone: {', '.join(undone)}" if undone else "nothing had been done yet"
+    done = f"undone: {', '.join(story.undone)}" if story.undone else "nothing had been done yet"
     return Interrupted(f"cancelled; {done}", operation="up", subject=ended.name)
 
 
-def _follow(client: Client, deployment: Deployment, undone: list[str]) -> Deployment:
-    """Tells what happens, until the deployment has ended. A server that restarts is waited for."""
-    after, heard = "", time.monotonic()
-    while True:
-        try:
-            with client.events(after=after, follow=True, idle_s=LOOK_S, limit=200) as events:
-                for event in events:
-                    after, heard = event.id, time.monotonic()
-                    if event.at_us < deployment.created_at_us:
-                        continue
-                    if event.type == "deployment.step_undone" and event.subject == deployment.id:
-                        undone.append(event.message)
-                    _tell(event, deployment)
-                    if event.subject == deployment.id and event.type in _ENDS:
-                        break
-            current = client.deployment(deployment.id)
-            heard = time.monotonic()
-            if current.state != "running":
-                return current
-        except Unavailable:
-            if time.monotonic() - heard > PATIENCE_S:
-                raise
-            time.sleep(0.2)
+class _Story:
+    """What happens to one deployment, told once, also over interruptions of ours and restarts of the server."""
 
+    def __init__(self, client: Client, deployment: Deployment) -> None:
+        self.client, self.deployment = client, deployment
+        self.undone: list[str] = []
+        self._after = ""
 
-_ENDS = ("deployment.succeeded", "deployment.failed", "deployment.cancelled")
+    def to_its_end(self) -> Deployment:
+        """The record once it has ended. Raises `Unavailable` when the server stays away."""
+        heard = time.monotonic()
+        while True:
+            try:
+                self._listen()
+                current = self.client.deployment(self.deployment.id)
+                heard = time.monotonic()
+                if current.state != "running":
+                    return current
+            except Unavailable:
+                if time.monotonic() - heard > PATIENCE_S:
+                    raise
+                time.sleep(0.2)
 
-_PHASES = {"deployment.step_began": "… ", "deployment.step_done": "✔ ", "deployment.step_undone": "undone: "}
+    def _listen(self) -> None:
+        """Until the end is announced, the server stops, or nothing was heard for a while."""
+        with self.client.events(after=self._after, follow=True, idle_s=LOOK_S, limit=200) as events:
+            for event in events:
+                self._after = event.id
+                if event.at_us >= self.deployment.created_at_us:
+                    self._tell(event)
+                if event.subject == self.deployment.id and event.type in _ENDS:
+                    return
 
-
-def _tell(event: Event, deployment: Deployment) -> None:
-    if event.subject == deployment.id and event.type in _PHASES:
-        say(f"  {_PHASES[event.type]}{event.message}")
-    elif event.subject == deployment.name and event.type.startswith("agent."):
-        say(f"    {event.type.removeprefix('agent.')}{': ' if event.message else ''}{event.message}")
+    def _tell(self, event: Event) -> None:
+        if event.subject == self.deployment.id and event.type in _PHASES:
+            say(f"  {_PHASES[event.type]}{event.message}")
+            if event.type == "deployment.step_undone":
+                self.undone.append(event.message)
+        elif event.subject == self.deployment.name and event.type.startswith("agent."):
+            say(f"    {event.type.removeprefix('agent.')}{': ' if event.message else ''}{event.message}")

@@ -98,6 +98,7 @@ def test_ctrl_c_cancels_waits_and_says_what_was_undone(tmp_path: Path, source: P
         out, err = up.communicate(timeout=60)
     assert (up.returncode, out) == (130, "")
     assert "cancelling" in err and "error: cancelled; undone: " in err and "machine" in err.rpartition("undone: ")[2]
+    assert "✔ machine" not in err, "what was told before is not told again"
     [deployment] = doors.control.deployments.values()
     assert deployment.state == "cancelled"
 
