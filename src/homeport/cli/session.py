@@ -37,4 +37,15 @@ class Session:
     def client(self) -> Client:
         from homeport.client import Client
 
+        if self.settings.token and _in_clear(self.settings.url):
+            from homeport.cli.output import say
+
+            say("note: the token goes over plain HTTP to another machine; anybody on the way can read it")
         return Client(self.settings)
+
+
+def _in_clear(url: str) -> bool:
+    from urllib.parse import urlsplit
+
+    host = url.startswith("http://") and urlsplit(url).hostname
+    return bool(host) and host not in ("localhost", "::1") and not str(host).startswith("127.")

@@ -7,7 +7,7 @@ import click
 
 from homeport.cli import server
 from homeport.cli.group import Verb
-from homeport.cli.output import put, put_json
+from homeport.cli.output import put, put_json, say
 from homeport.cli.session import Session
 from homeport.errors import UsageError
 
@@ -32,6 +32,10 @@ def serve(session: Session, /, detach: bool, ends: bool, **flags: object) -> Non
         put_json({"stopped": pid}) if session.json else put(f"stopped (pid {pid})")
         return
     if not detach:
+        say(f"starting: API http://{settings.api_listen}, gateway http://{settings.gateway_listen}")
+        say(
+            f"logs in {settings.paths.logs}, admin token in {settings.paths.admin_token}; Ctrl-C ends it and its agents"
+        )
         server.replace_with_server(settings)
     pid = server.start(settings)
     listen = session.client.status().get("listen", {})
