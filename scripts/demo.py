@@ -7,6 +7,7 @@ Everything shown is what the `homeport` command says; what is not as promised en
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -107,8 +108,8 @@ def free_ports() -> tuple[int, int]:
 
 def the_agent(homeport: Homeport) -> str:
     agents = homeport.ask("list")
-    if len(agents) != 1 or agents[0]["state"] != "running":
-        raise DemoFailed(f"expected one running agent, found {[(a['name'], a['state']) for a in agents]}")
+    if len(agents) != 1 or agents[0]["status"] != "running":
+        raise DemoFailed(f"expected one running agent, found {[(a['name'], a['status']) for a in agents]}")
     return str(agents[0]["name"])
 
 
@@ -140,7 +141,8 @@ def ask_example(homeport: Homeport, name: str) -> None:
     for note in NOTES:
         answered(homeport, invoke(homeport, name, "POST", "/notes", f'{{"text": "{note}"}}'), expect=201)
     say(f"{len(NOTES)} notes stored; GET /search?q=harbour+keys")
-    found = answered(homeport, invoke(homeport, name, "GET", "/search?q=harbour+keys"), expect=200)["body"]
+    found = answered(homeport, invoke(homeport, name, "GET", "/search?q=harbour+keys"), expect=200)
+    found = json.loads(found["body"])
     if not found["hits"] or found["hits"][0]["text"] != NOTES[1]:
         raise DemoFailed(f"the search found something else: {found}")
     say(f"→ 200  {found['hits'][0]['text']}  (score {found['hits'][0]['score']})")
@@ -170,11 +172,11 @@ def kill_in_flight(homeport: Homeport, name: str) -> None:
     sent = time.monotonic()
     waiting = invoke(homeport, name, "POST", f"/summarize?delay={SLOW_S}", '{"q": "harbour ferry"}')
     request = until("the slow request to be in flight", lambda: in_flight(homeport, name))
-    until("the agent to work on it", lambda: "summarizing" in str(homeport.ask("logs", name, "--tail", "5")))
+    until("the agent to work on it", lambda: "summarizing" in str(homeport.ask_lines("logs", name, "--tail", "5")))
     say(f"{request['id']}  {request['state']}, attempt {request['attempts']}")
     kill(homeport, name)
     answer = answered(homeport, waiting, expect=200)
-    say(f"→ 200 after {time.monotonic() - sent:.1f} s, to the same caller: {answer['body']['summary']}")
+    say(f"→ 200 after {time.monotonic() - sent:.1f} s, to the same caller: {json.loads(answer['body'])['summary']}")
     after = homeport.ask("requests", "show", request["id"])
     if after["state"] != "completed" or after["attempts"] < 2:
         raise DemoFailed(f"the request was not answered by a second attempt: {after}")
@@ -199,7 +201,7 @@ def restarted(homeport: Homeport, name: str, before: int) -> dict[str, Any] | No
 
 
 def show_events(homeport: Homeport, name: str) -> None:
-    events = [event for event in homeport.ask("events") if event["subject"] == name]
+    events = [event for event in homeport.ask_lines("events") if event["subject"] == name]
     if not any("SIGKILL" in event["message"] for event in events):
         raise DemoFailed(f"no event names the signal that ended the agent: {events}")
     for event in events:

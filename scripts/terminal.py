@@ -87,8 +87,13 @@ class Homeport:
         return "".join(lines)
 
     def ask(self, *args: str) -> Any:
-        """Run a command with --json and return its document; NDJSON becomes a list. Raises `DemoFailed`."""
+        """Run a command with --json and return its document. Raises `DemoFailed`."""
         return self.answer(self.begin(*args))
+
+    def ask_lines(self, *args: str) -> list[Any]:
+        """The same for a command that prints one document a line."""
+        process = self.begin(*args)
+        return [parsed(line, process) for line in self._out(process, 60.0).splitlines() if line.strip()]
 
     def begin(self, *args: str) -> subprocess.Popen[str]:
         """The same without waiting; pass the process to `answer`."""
@@ -103,7 +108,10 @@ class Homeport:
         )
 
     def answer(self, process: subprocess.Popen[str], timeout: float = 60.0) -> Any:
-        words = " ".join(["homeport", *process.args[2:]])  # type: ignore[index]
+        return parsed(self._out(process, timeout), process)
+
+    def _out(self, process: subprocess.Popen[str], timeout: float) -> str:
+        words = words_of(process)
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -112,19 +120,19 @@ class Homeport:
             raise DemoFailed(f"`{words}` said nothing for {timeout:.0f} s") from None
         if process.returncode:
             raise DemoFailed(f"`{words}` ended with {process.returncode}:\n{err.strip() or out.strip()}")
-        return documents(out, words)
+        return out
 
 
-def documents(text: str, words: str) -> Any:
-    """One JSON document, or a list of those on separate lines."""
+def words_of(process: subprocess.Popen[str]) -> str:
+    words = process.args
+    return " ".join(["homeport", *map(str, words[2:])]) if isinstance(words, list) else str(words)
+
+
+def parsed(text: str, process: subprocess.Popen[str]) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        pass
-    try:
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    except ValueError:
-        raise DemoFailed(f"`{words}` did not print JSON:\n{text[:400]}") from None
+        raise DemoFailed(f"`{words_of(process)}` did not print JSON:\n{text[:400]}") from None
 
 
 def until(what: str, ready: Callable[[], Any], timeout: float = 30.0) -> Any:
