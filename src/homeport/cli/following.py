@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from homeport.cli.asking import held_interrupts
 from homeport.cli.output import say
+from homeport.cli.server import revive
 from homeport.errors import HomeportError, Interrupted, Unavailable, error_from_dict
 
 if TYPE_CHECKING:
@@ -89,8 +90,11 @@ class _Story:
                 if current.state != "running":
                     return current
             except Unavailable:
-                if time.monotonic() - heard > PATIENCE_S:
+                away = time.monotonic() - heard
+                if away > PATIENCE_S:
                     raise
+                if away > 1:
+                    revive(self.client)
                 time.sleep(0.2)
 
     def _listen(self) -> None:

@@ -41,6 +41,18 @@ def ensure(client: Client) -> bool:
     return True
 
 
+def revive(client: Client) -> None:
+    """Start a server again where not even its keeper is left; one that merely restarts is left alone."""
+    from homeport.client.sockets import connect_unix
+
+    if client.settings.url:
+        return
+    try:
+        connect_unix(client.settings.paths.keeper_socket, 1.0).close()
+    except OSError:
+        ensure(client)
+
+
 def start(settings: Settings) -> int:
     """The pid of a keeper in a session of its own, once everything is up. Raises what it said when it ended."""
     settings.paths.create()
