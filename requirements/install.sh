@@ -5,7 +5,7 @@
 set -eu
 python=$1
 shift
-if ! UV_PYTHON_DOWNLOADS=never "$(dirname "$python")/uv" pip install --quiet --python "$python" "$@"; then
+if ! UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 "$(dirname "$python")/uv" pip install --quiet --python "$python" "$@"; then
   echo "uv could not; trying pip" >&2
   exec "$python" -m pip --disable-pip-version-check --quiet install "$@"
 fi
