@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from homeport.errors import UsageError
@@ -82,8 +82,14 @@ class Settings:
     idle_exit: float = 0.0
     """Seconds without agents and without requests after which the server ends; 0: never."""
     runtime: str = "process"
+    network_env: dict[str, str] = field(default_factory=dict)
+    """Proxy and certificate variables of this environment, for programs that we give no other environment."""
 
 
+_NETWORK = (
+    *("http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO"),
+)
 _SEED_NAMES = {"log_level": "LOG_LEVEL", "log_format": "LOG_FORMAT"}
 _TEXT_FIELDS = ("namespace", "api_listen", "gateway_listen", "url", "token", "log_level", "log_format", "runtime")
 
@@ -116,7 +122,8 @@ def load(
         return next((value for value in candidates if value is not None), None)
 
     values = {field: str(value) for field in _TEXT_FIELDS if (value := pick(field)) is not None}
-    return Settings(paths=paths, idle_exit=_seconds("idle_exit", pick("idle_exit")), **values)
+    network = {name: env[name] for name in _NETWORK if env.get(name)}
+    return Settings(paths=paths, idle_exit=_seconds("idle_exit", pick("idle_exit")), network_env=network, **values)
 
 
 def find_paths(env: Mapping[str, str]) -> Paths:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from flow.conftest import Home, wait_until
+from homes import Home, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 

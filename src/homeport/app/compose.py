@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -31,17 +30,15 @@ async def opened(point: str, name: str, **options: Any) -> Any:
 def fetchers(settings: Settings, *, allow_local: bool = True) -> dict[str, Fetcher]:
     """By source kind. `allow_local`: the locator was typed by a person on this machine."""
     return {
-        "git": made("fetcher", "git", cache=settings.paths.cache / "git", allow_local=allow_local),
+        "git": made(
+            "fetcher", "git", cache=settings.paths.cache / "git", allow_local=allow_local, env=settings.network_env
+        ),
         "folder": made("fetcher", "folder"),
     }
 
 
 def clouds(settings: Settings) -> dict[str, Cloud]:
     return {"local": made("cloud", "local", register=settings.paths.state / "local-machines.json")}
-
-
-def fetcher_for(locator: str, available: Sequence[Fetcher]) -> Fetcher | None:
-    return next((fetcher for fetcher in available if fetcher.handles(locator)), None)
 
 
 def _split(cls: type, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

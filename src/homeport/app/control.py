@@ -33,7 +33,7 @@ class Control(Protocol):
         ...
 
     async def status(self, actor: Actor) -> dict[str, Any]:
-        """version, pid, started_at, processes {name: {pid, restarts}}, listen {api, gateway}, agents, paths."""
+        """version, pid, started_at_us, processes {name: {pid, restarts}}, listen {api, gateway}, agents, paths."""
         ...
 
     async def deploy(

@@ -35,7 +35,7 @@ class ControlPlane:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stack = AsyncExitStack()
-        self._started = time.time()
+        self._started_us = time.time_ns() // 1000
         self.failed: asyncio.Future[None]
 
     async def __aenter__(self) -> Service:
@@ -66,6 +66,7 @@ class ControlPlane:
         self._stack.push_async_callback(policy.close)
         secrets = made("secrets", "sealed", key_file=paths.key, store=store, sealer=sealer)
         runtime = made("runtime", settings.runtime, keeper_socket=paths.keeper_socket, logs=paths.logs)
+        self._keeper = runtime  # the only runtime so far is the keeper's own
         self._stack.push_async_callback(runtime.close)
 
         events = EventLog(store, clock, ids)
@@ -90,11 +91,14 @@ class ControlPlane:
             access, supervisor, deployments, publisher, gateway, house, runtime, events, secrets, audit, self._about
         )
 
-    def _about(self) -> dict[str, Any]:
+    async def _about(self) -> dict[str, Any]:
         settings = self._settings
+        keeper = await self._keeper.status()
         return {
             "version": __version__,
-            "started_at": self._started,
+            "pid": keeper["pid"],
+            "processes": {"keeper": {"pid": keeper["pid"], "restarts": 0}, **keeper["processes"]},
+            "started_at_us": self._started_us,
             "listen": {"api": settings.api_listen, "gateway": settings.gateway_listen},
             "paths": {
                 "state": str(settings.paths.state),

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from homeport.app.compose import clouds, fetcher_for, fetchers
-from homeport.errors import InvalidSource
+from homeport.app.compose import clouds, fetchers
 from homeport.flow import judge
 from homeport.flow import propose as propose_plan
 from homeport.interfaces.fetcher import Progress
@@ -15,20 +14,14 @@ from homeport.model.plan import Plan
 from homeport.model.requirements import Requirements
 from homeport.model.source import Source
 from homeport.settings import Settings
-from homeport.source import recognise
+from homeport.source import choose_fetcher
 
 
 async def examine(
     locator: str, settings: Settings, *, ref: str = "", progress: Progress | None = None
 ) -> tuple[Source, Requirements, tuple[str, ...]]:
     """What the source needs, and what was left out of the view. Raises `InvalidSource`."""
-    recognise(locator)
-    fetcher = fetcher_for(locator, list(fetchers(settings).values()))
-    if fetcher is None:
-        raise InvalidSource(
-            f"cannot tell what {locator!r} is", operation="source", subject=locator,
-            hint="give an https Git URL, or a folder that exists",
-        )  # fmt: skip
+    fetcher = choose_fetcher(locator, list(fetchers(settings).values()))
     return await judge(locator, fetcher, ref=ref, progress=progress)
 
 
@@ -45,8 +38,10 @@ async def propose(
     """Analysed, matched with every cloud's offers, priced."""
     from time import time_ns
 
-    name = check_name(name) if name else suggest_name(locator)
+    check_name(name or "unnamed")
     source, requirements, _ = await examine(locator, settings, ref=ref, progress=progress)
+    if not name:
+        name = requirements.name.value if requirements.name else suggest_name(locator)
     offers = [offer for cloud in clouds(settings).values() for offer in await cloud.offers()]
     return propose_plan(
         source, requirements, offers,

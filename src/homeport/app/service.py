@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class Service:
     events_log: EventLog
     secrets: Secrets
     audit_trail: Audit
-    about: Callable[[], dict[str, Any]]
+    about: Callable[[], Awaitable[dict[str, Any]]]
 
     async def authenticate(self, token: str) -> Actor:
         return await self.access.authenticate(token)
@@ -50,7 +50,7 @@ class Service:
         await self.access.require(actor, "server.read")
         confinement = await self.runtime.confinement()
         return {
-            **self.about(),
+            **await self.about(),
             "agents": len(self.supervisor.agents(actor.namespace)),
             "confinement": {
                 "level": confinement.level,

@@ -16,7 +16,7 @@ import uvicorn
 import uvloop
 
 from homeport import __version__
-from homeport.api import create_app, local_door
+from homeport.api import create_app, end_streams, local_door
 from homeport.app.plane import ControlPlane
 from homeport.app.service import Service
 from homeport.errors import HomeportError
@@ -58,6 +58,7 @@ async def serve(settings: Settings, sockets: dict[str, socket.socket]) -> None:
         if idle.done():
             os.kill(os.getppid(), signal.SIGTERM)  # the keeper ends all three of us, in order
             await stop.wait()
+        end_streams(app)  # followers would keep their door open
         for door, _ in doors:
             door.should_exit = True
         await asyncio.gather(*running)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A home of its own for each test that asks for one, and a check that nothing outlives it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from homes import Home, free_port
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    folder = Path(tempfile.mkdtemp(prefix="hp-flow-"))
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "HOMEPORT_HOME": str(folder / "home"),
+        "HOMEPORT_API_LISTEN": f"127.0.0.1:{free_port()}",
+        "HOMEPORT_GATEWAY_LISTEN": f"127.0.0.1:{free_port()}",
+        "PYTHONPYCACHEPREFIX": str(folder / "pyc"),
+    }
+    (folder / "home").mkdir()
+    made = Home(folder / "home", env)
+    yield made
+    made.stop()
+    left = made.pids()
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    groups = [str(g) for g in Path("/sys/fs/cgroup").rglob("agt_*") if g.name.rpartition("-")[0] in made.seen_agents]
+    logs = made.log_tail()
+    shutil.rmtree(folder, ignore_errors=True)
+    assert not left, f"processes outlived their server: {left}\n{logs}"
+    assert not groups, f"cgroups outlived their server: {groups}"
