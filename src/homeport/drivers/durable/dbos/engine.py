@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,7 @@ class _Quiet(logging.Filter):
 def launch(options: Options, bodies: dict[str, Body]) -> type[DBOS]:
     """Register the workflows, then resume what is under way. Blocks; call it on the loop that shall run them."""
     _route_logs()
+    _teach_old_sqlite()
     import dbos
 
     for name, body in bodies.items():
@@ -66,6 +69,22 @@ def as_ours(problem: Exception, operation: str) -> HomeportError:
     if "disk is full" in str(cause):
         return StorageFull("no room left to record durable steps", operation=operation, hint="free some disk space")
     return Unavailable(f"the database of durable steps fails: {cause}", operation=operation)
+
+
+def _teach_old_sqlite() -> None:
+    """From Python 3.12 on, DBOS asks SQLite for `unixepoch('subsec')`, which came with SQLite 3.42; a Python built on
+    Debian 12 has 3.40, which answers NULL."""
+    if sqlite3.sqlite_version_info >= (3, 42):
+        return
+    from sqlalchemy import Engine, event
+
+    if not event.contains(Engine, "connect", _give_subsec):
+        event.listen(Engine, "connect", _give_subsec)
+
+
+def _give_subsec(connection: object, _record: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.create_function("unixepoch", 1, lambda what: round(time.time(), 3) if what == "subsec" else None)
 
 
 def _url(options: Options) -> str:
