@@ -13,7 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from homeport.drivers.runtimes.process import kernel
-from homeport.drivers.runtimes.process.walls import Launch, Walls, bwrap_argv, shim_argv, shim_config, sources
+from homeport.drivers.runtimes.process.walls import (
+    Launch,
+    Walls,
+    bwrap_argv,
+    prefixes,
+    shim_argv,
+    shim_config,
+    sources,
+)
 
 _STAGES = ("/mnt", "/media", "/srv", "/opt")
 
@@ -71,7 +79,7 @@ def _child(
         if user is not None:
             _hand_over(what, user)
             if walls.staged:
-                _stage(staged)
+                _stage(staged, [] if walls.bwrap else prefixes())
             os.setgroups([])
             os.setresgid(user, user, user)
             os.setresuid(user, user, user)
@@ -112,9 +120,23 @@ def _stage_names(walls: Walls, what: Launch) -> dict[str, str]:
     return staged
 
 
-def _stage(staged: dict[str, str]) -> None:
+def _stage(staged: dict[str, str], interpreters: list[str]) -> None:
+    """Show the staged paths elsewhere, and the interpreters where they are even if that is root's closed home.
+
+    A sandbox shows interpreters by itself; without one, the closed folder is replaced by an empty one that leads
+    to nothing but the interpreter.
+    """
     kernel.private_mounts()
-    handles = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in staged if os.path.exists(path)}
+    closed = {path: folder for path in interpreters if (folder := _closed_above(path))}
+    handles = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in (*staged, *closed) if os.path.exists(path)}
+    for folder in dict.fromkeys(closed.values()):
+        kernel.mount_tmpfs(folder)
+        os.chmod(folder, 0o755)
+    for path in closed:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        handle = handles.pop(path)
+        kernel.bind(f"/proc/self/fd/{handle}", path)
+        os.close(handle)
     kernel.mount_tmpfs(os.path.dirname(next(iter(staged.values()))))
     for path, handle in handles.items():
         target = Path(staged[path])
@@ -124,6 +146,12 @@ def _stage(staged: dict[str, str]) -> None:
             target.touch()
         kernel.bind(f"/proc/self/fd/{handle}", str(target))
         os.close(handle)
+
+
+def _closed_above(path: str) -> str:
+    """The outermost folder above `path` that others may not enter; "" if all are open."""
+    above = reversed(Path(path).parents)
+    return next((str(folder) for folder in above if not os.stat(folder).st_mode & 0o001), "")
 
 
 def _hand_over(what: Launch, user: int) -> None:
