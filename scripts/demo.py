@@ -43,8 +43,10 @@ def main(argv: list[str]) -> int:
     except DemoFailed as error:
         acts.end()
         print(paint(f"\ndemo failed: {error}", RED), file=sys.stderr)
-        print(last_lines(sorted((HOME / "state" / "logs").rglob("*.log")), 20), file=sys.stderr)
-        print("\nthe state is kept in .demo to look at; `make clean` stops what runs and removes it", file=sys.stderr)
+        if lines := last_lines(sorted((HOME / "state" / "logs").rglob("*.log")), 20):
+            print(lines, file=sys.stderr)
+        if HOME.exists():
+            print("\nthe state is kept in .demo; `make clean` stops what runs and removes it", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\ninterrupted; `make clean` stops what runs and removes it", file=sys.stderr)
@@ -211,7 +213,8 @@ def show_events(homeport: Homeport, name: str) -> None:
 def finish(homeport: Homeport, name: str, acts: Acts) -> None:
     listen = homeport.ask("status")["listen"]
     print(paint(f"\nThe story took {acts.total:.1f} s. The agent is still running.\n", GREEN))
-    say(f"gateway   http://{listen['gateway']}/agent/{name}/   (needs a token: homeport token create --role agent)")
+    say(f"gateway   http://{listen['gateway']}/agent/{name}/")
+    say(f"          (with a token: homeport token create --role agent --agent {name})")
     say(f"API       http://{listen['api']}/docs")
     say(f"command   HOMEPORT_HOME={HOME.relative_to(CHECKOUT)} .venv/bin/homeport list")
     say("documents docs/index.md")

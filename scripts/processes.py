@@ -72,7 +72,7 @@ def program(keeper: int, start: list[str]) -> int:
 
 
 def groups(keeper: int) -> set[Path]:
-    """The control groups of ours that the keeper's descendants are in."""
+    """The control groups of ours that the keeper's descendants are in, and the parents we made for them."""
     found = set()
     for pid in below(keeper):
         try:
@@ -81,6 +81,8 @@ def groups(keeper: int) -> set[Path]:
             continue
         for line in lines:
             _, controllers, path = line.split(":", 2)
-            if "homeport" in path:
-                found.add(CGROUPS / controllers / path.lstrip("/"))
+            parts = path.strip("/").split("/")
+            ours = [number for number, part in enumerate(parts) if part.startswith("homeport")]
+            for end in range(ours[0] + 1 if ours else len(parts) + 1, len(parts) + 1):
+                found.add(CGROUPS / controllers / "/".join(parts[:end]))
     return found

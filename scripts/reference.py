@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes docs/reference/ from the program itself: `python scripts/reference.py [--check]`.
+
+With `--check` nothing is written; it ends with 1 and names each page that is not as the program is.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ROOT / "docs" / "reference"
+MADE = "<!-- SPDX-License-Identifier: Apache-2.0 -->\n<!-- Written by scripts/reference.py: run `make docs`. -->\n"
+
+
+def pages() -> dict[str, str]:
+    return {"cli.md": cli(), "settings.md": settings(), "drivers.md": drivers()}
+
+
+def cli() -> str:
+    """Every verb's own help, as a user sees it in a terminal 80 columns wide."""
+    parts = [MADE + "# Commands\n", block("homeport --help", help_of())]
+    for verb in verbs():
+        parts.append(f"## homeport {verb}\n\n" + block(f"homeport {verb} --help", help_of(*verb.split())))
+    return "\n".join(parts)
+
+
+def verbs() -> list[str]:
+    """All commands, those of groups too, in the order of the help."""
+    import click
+
+    from homeport.cli.group import build
+
+    root = build()
+    context = click.Context(root)
+    found = []
+    for name in root.list_commands(context):
+        command = root.get_command(context, name)
+        found.append(name)
+        if isinstance(command, click.Group):
+            found += [f"{name} {inner}" for inner in command.list_commands(context)]
+    return found
+
+
+def help_of(*words: str) -> str:
+    env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "80", "NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
+    argv = [
+        sys.executable,
+        "-c",
+        "import sys; sys.argv[0] = 'homeport'; from homeport.cli import main; sys.exit(main())",
+    ]
+    done = subprocess.run([*argv, *words, "--help"], env=env, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def block(command: str, output: str) -> str:
+    return f"```console\n$ {command}\n{output.rstrip()}\n```\n"
+
+
+def settings() -> str:
+    """The fields of `Settings` and `Paths` with the docstring under each."""
+    tree = ast.parse((ROOT / "src" / "homeport" / "settings.py").read_text())
+    lines = [
+        MADE + "# Settings\n",
+        "A flag wins over `HOMEPORT_…`, that over `--env-file`, that over `config.toml`.\n",
+    ]
+    lines += ["| variable | default | meaning |", "|---|---|---|"]
+    for name, default, words in fields(tree, "Settings"):
+        if name != "paths" and not default.startswith("field("):
+            lines.append(f"| `HOMEPORT_{name.upper()}` | `{default}` | {words} |")
+    lines += ["| `HOMEPORT_HOME` | | One folder for everything below; not in a file. |", ""]
+    lines += ["| folder | meaning |", "|---|---|"]
+    lines += [f"| `{name}` | {words} |" for name, _, words in fields(tree, "Paths")]
+    return "\n".join(lines) + "\n"
+
+
+def fields(tree: ast.Module, name: str) -> list[tuple[str, str, str]]:
+    """(field, default, docstring) in the order of the class."""
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    found = []
+    for node, after in zip(body, [*body[1:], ast.Pass()], strict=True):
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+            continue
+        words = ""
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            words = " ".join(str(after.value.value).split())
+        default = ast.unparse(node.value) if node.value else ""
+        found.append((node.target.id, default.strip("'"), words))
+    return found
+
+
+def drivers() -> str:
+    from homeport.interfaces.extension_points import DRIVERS
+
+    lines = [MADE + "# Extension points and their drivers\n", "| point | name | driver |", "|---|---|---|"]
+    lines += [f"| {point} | `{name}` | `{where}` |" for point, all_ in DRIVERS.items() for name, where in all_.items()]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    stale = []
+    for name, fresh in pages().items():
+        path = PAGES / name
+        if not path.exists() or path.read_text() != fresh:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(fresh)
+    for name in stale:
+        print(f"docs/reference/{name} " + ("is stale: run make docs" if "--check" in sys.argv else "written"))
+    return 1 if stale and "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
