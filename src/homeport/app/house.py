@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import structlog
+
 from homeport.app.carry import data_folder
 from homeport.app.eventlog import EventLog
 from homeport.app.loops.supervise import Supervisor
+from homeport.drivers.runtimes.process.trees import delete_tree
 from homeport.errors import Conflict, NotFound, Unavailable, Unhealthy
 from homeport.interfaces.cloud import Cloud
 from homeport.interfaces.fetcher import Fetcher
@@ -21,6 +23,8 @@ from homeport.model.instance import InstanceSpec, InstanceState
 from homeport.model.order import Order
 from homeport.model.workload import Workload
 from homeport.settings import Paths
+
+log = structlog.get_logger(__name__)
 
 SETTLED = (AgentState.RUNNING, AgentState.CRASHED, AgentState.STOPPED)
 LAST_LINES = 20
@@ -63,15 +67,15 @@ class LocalHouse:
         if not mine:
             await self.remove_agent_folder(order.agent_id)
         elif all(agent.workload.code != str(self._code_folder(order)) for agent in mine):
-            await asyncio.to_thread(shutil.rmtree, self._code_folder(order), True)
+            await _erase(self._code_folder(order))
 
     async def remove_agent_folder(self, agent_id: str, *, keep_data: bool = False) -> None:
         folder = self.paths.agents / agent_id
         if keep_data:
             for code in folder.glob("code-*"):
-                await asyncio.to_thread(shutil.rmtree, code, True)
+                await _erase(code)
             return
-        await asyncio.to_thread(shutil.rmtree, folder, True)
+        await _erase(folder)
 
     # ── dependencies ─────────────────────────────────────────────────────────────────────────────────────────────
     async def install(self, order: Order, job: Workload) -> None:
@@ -97,7 +101,7 @@ class LocalHouse:
         finally:
             await self.runtime.stop(instance, grace=1.0)
             await self.runtime.forget(instance)
-            await asyncio.to_thread(shutil.rmtree, scratch, True)
+            await _erase(scratch)
         if exit_.code != 0:
             raise Unhealthy(
                 f"installing the dependencies failed ({exit_.reason()}):\n{await self._last_lines(order.agent_id)}",
@@ -164,3 +168,11 @@ class LocalHouse:
 
     def _agent_folder(self, order: Order) -> Path:
         return self.paths.agents / order.agent_id
+
+
+async def _erase(folder: Path) -> None:
+    """What agents wrote goes however they left it; a disk that refuses must not keep the rest from being undone."""
+    try:
+        await asyncio.to_thread(delete_tree, str(folder))
+    except OSError as error:
+        log.error("house.folder_not_removed", folder=str(folder), error=str(error))

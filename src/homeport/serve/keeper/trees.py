@@ -2,11 +2,12 @@
 """Removing an agent's folders, which may be large and made to be in the way."""
 
 # Names come from scans of folders and are passed on as they are.
-# ruff: noqa: PTH101, PTH104, PTH108
+# ruff: noqa: PTH104
 from __future__ import annotations
 
 import os
-from pathlib import Path
+
+from homeport.drivers.runtimes.process.trees import delete_tree
 
 
 def remove_tree(folder: str) -> None:
@@ -21,17 +22,6 @@ def remove_tree(folder: str) -> None:
         return
     try:
         os.closerange(3, 65536)
-        _delete(doomed)
+        delete_tree(doomed)
     finally:
         os._exit(0)
-
-
-def _delete(folder: str) -> None:
-    """Depth first; folders that were closed to their own user are opened. Links are removed, never followed."""
-    os.chmod(folder, 0o700)
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            _delete(entry.path)
-        else:
-            os.unlink(entry.path)
-    Path(folder).rmdir()
