@@ -58,6 +58,7 @@ _ENV = {"PATH": "/usr/bin:/bin", "ANSWER_AT": "/data/sock", "PYTHONDONTWRITEBYTE
 def _argv(own: Path) -> list[str]:
     argv = [program(), "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"]
     argv += ["--uid", "1000", "--gid", "1000", "--die-with-parent", "--cap-drop", "ALL"]
+    argv += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
     for system in ("/usr", "/bin", "/lib", "/lib64"):
         if Path(system).is_symlink():
             argv += ["--symlink", str(Path(system).readlink()), system]
@@ -66,7 +67,6 @@ def _argv(own: Path) -> list[str]:
     for prefix in sorted({sys.base_prefix, sys.prefix}):
         if not prefix.startswith("/usr"):
             argv += ["--ro-bind", prefix, prefix]
-    argv += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
     return [*argv, "--ro-bind", str(CODE), "/app", "--bind", str(own), "/data", "--chdir", "/app",
             sys.executable, "main.py"]  # fmt: skip
 

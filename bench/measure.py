@@ -91,7 +91,7 @@ def output(argv: Sequence[str], env: Mapping[str, str] | None = None) -> str:
 
 
 def homeport_version() -> str:
-    return output([str(HOMEPORT), "--version"]).split()[-1]
+    return output([str(HOMEPORT), "version"]).split()[-1]
 
 
 def progress(text: str) -> None:
