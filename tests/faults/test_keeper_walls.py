@@ -53,6 +53,8 @@ print(json.dumps({
     "keyctl": call("syscall", 250, 0, 0),
     "bpf": call("syscall", 321, 0, 0, 0),
     "io_uring": call("syscall", 425, 1, 0),
+    "families": [family for family in range(64) if attempt(lambda: socket.socket(family, socket.SOCK_STREAM)) == "done"
+                 or attempt(lambda: socket.socket(family, socket.SOCK_DGRAM)) == "done"],
     "open_fds": sorted(int(name) for name in os.listdir("/proc/self/fd"))[:-1],
     "tmp": os.listdir("/tmp"),
 }))
@@ -92,6 +94,7 @@ async def test_a_hostile_program_finds_every_wall_standing(tmp_path):
     assert found["interfaces"] == ["lo"]
     ours = [Path(prefix).parts for prefix in (sys.prefix, sys.base_prefix)]
     assert set(found["tmp"]) == {parts[2] for parts in ours if parts[1] == "tmp"}, "only what leads to the interpreter"
+    assert set(found["families"]) <= {1, 2, 10, 16}
     assert found["open_fds"] == [0, 1, 2]
     assert found["seccomp"] == "2"
     assert {found[name] for name in ("unshare", "mount", "ptrace")} == {1}

@@ -4,6 +4,8 @@
 Refused calls return EPERM, except `clone3` (ENOSYS: its flags lie in memory where a filter cannot look, and the C
 library falls back to `clone`) and `io_uring_*` (ENOSYS: runtimes then use epoll). Another architecture's calls (for
 example 32-bit ones on x86-64) return ENOSYS as a whole, because their numbers would slip through.
+
+Sockets are of the families that a network namespace holds: a virtual machine's `AF_VSOCK` reaches its host from any.
 """
 
 # ruff: noqa: C408
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import struct
 
-EPERM, ENOSYS = 1, 38
+EPERM, ENOSYS, EAFNOSUPPORT = 1, 38, 97
 
 _X86_64, _AARCH64 = 0xC000003E, 0xC00000B7
 
@@ -49,6 +51,8 @@ _NEW_MOUNT_CALLS = dict(
 )
 _NOT_THERE = dict(io_uring_setup=425, io_uring_enter=426, io_uring_register=427, clone3=435)
 _CLONE = {"x86_64": 56, "aarch64": 220}
+_SOCKET = {"x86_64": 41, "aarch64": 198}
+_FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: the same numbers everywhere
 _X32_BIT = 0x40000000
 _NEW_NAMESPACES = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000
 
@@ -83,6 +87,10 @@ def build(machine: str) -> bytes:
         program += [_op(_JGE, _X32_BIT, 0, 1), _op(_RETURN, _ERRNO | ENOSYS)]
     for number, errno in sorted(refused(machine).values()):
         program += [_op(_JEQ, number, 0, 1), _op(_RETURN, _ERRNO | errno)]
+    left = len(_FAMILIES)
+    program += [_op(_JEQ, _SOCKET[machine], 0, left + 3), _op(_LOAD, _ARG0_LOW)]
+    program += [_op(_JEQ, family, left - place, 0) for place, family in enumerate(_FAMILIES)]
+    program += [_op(_RETURN, _ERRNO | EAFNOSUPPORT), _op(_RETURN, _ALLOW)]
     program += [
         _op(_JEQ, _CLONE[machine], 0, 3),
         _op(_LOAD, _ARG0_LOW),
