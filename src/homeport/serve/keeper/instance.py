@@ -23,6 +23,8 @@ from homeport.serve.keeper.state import Record
 
 READ_BYTES = 16 * 1024
 """A turn's share of one pipe: short lines cost most, and a flood must not keep the others waiting."""
+PIPE_BYTES = 1024 * 1024
+"""The most a pipe of an unprivileged program holds."""
 START_TIMEOUT = 30.0
 GONE_TIMEOUT = 10.0
 
@@ -191,11 +193,20 @@ class Instance:
         while self._hear():
             continue
         for pipe in self._pipes:
-            for _ in range(1 + 1024 * 1024 // READ_BYTES):
-                if not self._read(pipe):
-                    break
-            self.log.write(pipe.stream, self.record["instance"], pipe.splitter.end())
             self.loop.unwatch(pipe.fd)
+        self._drain(1 + PIPE_BYTES // READ_BYTES, oom_kills)
+
+    def _drain(self, shares: int, oom_kills: int) -> None:
+        """What is left in the pipes, a share in each turn: a megabyte of short lines must not keep others waiting."""
+        found = [self._read(pipe) for pipe in self._pipes]
+        if any(found) and shares:
+            self.loop.soon(lambda: self._drain(shares - 1, oom_kills))
+        else:
+            self._close(oom_kills)
+
+    def _close(self, oom_kills: int) -> None:
+        for pipe in self._pipes:
+            self.log.write(pipe.stream, self.record["instance"], pipe.splitter.end())
             os.close(pipe.fd)
         self.loop.unwatch(self.status.fileno())
         self.status.close()
