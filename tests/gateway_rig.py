@@ -214,7 +214,7 @@ class Rig:
         self.revision += 1
         digest = hashlib.sha256(TOKEN.encode()).hexdigest()
         held = grants if grants is not None else (Grant(digest, "tok_1", "default", ("*",)),)
-        assert await self.control.put_routes(RoutingTable(self.revision, routes, held))
+        assert await self.control.put_routes(RoutingTable(self.revision, routes, held)) == self.revision
 
     async def connect(self) -> Client:
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port))

@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from homeport.drivers.journals.sqlite import Options, SqliteJournal
+from homeport.drivers.journals.sqlite.schema import MIGRATIONS
 from homeport.errors import Conflict, HomeportError
 from homeport.testing.conformance.journal import JournalSuite, flying, request, response
 from homeport.testing.journals import MemoryJournal
@@ -67,6 +68,27 @@ class TestSqliteJournal(JournalSuite):
         connection.close()
         with pytest.raises(HomeportError, match="written by a newer Homeport"):
             SqliteJournal(Options(path))
+
+    async def test_requests_of_the_first_schema_keep_their_keys_and_are_delivered(self, tmp_path) -> None:
+        path = tmp_path / "old.db"
+        with sqlite3.connect(path) as connection:
+            connection.executescript(MIGRATIONS[0])
+            connection.execute(
+                "INSERT INTO requests (id, namespace, agent, method, target, headers, spool, size, state,"
+                " accepted_at_us, key, fingerprint, attempts, fence, lease_owner, lease_until_us, not_before_us,"
+                " outcome, body) VALUES ('req_0001','default','notes','POST','/x',x'413a62','',1,'pending',"
+                " 7,'k','f',0,0,'',0,0,'',x'61')"
+            )
+            connection.execute("PRAGMA user_version = 1")
+        connection.close()
+        journal = SqliteJournal(Options(path))
+        try:
+            (held,) = await journal.pending("default", "notes")
+            assert (held.headers, held.body.inline, held.agent_id) == (((b"A", b"b"),), b"a", "")
+            repeated = request(2, key="k", agent="notes", agent_id="agt_1")
+            assert (await journal.accept(repeated)).id == "req_0001"
+        finally:
+            await journal.close()
 
     async def test_only_its_owner_may_read_it(self, journal, tmp_path) -> None:
         assert (tmp_path / "journal.db").stat().st_mode & 0o077 == 0

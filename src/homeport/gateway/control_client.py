@@ -24,10 +24,10 @@ class GatewayControl:
         self._path = socket_path
         self._timeout = timeout
 
-    async def put_routes(self, table: RoutingTable) -> bool:
-        """Durable when it returns. False where the gateway holds a table as new or newer. Idempotent."""
+    async def put_routes(self, table: RoutingTable) -> int:
+        """Durable when it returns. The revision that is in force: a higher one where the gateway held a newer table."""
         answer = await self._call("PUT", "/_gateway/routes", to_json(table))
-        return bool(answer["applied"])
+        return int(answer["revision"])
 
     async def status(self) -> dict[str, Any]:
         """pid, revision, routes, in_flight, pending, requests {state: n}, journal_sync_p50_s."""

@@ -8,12 +8,14 @@ import logging
 
 from homeport.errors import HomeportError
 from homeport.gateway.core.access import Key, Routes
-from homeport.gateway.core.delivery import Verdict
+from homeport.gateway.core.delivery import MAX_BACKOFF_S, Verdict
 from homeport.gateway.courier import LEASE_S, OWNER, Courier, Tools
 from homeport.model.request import RequestState, StoredRequest
 from homeport.model.route import Route
 
 log = logging.getLogger(__name__)
+_REMOVED = Verdict(RequestState.DEAD, "the agent was removed before it answered")
+_FURTHEST_US = int(MAX_BACKOFF_S * 1e6)
 _PAUSE_S = 1.0
 """After an error of the journal, before it is asked again."""
 
@@ -94,10 +96,10 @@ class Dispatcher:
     async def _drain(self, key: Key) -> None:
         event = self._events[key]
         try:
-            while (route := self._routes.by_key.get(key)) is not None and route.ready:
+            while (route := self._routes.by_key.get(key)) is None or route.ready:
                 event.clear()
                 try:
-                    left, wait = await self._send_due(key, route)
+                    left, wait = await self._send_due(key, route) if route else await self._bury(key)
                 except HomeportError as error:
                     log.warning("cannot dispatch to %s/%s: %s", *key, error.message)
                     left, wait = True, _PAUSE_S
@@ -119,7 +121,8 @@ class Dispatcher:
             return True, LEASE_S
         found = await self._tools.journal.pending(*key, limit=free)
         now_us = self._tools.clock.now_us()
-        due = [request for request in found if request.not_before_us <= now_us]
+        # Further away than any backoff goes: the clock was set back since, and nobody waits for it to catch up.
+        due = [request for request in found if not now_us < request.not_before_us <= now_us + _FURTHEST_US]
         for request in due:
             if not self.courier.take(route):
                 return True, LEASE_S
@@ -129,19 +132,25 @@ class Dispatcher:
             finally:
                 if leased is None:
                     self.courier.give(key)
-            if leased is not None:
+            if leased is None:
+                continue
+            if leased.agent_id in ("", route.agent_id):
                 self.start(leased, route)
+            else:
+                self.courier.give(key)
+                await self.courier.release(leased, _REMOVED, key)
         if due or not found:
             return bool(found), 0.0
         return True, max(0.001, (min(request.not_before_us for request in found) - now_us) / 1e6)
 
-    async def _bury(self, key: Key) -> None:
+    async def _bury(self, key: Key) -> tuple[bool, float]:
+        """The requests of an agent that is gone become dead letters. Returns as `_send_due`: nothing is left."""
         while found := await self._tools.journal.pending(*key):
             for request in found:
                 leased = await self._tools.journal.lease(request.id, OWNER, 0)
                 if leased is not None:
-                    verdict = Verdict(RequestState.DEAD, "the agent was removed before it answered")
-                    await self.courier.release(leased, verdict, key)
+                    await self.courier.release(leased, _REMOVED, key)
+        return False, 0.0
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -61,7 +61,7 @@ class Exchange:
         patience, verdict = wait, None
         if direct:
             now = self._routes.by_key.get(key)
-            if now is None or not now.ready:
+            if now is None or not now.ready or now.agent_id != request.agent_id:
                 verdict = Verdict(RequestState.PENDING, "the agent stopped being ready", attempted=False)
                 await self._courier.release(request, verdict, key)
                 self._courier.give(key)
@@ -96,6 +96,7 @@ class Exchange:
             id=incoming.id,
             namespace=route.namespace,
             agent=route.agent,
+            agent_id=route.agent_id,
             method=head.method,
             target=incoming.rest,
             headers=self._tools.sealing.seal(headers),

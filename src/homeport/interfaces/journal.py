@@ -26,7 +26,7 @@ class Journal(Protocol):
     """
 
     def accept(self, request: StoredRequest) -> asyncio.Future[Accepted]:
-        """Durable when it is done. One with the same (namespace, agent, key) is returned as `existing` instead.
+        """Durable when it is done. One with the same (namespace, agent, agent_id, key) is returned as `existing`.
 
         A request may arrive already IN_FLIGHT (its first lease in the same commit) with fence and attempts 1.
         """

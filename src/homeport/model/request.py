@@ -47,6 +47,8 @@ class StoredResponse:
 class StoredRequest:
     """`target` is what the agent sees (path and query, prefix removed). Credential headers are sealed.
 
+    `agent_id` is the agent it was accepted for: another one of the same name never gets it.
+
     `fence` grows with every lease: an answer that carries an older one is ignored.
     """
 
@@ -67,4 +69,5 @@ class StoredRequest:
     lease_until_us: int = 0
     not_before_us: int = 0
     outcome: str = ""
+    agent_id: str = ""
     response: StoredResponse | None = None

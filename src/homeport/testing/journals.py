@@ -122,9 +122,9 @@ class MemoryJournal:
         return future
 
     def _accept(self, request: StoredRequest) -> Accepted:
-        wanted = (request.namespace, request.agent, request.key)
+        wanted = (request.namespace, request.agent, request.agent_id, request.key)
         for held in self.requests.values():
-            if request.key and (held.namespace, held.agent, held.key) == wanted:
+            if request.key and (held.namespace, held.agent, held.agent_id, held.key) == wanted:
                 return Accepted(held.id, held)
         self.requests[request.id] = request
         return Accepted(request.id)

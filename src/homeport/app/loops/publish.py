@@ -45,7 +45,10 @@ class Publisher:
             await self._heard.wait_for(lambda: self._published >= wanted)
 
     async def run(self) -> None:
-        """Until cancelled. The revision is the wall clock in microseconds, so it grows over our restarts too."""
+        """Until cancelled. The revision is the wall clock in microseconds, so it grows over our restarts too.
+
+        Where the clock was set back meanwhile, the gateway says what it holds, and we go on from there.
+        """
         revision = 0
         self._dirty.set()
         while True:
@@ -55,11 +58,16 @@ class Publisher:
             revision = max(revision + 1, self._clock.now_us())
             try:
                 routes = tuple(route_of(agent) for agent in self._agents())
-                await self._gateway.put_routes(RoutingTable(revision, routes, await self._grants()))
+                held = await self._gateway.put_routes(RoutingTable(revision, routes, await self._grants()))
             except HomeportError as error:
                 log.warning("publish.gateway_away", error=error.message)
                 self._dirty.set()
                 await asyncio.sleep(RETRY_S)
+                continue
+            if held > revision:
+                log.warning("publish.clock_set_back", revision=revision, held=held)
+                revision = held
+                self._dirty.set()
                 continue
             async with self._heard:
                 self._published = wanted

@@ -13,6 +13,8 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 MAX_ATTEMPTS = 5
 """Times an agent may die over one request before a person has to look at it."""
 
+MAX_BACKOFF_S = 5.0
+
 
 class Sent(StrEnum):
     """How much of the request can have reached the agent."""
@@ -46,7 +48,7 @@ def after_loss(sent: Sent, *, repeatable: bool, attempts: int, why: str) -> Verd
     return Verdict(RequestState.PENDING, f"interrupted: {why}")
 
 
-def backoff(failures: int, chance: float, *, first: float = 0.05, most: float = 5.0) -> float:
+def backoff(failures: int, chance: float, *, first: float = 0.05, most: float = MAX_BACKOFF_S) -> float:
     """Seconds to wait after `failures` refusals in a row: doubling, capped, the later half of it by `chance` (0..1)."""
     full = min(most, first * 2.0 ** min(failures, 16))
     return full * (0.5 + chance / 2)

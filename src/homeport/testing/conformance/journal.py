@@ -56,6 +56,12 @@ class JournalSuite:
         assert await journal.get("req_0002") is None
         assert (await journal.accept(request(3, key="k", agent="other"))).existing is None
         assert (await journal.accept(request(4, key="k", namespace="other"))).existing is None
+
+    async def test_a_key_is_held_by_the_agent_not_by_its_name(self, journal: Journal) -> None:
+        first, second = (request(n, key="k", agent_id=f"agt_{n}") for n in (1, 2))
+        assert (await journal.accept(first)).existing is None
+        assert (await journal.accept(second)).existing is None
+        assert (await journal.accept(request(3, key="k", agent_id="agt_1"))).existing == first
         assert (await journal.accept(request(5))).existing is None
         assert (await journal.accept(request(6))).existing is None
 

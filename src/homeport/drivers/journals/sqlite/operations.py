@@ -14,7 +14,8 @@ from homeport.model.request import RequestState, StoredRequest, StoredResponse
 def accept(batch: Batch, request: StoredRequest) -> Accepted:
     db = batch.db
     if request.key:
-        held = db.execute(queries.BY_KEY, (request.namespace, request.agent, request.key)).fetchone()
+        wanted = (request.namespace, request.agent, request.key, request.agent_id)
+        held = db.execute(queries.BY_KEY, wanted).fetchone()
         if held is not None:
             existing = rows.stored(held)
             return Accepted(existing.id, existing)

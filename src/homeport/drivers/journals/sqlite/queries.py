@@ -5,7 +5,8 @@ from __future__ import annotations
 
 _REQUEST = (
     "r.n, r.id, r.namespace, r.agent, r.method, r.target, r.headers, r.spool, r.size, r.state, r.accepted_at_us,"
-    " r.key, r.fingerprint, r.attempts, r.fence, r.lease_owner, r.lease_until_us, r.not_before_us, r.outcome"
+    " r.key, r.fingerprint, r.attempts, r.fence, r.lease_owner, r.lease_until_us, r.not_before_us, r.outcome,"
+    " r.agent_id"
 )
 _RESPONSE = "s.status, s.reason, s.headers, s.spool, s.size, s.at_us"
 _WHOLE = (
@@ -15,11 +16,14 @@ _WHOLE = (
 
 INSERT = (
     "INSERT INTO requests (id, namespace, agent, method, target, headers, spool, size, state, accepted_at_us, key,"
-    " fingerprint, attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, body)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " fingerprint, attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, agent_id, body)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 INSERT_BODY = "INSERT INTO bodies (n, body) VALUES (?, ?)"
-BY_KEY = f"{_WHOLE} WHERE r.namespace = ? AND r.agent = ? AND r.key = ? AND r.key <> ''"
+BY_KEY = (
+    f"{_WHOLE} WHERE r.namespace = ? AND r.agent = ? AND r.key = ? AND r.key <> '' AND r.agent_id IN (?, '')"
+    " ORDER BY r.n DESC LIMIT 1"
+)
 BY_ID = f"{_WHOLE} WHERE r.id = ?"
 
 # Pending → in flight: only one caller can win.

@@ -43,6 +43,7 @@ def request_row(request: StoredRequest) -> tuple[Any, ...]:
         request.lease_until_us,
         request.not_before_us,
         request.outcome,
+        request.agent_id,
         None if len(body.inline) >= ASIDE else body.inline,
     )
 
@@ -57,13 +58,13 @@ def response_row(n: int, response: StoredResponse) -> tuple[Any, ...]:
 def stored(row: tuple[Any, ...]) -> StoredRequest:
     """From the columns of `queries._REQUEST`, body, `queries._RESPONSE`, response body."""
     response = None
-    if row[20] is not None:
+    if row[21] is not None:
         response = StoredResponse(
-            status=row[20],
-            reason=row[21],
-            headers=unpack_headers(row[22]),
-            body=Body(row[26] or b"", row[23], row[24]),
-            at_us=row[25],
+            status=row[21],
+            reason=row[22],
+            headers=unpack_headers(row[23]),
+            body=Body(row[27] or b"", row[24], row[25]),
+            at_us=row[26],
         )
     return StoredRequest(
         id=row[1],
@@ -72,7 +73,7 @@ def stored(row: tuple[Any, ...]) -> StoredRequest:
         method=row[4],
         target=row[5],
         headers=unpack_headers(row[6]),
-        body=Body(row[19] or b"", row[7], row[8]),
+        body=Body(row[20] or b"", row[7], row[8]),
         state=RequestState(row[9]),
         accepted_at_us=row[10],
         key=row[11],
@@ -83,5 +84,6 @@ def stored(row: tuple[Any, ...]) -> StoredRequest:
         lease_until_us=row[16],
         not_before_us=row[17],
         outcome=row[18],
+        agent_id=row[19],
         response=response,
     )

@@ -45,4 +45,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE counts (state TEXT PRIMARY KEY, n INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE notes (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
     """,
+    # 2: whose request it is, so that a new agent does not inherit those of a removed one of its name. '' is not known.
+    """
+    ALTER TABLE requests ADD COLUMN agent_id TEXT NOT NULL DEFAULT '';
+    DROP INDEX requests_key;
+    CREATE UNIQUE INDEX requests_key ON requests (namespace, agent, key, agent_id) WHERE key <> '';
+    """,
 )
