@@ -21,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 import processes
 from clean import clean
-from terminal import BOLD, GREEN, RED, Acts, DemoFailed, Homeport, last_lines, paint, say, until
+from terminal import BOLD, GREEN, RED, Acts, DemoFailed, Homeport, last_lines, paint, say, until, until_said
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 HOME = CHECKOUT / ".demo"
@@ -59,6 +59,7 @@ def tell(given: str, acts: Acts) -> None:
         say("an earlier demo is still there: cleaning up first")
         if left := clean(HOME):
             raise DemoFailed("it could not be removed:\n" + "\n".join(left))
+    acts.restart()
     homeport = Homeport(PROGRAM, HOME, free_ports())
 
     acts.begin("A repository")
@@ -158,40 +159,41 @@ def ask_any(homeport: Homeport, name: str) -> None:
         raise DemoFailed(f"the agent did not answer: {answer}")
 
 
-def kill(homeport: Homeport, name: str) -> dict[str, Any]:
-    """SIGKILL to the agent's own program, from outside its walls. Returns the agent's record before that."""
+def find_program(homeport: Homeport, name: str) -> tuple[int, dict[str, Any]]:
+    """The pid of the agent's own program, seen from outside its walls, and the agent's record."""
     agent: dict[str, Any] = homeport.ask("inspect", name)
     pid = processes.program(processes.keeper_of(HOME), list(agent["workload"]["start"]))
     if not pid:
         raise DemoFailed(f"no process runs {agent['workload']['start']}")
-    say(paint(f"kill -9 {pid}", BOLD) + f"   ({processes.command(pid)})")
+    return pid, agent
+
+
+def kill(pid: int) -> None:
+    words = processes.command(pid)
     os.kill(pid, signal.SIGKILL)
-    return agent
+    say(paint(f"kill -9 {pid}", BOLD) + f"   ({words})")
 
 
 def kill_in_flight(homeport: Homeport, name: str) -> None:
-    say(f"POST /summarize?delay={SLOW_S}  is sent and waits for its answer")
-    sent = time.monotonic()
-    waiting = invoke(homeport, name, "POST", f"/summarize?delay={SLOW_S}", '{"q": "harbour ferry"}')
-    request = until("the slow request to be in flight", lambda: in_flight(homeport, name))
-    until("the agent to work on it", lambda: "summarizing" in str(homeport.ask_lines("logs", name, "--tail", "5")))
-    say(f"{request['id']}  {request['state']}, attempt {request['attempts']}")
-    kill(homeport, name)
+    pid, _ = find_program(homeport, name)
+    with homeport.following("logs", name, "-f") as lines:
+        say(f"POST /summarize?delay={SLOW_S}  is sent and waits for its answer")
+        sent = time.monotonic()
+        waiting = invoke(homeport, name, "POST", f"/summarize?delay={SLOW_S}", '{"q": "harbour ferry"}')
+        until_said(lines, "summarizing")
+        say(f"the agent says: summarizing, slowly: {SLOW_S} s")
+        kill(pid)
     answer = answered(homeport, waiting, expect=200)
     say(f"→ 200 after {time.monotonic() - sent:.1f} s, to the same caller: {json.loads(answer['body'])['summary']}")
-    after = homeport.ask("requests", "show", request["id"])
-    if after["state"] != "completed" or after["attempts"] < 2:
-        raise DemoFailed(f"the request was not answered by a second attempt: {after}")
-    say(f"{after['id']}  {after['state']}, attempt {after['attempts']}: the agent declares at-least-once")
-
-
-def in_flight(homeport: Homeport, name: str) -> dict[str, Any] | None:
-    rows = homeport.ask("requests", "list", "--agent", name)
-    return next((row for row in rows if row["state"] == "in_flight" and "/summarize" in row["target"]), None)
+    request = homeport.ask("requests", "show", answer["request_id"])
+    if request["state"] != "completed" or request["attempts"] < 2:
+        raise DemoFailed(f"the request was not answered by a second attempt: {request}")
+    say(f"{request['id']}  {request['state']}, attempt {request['attempts']}: the agent declares at-least-once")
 
 
 def kill_and_ask_again(homeport: Homeport, name: str) -> None:
-    before = kill(homeport, name)
+    pid, before = find_program(homeport, name)
+    kill(pid)
     after = until("the restart", lambda: restarted(homeport, name, before["restarts"]))
     say(f"running again: restart number {after['restarts']}")
     ask_any(homeport, name)

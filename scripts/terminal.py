@@ -7,10 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 BOLD, DIM, GREEN, RED, PLAIN = "\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[0m"
 
@@ -35,7 +37,10 @@ class Acts:
     def __init__(self) -> None:
         self._begin = self._since = time.monotonic()
         self._title = ""
-        self.took: dict[str, float] = {}
+
+    def restart(self) -> None:
+        """The clock of the story begins now."""
+        self._begin = time.monotonic()
 
     def begin(self, title: str) -> None:
         self.end()
@@ -44,8 +49,7 @@ class Acts:
 
     def end(self) -> None:
         if self._title:
-            self.took[self._title] = time.monotonic() - self._since
-            print(paint(f"  ({self.took[self._title]:.1f} s)", DIM), flush=True)
+            print(paint(f"  ({time.monotonic() - self._since:.1f} s)", DIM), flush=True)
         self._title = ""
 
     @property
@@ -107,6 +111,20 @@ class Homeport:
             errors="replace",
         )
 
+    @contextmanager
+    def following(self, *args: str, timeout: float = 60.0) -> Iterator[IO[str]]:
+        """The stdout of a command that goes on until it is ended: on leaving, or after `timeout` seconds."""
+        process = self.begin(*args)
+        assert process.stdout is not None
+        watchdog = threading.Timer(timeout, process.kill)
+        watchdog.start()
+        try:
+            yield process.stdout
+        finally:
+            watchdog.cancel()
+            process.kill()
+            process.communicate()
+
     def answer(self, process: subprocess.Popen[str], timeout: float = 60.0) -> Any:
         return parsed(self._out(process, timeout), process)
 
@@ -143,6 +161,12 @@ def until(what: str, ready: Callable[[], Any], timeout: float = 30.0) -> Any:
             raise DemoFailed(f"waited {timeout:.0f} s for {what}, in vain")
         time.sleep(0.05)
     return found
+
+
+def until_said(lines: Iterable[str], words: str) -> None:
+    """Read on until a line holds `words`. Raises `DemoFailed` where the lines end before."""
+    if not any(words in line for line in lines):
+        raise DemoFailed(f"nobody said {words!r}")
 
 
 def last_lines(files: Sequence[Path], count: int) -> str:
