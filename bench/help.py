@@ -57,7 +57,7 @@ def main() -> int:
         runs=5 if args.quick else 21,
     )
     ratio = found["homeport"] / found["linode-cli"]
-    version = output([str(program), "--version"], env).split()[1]
+    version = output([str(program), "--version"], env).split()[1].lstrip("v")
     rows = [
         Row("homeport --help", found["homeport"] * 1000, "ms"),
         Row("linode-cli --help", found["linode-cli"] * 1000, "ms"),

@@ -36,7 +36,10 @@ def cpu_seconds(pid: int) -> float:
 def label(pid: int) -> str:
     words = processes.command(pid).split()
     modules = [word for word in words if word.startswith("homeport.")]
-    return modules[0] if modules else " ".join(Path(word).name for word in words[:4])
+    if modules:
+        return modules[0]
+    files = [Path(word) for word in words if word.endswith(".py")]
+    return f"{files[0].parent.name} {files[0].stem}" if files else " ".join(words[:2])
 
 
 def main() -> int:
