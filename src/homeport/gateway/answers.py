@@ -10,6 +10,7 @@ from homeport.gateway.core.access import Caller, Refusal
 from homeport.gateway.core.message import ResponseHead, wait_preference
 from homeport.gateway.courier import Tools
 from homeport.gateway.incoming import Incoming, answer
+from homeport.gateway.sealing import shown_target
 from homeport.gateway.times import rfc3339
 from homeport.gateway.waiting import Reply
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
@@ -107,7 +108,7 @@ def summary(request: StoredRequest) -> dict[str, Any]:
         "namespace": request.namespace,
         "agent": request.agent,
         "method": request.method,
-        "target": request.target,
+        "target": shown_target(request.target),
         "state": request.state.value,
         "attempts": request.attempts,
         "accepted_at": rfc3339(request.accepted_at_us),

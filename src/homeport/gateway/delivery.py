@@ -62,10 +62,11 @@ class Delivery:
     async def run(self) -> Verdict | None:
         try:
             headers = self._tools.sealing.unseal(self.request.headers)
+            target = self._tools.sealing.unseal_target(self.request.target)
         except HomeportError as error:
             return Verdict(RequestState.FAILED, error.message, attempted=False)
         request = self.request
-        head = request_head(request.method, request.target, headers, request.body.size, request.id, request.fence)
+        head = request_head(request.method, target, headers, request.body.size, request.id, request.fence)
         while not self._attempt.ended:
             try:
                 connection = await self._pool.acquire(self._max_idle)

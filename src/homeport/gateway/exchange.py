@@ -98,7 +98,7 @@ class Exchange:
             agent=route.agent,
             agent_id=route.agent_id,
             method=head.method,
-            target=incoming.rest,
+            target=self._tools.sealing.seal_target(incoming.rest),
             headers=self._tools.sealing.seal(headers),
             body=body,
             state=RequestState.IN_FLIGHT if direct else RequestState.PENDING,

@@ -45,7 +45,8 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True)
 class StoredRequest:
-    """`target` is what the agent sees (path and query, prefix removed). Credential headers are sealed.
+    """`target` is what the agent sees (path and query, prefix removed); one that holds a credential is sealed, as
+    credential headers are.
 
     `agent_id` is the agent it was accepted for: another one of the same name never gets it.
 
