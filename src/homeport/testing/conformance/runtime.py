@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import pytest
 
+from homeport.drivers.runtimes.process.sockets import short_path
 from homeport.errors import HomeportError, NotFound
 from homeport.interfaces.runtime import Runtime
 from homeport.model.agent import Exit
@@ -72,7 +73,8 @@ async def get(endpoint: str, path: str = "/health") -> bytes:
     kind, _, address = endpoint.partition(":")
     try:
         if kind == "unix":
-            reader, writer = await asyncio.open_unix_connection(address)
+            with short_path(Path(address)) as short:
+                reader, writer = await asyncio.open_unix_connection(short)
         else:
             host, _, port = address.rpartition(":")
             reader, writer = await asyncio.open_connection(host, int(port))
