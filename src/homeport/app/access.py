@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from dataclasses import replace
 from pathlib import Path
 
 from homeport.app.control import Actor
@@ -36,15 +37,23 @@ class Access:
             self._tokens[stored.record.sha256] = stored.record
 
     async def first_token(self, file: Path) -> None:
-        """On the very first start: an admin token, written to `file` (0600). It is nowhere else, and in no log."""
+        """On the very first start: an admin token, written to `file` (0600). It is nowhere else, and in no log.
+
+        The file comes first: a crash in between leaves a file that the next start replaces, never a token nobody has.
+        """
         if self._tokens:
             return
-        _, text = await self.create(
-            Actor("homeport", DEFAULT_NAMESPACE, Role.ADMIN), role=Role.ADMIN, label="first admin"
-        )
-        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        text = _new_text()
+        fresh = file.with_name(f".{file.name}.new")
+        fresh.unlink(missing_ok=True)
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "w") as out:
             out.write(text + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        fresh.replace(file)
+        actor = Actor("homeport", DEFAULT_NAMESPACE, Role.ADMIN)
+        await self._keep(actor, text, role=Role.ADMIN, label="first admin")
 
     async def authenticate(self, text: str) -> Actor:
         """Raises `Denied`, without saying whether the token is unknown, expired or revoked."""
@@ -77,7 +86,12 @@ class Access:
         self, actor: Actor, *, role: Role, label: str = "", agents: tuple[str, ...] = (), ttl_s: float = 0
     ) -> tuple[Token, str]:
         """A token and its text, which is not kept."""
-        text = "hp_" + secrets.token_urlsafe(32)
+        text = _new_text()
+        return await self._keep(actor, text, role=role, label=label, agents=agents, ttl_s=ttl_s), text
+
+    async def _keep(
+        self, actor: Actor, text: str, *, role: Role, label: str, agents: tuple[str, ...] = (), ttl_s: float = 0
+    ) -> Token:
         now_us = self._clock.now_us()
         token = Token(
             id=self._ids.new("tok"),
@@ -92,7 +106,7 @@ class Access:
         await self._store.put(token, namespace=token.namespace, key=token.id, expected=0)
         self._tokens[token.sha256] = token
         self._granted = None
-        return token, text
+        return token
 
     def tokens(self, namespace: str) -> list[Token]:
         found = [token for token in self._tokens.values() if token.namespace == namespace]
@@ -107,6 +121,19 @@ class Access:
                 self._granted = None
                 return token
         raise NotFound(f"there is no token {token_id!r}", subject=token_id, hint="homeport token list")
+
+    async def forget_agent(self, namespace: str, name: str) -> None:
+        """No token names it any more, lest one reaches the next agent of that name. One that named only it is gone."""
+        for token in self.tokens(namespace):
+            if name not in token.agents:
+                continue
+            left = tuple(other for other in token.agents if other != name)
+            if not left:  # none at all would mean every agent
+                await self.revoke(namespace, token.id)
+                continue
+            self._tokens[token.sha256] = replace(token, agents=left)
+            self._granted = None
+            await self._store.put(self._tokens[token.sha256], namespace=namespace, key=token.id)
 
     async def grants(self) -> tuple[Grant, ...]:
         """What the gateway needs to decide by itself: the tokens that may use the data plane.
@@ -149,6 +176,10 @@ def _described(actor: Actor, token: Token | None) -> dict[str, object]:
     """The actor as the policy sees it."""
     agents = list(token.agents) if token else []
     return {"id": actor.id, "role": str(actor.role), "namespace": actor.namespace, "agents": agents}
+
+
+def _new_text() -> str:
+    return "hp_" + secrets.token_urlsafe(32)
 
 
 def _digest(text: str) -> str:

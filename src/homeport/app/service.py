@@ -28,6 +28,9 @@ from homeport.model.plan import Plan
 from homeport.model.request import RequestState
 from homeport.model.token import Role, Token
 
+AUDIT_PAGE = 1000
+"""Entries read at once; those of other namespaces lie between the caller's own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -103,6 +106,8 @@ class Service:
     async def remove(self, actor: Actor, name: str, *, keep_data: bool = False) -> None:
         await self.access.require(actor, "agents.write", name)
         agent = await self.supervisor.dismiss(actor.namespace, name)
+        await self.access.forget_agent(actor.namespace, name)
+        self.publisher.changed()
         await self.publisher.settled()
         if not keep_data:
             await self.runtime.remove_logs(agent.id)
@@ -188,8 +193,11 @@ class Service:
 
     async def audit(self, actor: Actor, *, after: int = 0, limit: int = 100) -> list[AuditEntry]:
         await self.access.require(actor, "audit.read")
-        entries = await self.audit_trail.entries(after=after, limit=limit)
-        return [entry for entry in entries if entry.namespace == actor.namespace]
+        found: list[AuditEntry] = []
+        while len(found) < limit and (page := await self.audit_trail.entries(after=after, limit=AUDIT_PAGE)):
+            found += [entry for entry in page if entry.namespace == actor.namespace]
+            after = page[-1].seq
+        return found[:limit]
 
     async def audit_verify(self, actor: Actor) -> int:
         await self.access.require(actor, "audit.read")

@@ -83,3 +83,31 @@ async def test_the_gateway_is_told_each_token_that_may_call_and_whom(rig: Rig) -
     assert grants[admin.id] == ("*",) and grants[agent.id] == ("a",) and nobody.id not in grants
     await rig.access.revoke("default", agent.id)
     assert agent.id not in {grant.token_id for grant in await rig.access.grants()}
+
+
+async def test_the_first_token_is_in_its_file_before_it_is_valid(rig: Rig, tmp_path: Path) -> None:
+    """A full disk or a crash in between must not leave an installation whose only admin token nobody has."""
+    file = tmp_path / "gone" / "admin-token"
+    with pytest.raises(FileNotFoundError):
+        await rig.access.first_token(file)
+    assert await rig.store.list(Token) == []
+    file.parent.mkdir()
+    file.write_text("an older one")
+    file.chmod(0o644)
+    await rig.access.first_token(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (await rig.access.authenticate(file.read_text().strip())).role is Role.ADMIN
+
+
+async def test_no_token_reaches_the_next_agent_of_a_removed_ones_name(rig: Rig) -> None:
+    _, only = await rig.access.create(ADMIN, role=Role.AGENT, agents=("a",))
+    both, _ = await rig.access.create(ADMIN, role=Role.AGENT, agents=("a", "b"))
+    other, _ = await rig.access.create(Actor("local:0", "other", Role.ADMIN), role=Role.AGENT, agents=("a",))
+    await rig.access.grants()
+    await rig.access.forget_agent("default", "a")
+    with pytest.raises(Denied):
+        await rig.access.authenticate(only)
+    assert {grant.token_id: grant.agents for grant in await rig.access.grants()} == {both.id: ("b",), other.id: ("a",)}
+    again = Access(rig.store, None, None, rig.clock, UlidIds())  # type: ignore[arg-type]
+    await again.load()
+    assert {token.agents for token in again.tokens("default")} == {("b",)}
