@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from homeport.drivers.runtimes.process.client import Options, ProcessRuntime
+from homeport.drivers.runtimes.process.sockets import short_path
 from homeport.errors import HomeportError, NotFound, Unavailable, UsageError
 from homeport.model.instance import InstanceSpec, InstanceState
 from homeport.testing.conformance.runtime import exit_of, healthy, heard, take
@@ -80,6 +81,11 @@ def cgroups_of(keeper: RunningKeeper) -> list[Path]:
     state = keeper.paths.state.stat()
     label = f"homeport-{state.st_dev:x}-{state.st_ino:x}"
     return [path for path in Path("/sys/fs/cgroup").rglob(label) if any(path.glob("*/cgroup.procs"))]
+
+
+async def connect(path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    with short_path(Path(path)) as short:
+        return await asyncio.open_unix_connection(short)
 
 
 async def test_a_killed_gateway_restarts_alone_and_clients_wait_instead_of_being_refused(keeper, runtime, spec):
@@ -252,13 +258,13 @@ async def _until(lines, word):
 
 async def test_a_refused_connection_of_a_starting_agent_is_closed_and_a_dead_one_refuses(runtime, spec):
     started = await runtime.start(spec("pid"))
-    reader, writer = await asyncio.open_unix_connection(started.endpoint.removeprefix("unix:"))
+    reader, writer = await connect(started.endpoint.removeprefix("unix:"))
     async with asyncio.timeout(30):
         assert await reader.read() == b""
     writer.close()
     await runtime.stop(started.instance, grace=0)
     with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
-        await asyncio.open_unix_connection(started.endpoint.removeprefix("unix:"))
+        await connect(started.endpoint.removeprefix("unix:"))
 
 
 async def test_large_bodies_pass_whole_in_both_directions(runtime, spec):
@@ -267,7 +273,7 @@ async def test_large_bodies_pass_whole_in_both_directions(runtime, spec):
     body = os.urandom(1 << 20) * 8
 
     async def exchange() -> bytes:
-        reader, writer = await asyncio.open_unix_connection(started.endpoint.removeprefix("unix:"))
+        reader, writer = await connect(started.endpoint.removeprefix("unix:"))
         writer.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         await writer.drain()
         await reader.readuntil(b"\r\n\r\n")
@@ -304,7 +310,7 @@ async def test_hostile_requests_to_the_keeper_end_at_most_their_connection(keepe
         b'{"op": "stop", "instance": {}, "grace": 1}\n',
         b"x" * 99,
     ):
-        reader, writer = await asyncio.open_unix_connection(str(keeper.paths.keeper_socket))
+        reader, writer = await connect(str(keeper.paths.keeper_socket))
         writer.write(line)
         writer.write_eof()
         await reader.read()
