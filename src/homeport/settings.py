@@ -89,6 +89,7 @@ class Settings:
 _NETWORK = (
     *("http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO"),
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
 )
 _SEED_NAMES = {"log_level": "LOG_LEVEL", "log_format": "LOG_FORMAT"}
 _TEXT_FIELDS = ("namespace", "api_listen", "gateway_listen", "url", "token", "log_level", "log_format", "runtime")

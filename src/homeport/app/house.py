@@ -40,6 +40,8 @@ class LocalHouse:
     runtime: Runtime
     supervisor: Supervisor
     events: EventLog
+    network_env: Mapping[str, str]
+    """Proxies and certificates, for installs only: agents themselves have no network."""
 
     def cloud(self, name: str) -> Cloud:
         return self.clouds[name]
@@ -89,7 +91,7 @@ class LocalHouse:
             name=order.plan.name,
             workload=job,
             data=str(scratch),
-            env=dict(job.env),
+            env={**self.network_env, **job.env},
             job=True,
         )
         try:

@@ -77,7 +77,10 @@ class ControlPlane:
         publisher = Publisher(gateway, clock, lambda: supervisor.agents(), access.grants)  # noqa: PLW0108  (made just below)
         carrier = Carrier(runtime, probe, secrets, paths, clock)
         supervisor = Supervisor(store, carrier, events, clock, publisher.changed)
-        house = LocalHouse(sys.executable, paths, clouds(settings), fetchers(settings), runtime, supervisor, events)
+        house = LocalHouse(
+            sys.executable, paths, clouds(settings), fetchers(settings), runtime, supervisor, events,
+            settings.network_env,
+        )  # fmt: skip
         deployments = Deployments(durable, store, events, clock, ids, house)
 
         await self._loop("supervise", supervisor.run())

@@ -8,11 +8,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from homeport.drivers.runtimes.process import kernel
 from homeport.drivers.runtimes.process.cgroup import Cgroups
-from homeport.drivers.runtimes.process.walls import write_own_files
+from homeport.drivers.runtimes.process.walls import certificates, write_own_files
+from homeport.serve.first_token import FirstToken
 from homeport.serve.keeper.children import Child
 from homeport.serve.keeper.control import Control, write_line
 from homeport.serve.keeper.instances import Instances
@@ -48,6 +50,7 @@ class Keeper:
         for number in (signal.SIGTERM, signal.SIGINT):
             self.loop.on_signal(number, self.shut_down)
         self.loop.on_signal(signal.SIGHUP, lambda: None)
+        self._first_token = FirstToken(paths.admin_token)
         self.children = [
             Child(
                 name, command, self.listeners.for_child(name), loop=self.loop, logs=paths.logs,
@@ -65,7 +68,7 @@ class Keeper:
             say(warning)
         for child in self.children:
             child.start()
-        self.walls = find_walls(own, scratch, self.cgroups)
+        self.walls = replace(find_walls(own, scratch, self.cgroups), certificates=certificates(settings.network_env))
         self.instances = Instances(
             self.loop, self.state, self.walls, own=own, scratch=scratch, logs=paths.logs
         )  # fmt: skip
@@ -118,7 +121,12 @@ class Keeper:
             then()
 
     def _child_ready(self) -> None:
-        if self._ready_fd >= 0 and all(child.was_ready for child in self.children):
+        if not all(child.was_ready for child in self.children):
+            return
+        # A log would keep it: then whoever started us shows it instead.
+        if sys.stderr.isatty() and (news := self._first_token.news()):
+            print(news, file=sys.stderr, flush=True)
+        if self._ready_fd >= 0:
             write_line(self._ready_fd, "ready")
             self._ready_fd = -1
 

@@ -28,6 +28,7 @@ _ETC = (
     *("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "mime.types"),
     *("ssl/certs", "ssl/openssl.cnf", "ca-certificates", "pki/tls/certs", "pki/ca-trust"),
 )
+_CERTIFICATE_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 ETC_FILES = {
     "passwd": f"root:x:0:0::/:/bin/false\nagent:x:{INSIDE_ID}:{INSIDE_ID}::{DATA}:/bin/sh\n",
     "group": f"root:x:0:\nagent:x:{INSIDE_ID}:\n",
@@ -50,6 +51,8 @@ class Walls:
     cgroup_ns: bool = True
     seccomp: bytes = b""
     cgroups: Cgroups | None = None
+    certificates: tuple[str, ...] = ()
+    """What this machine trusts, where that is not in its usual place: shown to programs with network."""
     problem: str = ""
     refused: bool = False
     """Nothing works but running agents as root, which is not done."""
@@ -147,6 +150,21 @@ def prefixes() -> list[str]:
     ]
 
 
+def certificates(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Files and folders of certificates that the variables of this machine name and a sandbox would not show."""
+    home = os.path.realpath(os.path.expanduser("~"))
+    named = [environment.get(name, "") for name in _CERTIFICATE_FILES]
+    files = [path for path in named if os.path.isfile(path)]
+    folders = [path for path in environment.get("SSL_CERT_DIR", "").split(":") if os.path.isdir(path)]
+    folders = [path for path in folders if not f"{home}/".startswith(f"{os.path.realpath(path).rstrip('/')}/")]
+    shown = ("/usr/", *(f"/etc/{name}/" for name in _ETC))
+    return tuple(
+        path
+        for path in dict.fromkeys(map(os.path.normpath, [*files, *folders]))
+        if os.path.isabs(path) and not f"{path}/".startswith(shown)
+    )
+
+
 def search_path(walls: Walls, launch: Launch, place: Callable[[str], str]) -> str:
     app = APP if walls.bwrap else place(launch.code)
     own = OWN if walls.bwrap else place(str(launch.own))
@@ -159,7 +177,8 @@ def search_path(walls: Walls, launch: Launch, place: Callable[[str], str]) -> st
 def sources(walls: Walls, launch: Launch) -> list[str]:
     """Host paths, outside what everybody may read, that the sandbox shows."""
     scratch = [launch.scratch] if launch.scratch else []
-    return [launch.code, launch.data, str(launch.own), *scratch, *(prefixes() if walls.bwrap else [])]
+    outside = [*prefixes(), *(walls.certificates if launch.network else ())] if walls.bwrap else []
+    return [launch.code, launch.data, str(launch.own), *scratch, *outside]
 
 
 def bwrap_argv(
@@ -203,6 +222,8 @@ def bwrap_argv(
         argv += ["--symlink", python(), f"{OWN}/bin/{name}"]
     argv += ["--ro-bind", f"{own}/shim.pyc", f"{OWN}/shim"]
     argv += ["--bind" if launch.job else "--ro-bind", place(launch.code), APP, "--bind", place(launch.data), DATA]
+    for path in walls.certificates if launch.network else ():
+        argv += ["--ro-bind", place(path), path]
     argv += ["--remount-ro", "/", "--chdir", APP]
     if seccomp_fd >= 0:
         argv += ["--seccomp", str(seccomp_fd)]
