@@ -54,8 +54,14 @@ def revive(client: Client) -> None:
 
 
 def start(settings: Settings) -> int:
-    """The pid of a keeper in a session of its own, once everything is up. Raises what it said when it ended."""
+    """The pid of a keeper in a session of its own, once everything is up. Raises what it said when it ended.
+
+    The very first start makes an admin token: it is shown here, on stderr, and never again.
+    """
+    from homeport.serve.first_token import FirstToken
+
     settings.paths.create()
+    first_token = FirstToken(settings.paths.admin_token)
     settings.paths.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     log_file = settings.paths.logs / "serve.log"
     log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -82,6 +88,8 @@ def start(settings: Settings) -> int:
         raise
     finally:
         os.close(reader)
+    if news := first_token.news():
+        say(news)
     return process.pid
 
 
