@@ -149,6 +149,26 @@ def test_code_is_read_only_except_for_a_job_and_the_network_is_closed_unless_ask
     assert "resolv.conf" not in agent
 
 
+def test_an_installer_is_never_a_program_of_the_repository(tmp_path):
+    """`node_modules/.bin/npm` of a hostile one would run with network, where scripts of packages are off."""
+    here = walls.Walls("/usr/bin/bwrap")
+    job = make_launch(tmp_path, job=True, network=True)
+    assert "/app" not in walls.search_path(here, job, str)
+    assert walls.search_path(here, make_launch(tmp_path), str).startswith("/app/")
+
+
+def test_certificates_of_this_machine_are_shown_to_networked_programs_only(tmp_path):
+    mine, own = tmp_path / "company.pem", tmp_path / "own"
+    mine.touch()
+    named = {"SSL_CERT_FILE": str(mine), "NODE_EXTRA_CA_CERTS": "company.pem", "SSL_CERT_DIR": "/:/etc/ssl/certs"}
+    found = walls.certificates({**named, "CURL_CA_BUNDLE": str(tmp_path / "nothing")})
+    assert found == (str(mine),)
+    here = walls.Walls("/usr/bin/bwrap", certificates=found)
+    shown = f"--ro-bind {mine} {mine}"
+    assert shown in " ".join(walls.bwrap_argv(here, make_launch(own, network=True), seccomp_fd=-1, config_fd=8))
+    assert str(mine) not in " ".join(walls.bwrap_argv(here, make_launch(own), seccomp_fd=-1, config_fd=8))
+
+
 @pytest.mark.parametrize("bad", [{"argv": ["a\0b"]}, {"env": {"A": "x\0y"}}, {"env": {"A=B": "x"}}, {"env": {"": "x"}}])
 def test_words_no_program_can_be_given_are_refused(tmp_path, bad):
     with pytest.raises(ValueError):

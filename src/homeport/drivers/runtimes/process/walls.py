@@ -169,8 +169,10 @@ def search_path(walls: Walls, launch: Launch, place: Callable[[str], str]) -> st
     app = APP if walls.bwrap else place(launch.code)
     own = OWN if walls.bwrap else place(str(launch.own))
     node = os.path.dirname(os.path.realpath(which("node") or "/usr/bin/node"))
-    installed = [f"{app}/{folder}/bin" for folder in (".venv", ".homeport/site")]
-    places = [*installed, f"{app}/node_modules/.bin", f"{own}/bin", "/usr/local/bin", "/usr/bin", "/bin", node]
+    installed = [f"{app}/{folder}" for folder in (".venv/bin", ".homeport/site/bin", "node_modules/.bin")]
+    if launch.job:  # an installer is this machine's, whatever a repository calls its own files
+        installed = []
+    places = [*installed, f"{own}/bin", "/usr/local/bin", "/usr/bin", "/bin", node]
     return ":".join(dict.fromkeys(places))
 
 
