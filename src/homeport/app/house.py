@@ -21,6 +21,7 @@ from homeport.interfaces.runtime import Runtime
 from homeport.model.agent import Agent, AgentState, Exit
 from homeport.model.instance import InstanceSpec, InstanceState
 from homeport.model.order import Order
+from homeport.model.redaction import redact
 from homeport.model.workload import Workload
 from homeport.settings import Paths
 
@@ -162,7 +163,7 @@ class LocalHouse:
         return replace(agent, detail=f"{agent.detail}\n{lines}" if lines else agent.detail)
 
     async def _last_lines(self, agent_id: str) -> str:
-        lines = [line.text async for line in self.runtime.logs(agent_id, tail=LAST_LINES)]
+        lines = [redact(line.text) async for line in self.runtime.logs(agent_id, tail=LAST_LINES)]
         return "\n".join(f"  | {text}" for text in lines)
 
     def _code_folder(self, order: Order) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from dataclasses import replace as substitute
 from typing import Any
 
 from homeport.app.access import Access
@@ -25,6 +26,7 @@ from homeport.model.event import Event
 from homeport.model.instance import LogLine
 from homeport.model.names import check_name
 from homeport.model.plan import Plan
+from homeport.model.redaction import redact
 from homeport.model.request import RequestState
 from homeport.model.token import Role, Token
 
@@ -121,7 +123,7 @@ class Service:
         await self.access.require(actor, "logs.read", name)
         agent = self.supervisor.agent(actor.namespace, name)
         async for line in self.runtime.logs(agent.id, tail=tail, since_us=since_us, follow=follow):
-            yield line
+            yield substitute(line, text=redact(line.text))
 
     async def events(
         self, actor: Actor, *, after: str = "", follow: bool = False, subject: str = "", limit: int = 1000
