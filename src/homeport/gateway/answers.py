@@ -8,10 +8,10 @@ from typing import Any
 from homeport.errors import HomeportError
 from homeport.gateway.core.access import Caller, Refusal
 from homeport.gateway.core.message import ResponseHead, wait_preference
-from homeport.gateway.courier import Tools
 from homeport.gateway.incoming import Incoming, answer
 from homeport.gateway.sealing import shown_target
 from homeport.gateway.times import rfc3339
+from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 

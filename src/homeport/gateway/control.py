@@ -12,10 +12,10 @@ from homeport.errors import HomeportError
 from homeport.gateway.answers import summary
 from homeport.gateway.core.access import Refusal, Routes
 from homeport.gateway.core.message import ResponseHead
-from homeport.gateway.courier import Tools
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.incoming import Incoming, answer
 from homeport.gateway.sealing import redacted
+from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.model.codec import from_json, to_builtins, to_json
 from homeport.model.names import DEFAULT_NAMESPACE

@@ -6,20 +6,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from homeport.errors import StorageFull
 from homeport.gateway.core.access import Key
 from homeport.gateway.core.delivery import Verdict, backoff, may_repeat
 from homeport.gateway.delivery import Delivery
-from homeport.gateway.metrics import Metrics
-from homeport.gateway.sealing import Sealing
 from homeport.gateway.sockets.agents import AgentPool
-from homeport.gateway.spool import Spool
-from homeport.gateway.waiting import Waiters
-from homeport.interfaces.clock import Clock
-from homeport.interfaces.journal import Journal
+from homeport.gateway.tools import Tools
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 from homeport.model.route import Route
 
@@ -28,18 +22,6 @@ LEASE_S = 3600.0
 """Seconds an agent may take over one request; then the attempt counts as interrupted."""
 OWNER = "gateway"
 """The journal has one owner, so that every lease of a former life is ours to judge."""
-
-
-@dataclass(slots=True)
-class Tools:
-    """What every part of the service works with."""
-
-    journal: Journal
-    clock: Clock
-    spool: Spool
-    sealing: Sealing
-    waiters: Waiters = field(default_factory=Waiters)
-    metrics: Metrics = field(default_factory=Metrics)
 
 
 class Courier:

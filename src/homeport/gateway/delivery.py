@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
 from homeport.errors import HomeportError, StorageFull, Unavailable
 from homeport.gateway.core.attempt import (
@@ -27,12 +26,10 @@ from homeport.gateway.core.delivery import Sent, Verdict
 from homeport.gateway.core.message import ResponseHead, relayed
 from homeport.gateway.core.write import request_head
 from homeport.gateway.sockets.agents import AgentConnection, AgentPool
+from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.model.request import Body, RequestState, StoredRequest, StoredResponse
 from homeport.model.route import Route
-
-if TYPE_CHECKING:
-    from homeport.gateway.courier import Tools
 
 REUSE_S, REUSE_ONCE_S = 30.0, 1.0
 """How long a connection may have been idle: for a request that may be repeated, and for one that may not."""

@@ -9,7 +9,8 @@ import logging
 from homeport.errors import HomeportError
 from homeport.gateway.core.access import Key, Routes
 from homeport.gateway.core.delivery import MAX_BACKOFF_S, Verdict
-from homeport.gateway.courier import LEASE_S, OWNER, Courier, Tools
+from homeport.gateway.courier import LEASE_S, OWNER, Courier
+from homeport.gateway.tools import Tools
 from homeport.model.request import RequestState, StoredRequest
 from homeport.model.route import Route
 

@@ -10,10 +10,11 @@ from homeport.gateway.answers import Answers
 from homeport.gateway.core.access import Refusal, Routes
 from homeport.gateway.core.delivery import Verdict
 from homeport.gateway.core.message import forwarded, wait_preference
-from homeport.gateway.courier import LEASE_S, OWNER, Tools
+from homeport.gateway.courier import LEASE_S, OWNER
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.incoming import Incoming, answer, refusal_of
 from homeport.gateway.spool import Spool
+from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.model.request import Body, RequestState, StoredRequest
 from homeport.model.route import Route

@@ -11,13 +11,13 @@ from homeport.gateway.answers import Answers
 from homeport.gateway.control import Control
 from homeport.gateway.core.access import Refusal, Routes, split_target
 from homeport.gateway.core.message import RequestHead
-from homeport.gateway.courier import Tools
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.exchange import Exchange
 from homeport.gateway.incoming import Incoming, answer
 from homeport.gateway.sealing import Sealing
 from homeport.gateway.sockets.clients import ClientConnection
 from homeport.gateway.spool import Spool
+from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.interfaces.clock import Clock, Ids
 from homeport.interfaces.journal import Journal
