@@ -229,12 +229,21 @@ async def test_a_flood_of_output_starves_nobody_and_stays_bounded(keeper, runtim
     noise = keeper.paths.logs / "agt_noise"
     await until(lambda: (noise / "3.log").exists(), "rotation")
     assert await heard(runtime, "agt_quiet", 1) == ["quiet one"]
-    assert sum(path.stat().st_size for path in noise.iterdir()) < 5 << 20
+    assert size_of(noise) < 5 << 20
     resident = next(
         line for line in Path(f"/proc/{keeper.pid}/status").read_text().splitlines() if line.startswith("VmRSS")
     )
     assert int(resident.split()[1]) < 40_000
     await runtime.stop("ins_agt_noise", grace=0)
+
+
+def size_of(folder: Path) -> int:
+    """Of all its files, while they are rotated."""
+    while True:
+        try:
+            return sum(path.stat().st_size for path in folder.iterdir())
+        except FileNotFoundError:
+            continue  # renamed between the two looks
 
 
 async def test_a_fork_bomb_stops_at_the_process_limit(runtime, spec):
@@ -364,6 +373,43 @@ async def test_an_ordinary_user_gets_the_sandbox_too(tmp_path, spec):
         assert any("memory limit" in word for word in confinement.missing)
         assert confinement.hint
         assert (await runtime.stop(started.instance, grace=20)).exit.signal == 15
+        if os.uname().machine == "x86_64":
+            await a_hijacked_sandbox_is_ended(runtime, spec)
         await runtime.close()
     finally:
         keeper.stop()
+
+
+HIJACK = r"""
+import os, signal, time
+# Put where the first process waits: prctl(PR_SET_PDEATHSIG, 0), then pause() for ever.
+code = bytes.fromhex("b89d000000" "bf01000000" "31f6" "0f05" "b822000000" "0f05" "ebf7")
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+time.sleep(0.5)
+try:
+    waits = int(open("/proc/1/syscall").read().split()[-1], 16)
+    with open("/proc/1/mem", "r+b", buffering=0) as memory:
+        memory.seek(waits)
+        memory.write(code)
+    os.kill(1, signal.SIGCHLD)
+    print("done", flush=True)
+except OSError as error:
+    print("refused", error, flush=True)
+signal.pause()
+while True:
+    time.sleep(60)
+"""
+
+
+async def a_hijacked_sandbox_is_ended(runtime, spec):
+    """A program took over the first process of its sandbox, which no longer ends with its parent; no cgroup helps."""
+    wanted = spec("serve", agent_id="agt_hijack")
+    os.chown(wanted.data, 65534, 65534)
+    (Path(wanted.workload.code) / "hijack.py").write_text(HIJACK)
+    workload = replace(wanted.workload, start=("python3", "hijack.py"))
+    started = await runtime.start(replace(wanted, workload=workload))
+    (said,) = await heard(runtime, "agt_hijack", 1)
+    if said == "done":
+        await asyncio.sleep(0.2)  # for the first process to come to what was written
+    assert (await runtime.stop(started.instance, grace=0)).exit.signal == 9
+    assert not alive(started.pid)

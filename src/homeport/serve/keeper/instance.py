@@ -112,8 +112,23 @@ class Instance:
     def kill(self) -> None:
         if not self._reaped:
             os.kill(self.pid, signal.SIGKILL)
+        self._kill_first()
         if self.what.group is not None:
             self.what.group.kill()
+
+    def _kill_first(self) -> bool:
+        """SIGKILL to the first process of the sandbox, and by the kernel to all in it; True once it is gone.
+
+        It ends with its parent unless a hostile program has talked it out of that: it may write to its memory.
+        """
+        pid, ticks = self.record.get("first_proc", (0, 0))
+        if not ticks or start_ticks(pid) != ticks:
+            return True
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return True
+        return False
 
     def _too_slow(self) -> None:
         self._failure = self._failure or f"the program was not executed within {START_TIMEOUT:.0f} seconds"
@@ -131,9 +146,11 @@ class Instance:
             self.loop.unwatch(self.status.fileno())
             return False
         kind, text = message[:1], message[1:].decode("utf-8", "replace").strip()
-        if kind == b"P" and credentials and not self.agent_pid:
-            # The kernel says who sent it, in our own numbering of processes.
-            self.agent_pid = struct.unpack("iII", credentials[0][2][:12])[0]
+        if kind == b"I" and credentials and "first_proc" not in self.record:
+            first = sender(credentials)
+            self.record["first_proc"] = [first, start_ticks(first)]
+        elif kind == b"P" and credentials and not self.agent_pid:
+            self.agent_pid = sender(credentials)
         elif kind == b"X" and not self._started:
             self._begin()
         elif kind == b"F" and not self._started:
@@ -182,6 +199,9 @@ class Instance:
     def _clear(self) -> None:
         """What the program left running ends now; the kernel may need a moment to let go of it."""
         oom_kills = 0
+        if not self._kill_first() and time.monotonic() < self._gone_deadline:
+            self.loop.after(0.005, self._clear)
+            return
         if self.what.group is not None:
             self.what.group.kill()
             oom_kills = self.what.group.oom_kills()
@@ -241,6 +261,12 @@ def describe(exit: dict[str, Any]) -> str:
     if exit["oom"]:
         return "ended: killed by the kernel, memory limit reached (OOM)"
     return f"ended: signal {exit['signal']}" if exit["code"] is None else f"ended: exit status {exit['code']}"
+
+
+def sender(credentials: list[tuple[int, int, bytes]]) -> int:
+    """Who sent a message, by the kernel's word, in our own numbering of processes."""
+    pid: int = struct.unpack("iII", credentials[0][2][:12])[0]
+    return pid
 
 
 def start_ticks(pid: int) -> int:

@@ -27,8 +27,8 @@ def sweep(state: State, *, own: Path, scratch: Path, logs: Path, cgroups: Cgroup
     for name, record in list(state.instances.items()):
         if record["state"] == "exited":
             continue
-        processes = [tuple(record["proc"]), tuple(record.get("agent_proc", (0, 0)))]
-        for pid, ticks in processes:
+        for process in ("proc", "first_proc", "agent_proc"):
+            pid, ticks = record.get(process, (0, 0))
             _end(pid, ticks)
         if record["group"]:
             remove_when_empty(Group(record["group"]), _GONE_TIMEOUT)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs inside the sandbox as its first process: starts the program, relays connections to it, reports its exit.
 
-`python -I -S shim STATUS_FD LISTEN_FD CONFIG_FD PORT`; STATUS_FD is a SEQPACKET socket to the keeper. It sends `P`
-(from the program's process, so that the kernel says which pid that is), `X` (executed), `F errno text` (could not
-be executed), `E code` or `S signal` (how it ended); it receives `T` (send SIGTERM). CONFIG_FD holds NUL-ended
-strings: the count of limits, then `id=value` each, the count of arguments, the arguments, the environment.
+`python -I -S shim STATUS_FD LISTEN_FD CONFIG_FD PORT`; STATUS_FD is a SEQPACKET socket to the keeper. It sends `I`
+(from itself, before the program is there) and `P` (from the program's process), and the kernel says which pids those
+are; then `X` (executed) or `F errno text` (could not be), `E code` or `S signal` (how it ended). It receives `T` (send
+SIGTERM). CONFIG_FD holds NUL-ended strings: the count of limits, then `id=value` each, the count of arguments, the
+arguments, the environment.
 
 One of these runs per agent, so it imports built-in modules only: `socket`, `signal`, `json` each cost more than the
 rest of its start.
@@ -247,6 +248,7 @@ def main():
             os.set_inheritable(fd, False)
     status = _socket.socket(fileno=status_fd)
     limits, argv, environment = read_config(config_fd)
+    status.send(b"I")
     outermost = os.getpid() == 1
     if not outermost:
         import ctypes
