@@ -186,9 +186,9 @@ def kill_in_flight(homeport: Homeport, name: str) -> None:
     answer = answered(homeport, waiting, expect=200)
     say(f"→ 200 after {time.monotonic() - sent:.1f} s, to the same caller: {json.loads(answer['body'])['summary']}")
     request = homeport.ask("requests", "show", answer["request_id"])
-    if request["state"] != "completed" or request["attempts"] < 2:
-        raise DemoFailed(f"the request was not answered by a second attempt: {request}")
-    say(f"{request['id']}  {request['state']}, attempt {request['attempts']}: the agent declares at-least-once")
+    if request["state"] != "completed" or request["fence"] < 2:
+        raise DemoFailed(f"the request was not answered by a second lease: {request}")
+    say(f"{request['id']}  {request['state']} under lease {request['fence']}: the agent declares at-least-once")
 
 
 def kill_and_ask_again(homeport: Homeport, name: str) -> None:
