@@ -132,7 +132,7 @@ class LocalHouse:
             await self.supervisor.enlist(agent)
 
     async def dismiss(self, order: Order, former: Agent | None) -> None:
-        if former is not None:
+        if former is not None and any(known.id == former.id for known in self.supervisor.agents()):
             await self.enlist(former)
             return
         try:

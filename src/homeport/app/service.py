@@ -107,14 +107,16 @@ class Service:
 
     async def remove(self, actor: Actor, name: str, *, keep_data: bool = False) -> None:
         await self.access.require(actor, "agents.write", name)
-        agent = await self.supervisor.dismiss(actor.namespace, name)
-        await self.access.forget_agent(actor.namespace, name)
-        self.publisher.changed()
+
+        async def clear(agent: Agent) -> None:
+            await self.access.forget_agent(actor.namespace, name)
+            if not keep_data:
+                await self.runtime.remove_logs(agent.id)
+            await self.house.remove_agent_folder(agent.id, keep_data=keep_data)
+            await self.house.release(agent.machine)
+
+        await self.supervisor.dismiss(actor.namespace, name, clear)
         await self.publisher.settled()
-        if not keep_data:
-            await self.runtime.remove_logs(agent.id)
-        await self.house.remove_agent_folder(agent.id, keep_data=keep_data)
-        await self.house.release(agent.machine)
         await self.events_log.append(actor.namespace, "agent.removed", name, "removed as asked")
 
     async def logs(

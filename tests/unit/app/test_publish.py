@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from gateway_rig import Rig, rig
-from homeport.app.loops.publish import Publisher
+from homeport.app.loops.publish import Publisher, route_of
+from homeport.model.agent import Agent, AgentState, Desired
 from homeport.model.route import Grant
+from homeport.model.source import Source, SourceKind
+from homeport.model.workload import Workload
 from homeport.testing.clocks import ManualClock
 
 
@@ -40,3 +43,27 @@ async def test_a_server_whose_clock_was_set_back_is_still_heard(house: Rig) -> N
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "ready", "there"),
+    [("running", True, True), ("stopping", False, True), ("unhealthy", False, True), ("stopped", False, False)],
+)
+def test_an_agent_that_is_asked_to_stop_may_finish_what_it_has(state: str, ready: bool, there: bool) -> None:
+    """Its instance stays in the table, so the gateway does not cut what is in flight; nothing new goes there."""
+    source = Source(SourceKind.FOLDER, "/src", "d")
+    workload = Workload(start=("x",), code="/code", port=8000)
+    agent = Agent(
+        "agt_a",
+        "default",
+        "a",
+        Desired.STOPPED,
+        AgentState(state),
+        workload,
+        source,
+        "m",
+        incarnation=1,
+        endpoint="tcp:h:1",
+    )
+    route = route_of(agent)
+    assert (route.ready, bool(route.endpoint), bool(route.instance)) == (ready, ready, there)

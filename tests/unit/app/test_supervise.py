@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from homeport.app.eventlog import EventLog
 from homeport.app.loops.supervise import Supervisor
 from homeport.drivers.clocks.system import SystemClock, UlidIds
 from homeport.drivers.probes.http import HttpProbe
-from homeport.errors import NotFound, StorageFull
+from homeport.errors import Conflict, NotFound, StorageFull
 from homeport.model.agent import Agent, AgentState, Desired, Exit
 from homeport.model.event import Event
 from homeport.model.source import Source, SourceKind
@@ -218,3 +218,55 @@ async def test_a_new_workload_replaces_the_running_one(rig: Rig) -> None:
         agent = await supervisor.until("default", "a", RUNNING)
         assert agent.incarnation == 2
         assert [line.text async for line in rig.runtime.logs("agt_a")][-1] == "new"
+
+
+async def test_every_one_of_many_wishes_at_once_comes_to_an_end(rig: Rig) -> None:
+    """A stop that somebody else's start overtakes says so; it does not wait for a stop that nobody wants any more."""
+
+    async def wish(supervisor: Supervisor, number: int) -> None:
+        desired = Desired.STOPPED if number % 2 else Desired.RUNNING
+        with suppress(Conflict):
+            await supervisor.want("default", "a", desired, restart=number % 4 == 0)
+
+    async with rig.server() as supervisor:
+        await supervisor.enlist(an_agent("a"))
+        await asyncio.gather(*(wish(supervisor, number) for number in range(41)))
+        assert (await supervisor.until("default", "a", RUNNING)).desired is Desired.RUNNING
+        assert (await supervisor.want("default", "a", Desired.STOPPED)).state is AgentState.STOPPED
+
+
+async def test_a_stop_that_is_overtaken_by_a_start_is_told_so(rig: Rig) -> None:
+    async with rig.server() as supervisor:
+        await supervisor.enlist(an_agent("a"))
+        await supervisor.until("default", "a", RUNNING)
+        stop = asyncio.create_task(supervisor.want("default", "a", Desired.STOPPED))
+        await asyncio.sleep(0)
+        await supervisor.want("default", "a", Desired.RUNNING)
+        with pytest.raises(Conflict, match="started again"):
+            await stop
+        await supervisor.until("default", "a", RUNNING)
+
+
+async def test_a_removal_that_breaks_off_leaves_the_record_and_a_second_one_ends_it(rig: Rig) -> None:
+    """The record goes last: what is cleared away before it, a paid machine above all, is found again."""
+    cleared: list[str] = []
+
+    async def broken(agent: Agent) -> None:
+        with pytest.raises(Conflict, match="being removed"):
+            await supervisor.want("default", "a", Desired.RUNNING)
+        raise StorageFull("no room")
+
+    async def clear(agent: Agent) -> None:
+        cleared.append(agent.id)
+        await asyncio.sleep(0)
+
+    async with rig.server() as supervisor:
+        await supervisor.enlist(an_agent("a"))
+        await supervisor.until("default", "a", RUNNING)
+        with pytest.raises(StorageFull):
+            await supervisor.dismiss("default", "a", broken)
+        assert await rig.store.get(Agent, "default", "a") is not None
+        both = (supervisor.dismiss("default", "a", clear) for _ in range(2))
+        ended = await asyncio.gather(*both, return_exceptions=True)
+        assert [type(end) for end in ended] == [Agent, NotFound] and cleared == ["agt_a"]
+        assert await rig.store.get(Agent, "default", "a") is None

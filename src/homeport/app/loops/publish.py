@@ -75,14 +75,18 @@ class Publisher:
 
 
 def route_of(agent: Agent) -> Route:
-    """Ready only while it is healthy: a starting agent gets its requests once it can answer them."""
+    """Ready only while it is healthy: a starting agent gets its requests once it can answer them.
+
+    One that is asked to stop gets nothing new, and may finish what it has: its instance is still there.
+    """
     ready = agent.state is AgentState.RUNNING and bool(agent.endpoint)
+    there = bool(agent.endpoint) and agent.state in (AgentState.RUNNING, AgentState.STOPPING, AgentState.UNHEALTHY)
     return Route(
         namespace=agent.namespace,
         agent=agent.name,
         agent_id=agent.id,
         endpoint=agent.endpoint if ready else "",
-        instance=agent.instance_id if ready else "",
+        instance=agent.instance_id if there else "",
         ready=ready,
         reason="" if ready else f"agent is {agent.state}" + (f": {agent.detail}" if agent.detail else ""),
         delivery=agent.workload.delivery,

@@ -8,14 +8,14 @@ server that dies in between finds its own work again (`resume`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from homeport.app.carry import Carried, Carrier
 from homeport.app.eventlog import EventLog
-from homeport.errors import HomeportError, NotFound, Unavailable
+from homeport.errors import Conflict, HomeportError, NotFound, Unavailable
 from homeport.flow import mend
 from homeport.heal.restarts import History
 from homeport.interfaces.clock import Clock
@@ -54,6 +54,8 @@ class Charge:
     history: History = field(default_factory=History)
     inbox: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
     task: asyncio.Task[None] | None = None
+    leaving: bool = False
+    """It is being removed: nobody can want anything of it any more."""
 
 
 class Supervisor:
@@ -88,6 +90,7 @@ class Supervisor:
             revision = await self._store.put(agent, namespace=agent.namespace, key=agent.name, expected=0)
             self._take_charge(agent, revision, resume(agent, None, self._clock.monotonic()))
             return
+        self._staying(existing)
         existing.agent = replace(
             existing.agent, workload=agent.workload, source=agent.source, plan=agent.plan, machine=agent.machine
         )
@@ -96,12 +99,34 @@ class Supervisor:
         existing.inbox.put_nowait(RestartWanted() if agent.desired is Desired.RUNNING else Wanted(agent.desired))
 
     async def want(self, namespace: str, name: str, desired: Desired, *, restart: bool = False) -> Agent:
-        """Running or stopped; returns once a stop is complete, or the start is under way."""
+        """Running or stopped; returns once a stop is complete, or the start is under way.
+
+        Raises `Conflict` where somebody else wants it running again before it had stopped.
+        """
         charge = self._charge(namespace, name)
+        self._staying(charge)
         charge.inbox.put_nowait(RestartWanted() if restart else Wanted(desired))
         if desired is Desired.STOPPED:
-            await self.until(namespace, name, (AgentState.STOPPED,))
+            await self._stopped(charge)
         return charge.agent
+
+    async def _stopped(self, charge: Charge) -> None:
+        agent = charge.agent
+        async with self._changed:
+            while not (charge.inbox.empty() and charge.life.state == charge.agent.state is AgentState.STOPPED):
+                self._charge(agent.namespace, agent.name)
+                if charge.inbox.empty() and charge.life.desired is not Desired.STOPPED:
+                    raise Conflict(
+                        f"{agent.name!r} was started again meanwhile", operation="stop", subject=agent.name,
+                        hint="stop it again if that was not meant",
+                    )  # fmt: skip
+                await self._changed.wait()
+
+    @staticmethod
+    def _staying(charge: Charge) -> None:
+        if charge.leaving:
+            name = charge.agent.name
+            raise Conflict(f"{name!r} is being removed", operation="agents", subject=name, hint="try again soon")
 
     async def until(self, namespace: str, name: str, states: tuple[AgentState, ...]) -> Agent:
         """Waits until the agent is in one of `states`. Raises `NotFound` once it is gone."""
@@ -113,16 +138,31 @@ class Supervisor:
                     return charge.agent
                 await self._changed.wait()
 
-    async def dismiss(self, namespace: str, name: str) -> Agent:
-        """Stop it and remove its record. Folders and logs are the caller's. Raises `NotFound`."""
-        agent = await self.want(namespace, name, Desired.STOPPED)
-        charge = self._charges.pop((namespace, name))
-        self._by_id.pop(agent.id)
-        if charge.task:
-            charge.task.cancel()
-        await self._store.delete(Agent, namespace, name)
-        await self._notify()
-        return agent
+    async def dismiss(
+        self, namespace: str, name: str, clear: Callable[[Agent], Awaitable[None]] | None = None
+    ) -> Agent:
+        """Stop it, `clear` away what is its own, and then its record: who dies in between finds it, and goes on.
+
+        Raises `NotFound`, also where somebody else has removed it meanwhile.
+        """
+        charge = self._charge(namespace, name)
+        async with self._changed:
+            await self._changed.wait_for(lambda: not charge.leaving)
+        charge = self._charge(namespace, name)
+        charge.leaving = True
+        try:
+            charge.inbox.put_nowait(Wanted(Desired.STOPPED))
+            await self._stopped(charge)
+            if clear is not None:
+                await clear(charge.agent)
+            await self._store.delete(Agent, namespace, name)
+            del self._charges[(namespace, name)], self._by_id[charge.agent.id]
+            if charge.task:
+                charge.task.cancel()
+        finally:
+            charge.leaving = False
+            await self._notify()
+        return charge.agent
 
     # ── life of the loop ─────────────────────────────────────────────────────────────────────────────────────────
     async def run(self) -> None:
