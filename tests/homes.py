@@ -59,11 +59,11 @@ class Home:
     seen_agents: set[str] = field(default_factory=set)
 
     def run(
-        self, *args: str, check: bool = True, timeout: float = 60, **extra: str
+        self, *args: str, check: bool = True, timeout: float = 60, stdin: str = "", **extra: str
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "homeport", *args], env={**self.env, **extra}, capture_output=True, text=True,
-            timeout=timeout, stdin=subprocess.DEVNULL, check=False,
+            timeout=timeout, input=stdin, check=False,
         )  # fmt: skip
         if check and done.returncode != 0:
             pytest.fail(

@@ -150,7 +150,7 @@ def agent_of(order: Order, machine: str, code: str) -> Agent:
         name=order.plan.name,
         desired=Desired.RUNNING,
         state=AgentState.CREATED,
-        workload=workload_of(order.plan.requirements, code=code, env=order.env),
+        workload=workload_of(order.plan.requirements, code=code, env=order.env, secrets=order.secrets),
         source=order.plan.source,
         machine=machine,
         plan=order.plan.id,

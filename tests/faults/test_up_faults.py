@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`up` against the world: processes killed at any moment, full disks, bad sources. Either it resumes, or nothing is left."""
+"""`up` against the world: processes killed at any moment, full disks, bad sources. It resumes, or nothing is left."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from homes import Home, wait_until
+from homes import AGENT, Home, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -172,3 +172,18 @@ def test_a_git_repository_runs_at_its_commit_whatever_lies_in_the_working_tree(h
     (folder / "main.py").write_text("raise SystemExit(9)")
     home.run("up", str(folder), "--name", "agent")
     assert home.ask("/x")[0] == 200
+
+
+def test_a_sealed_secret_reaches_the_agent_that_was_given_it_and_no_record(home: Home) -> None:
+    code = AGENT.replace('f"{os.getpid()} {self.path}"', 'str(os.environ.get("API_KEY"))')
+    folder = str(home.agent(code=code))
+    home.run("serve", "--detach")
+    refused = home.run("up", folder, "--name", "agent", "--secret", "API_KEY", check=False)
+    assert refused.returncode == 2 and "homeport secret set API_KEY" in refused.stderr
+    home.run("secret", "set", "API_KEY", stdin="sesame-open-4711")
+    home.run("up", folder, "--name", "agent", "--secret", "API_KEY")
+    assert home.ask("/x")[1] == "sesame-open-4711"
+    home.run("up", str(home.agent("other", code=code)), "--name", "other")
+    assert home.ask("/x", name="other")[1] == "None", "nobody gave it to this one"
+    held = [f for f in home.folder.rglob("*") if f.is_file() and b"sesame-open-4711" in f.read_bytes()]
+    assert [f.name for f in held] in ([], ["journal.db-wal"], ["journal.db"]), held  # the answer itself is journalled

@@ -23,11 +23,12 @@ LARGEST = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
-    """`env` is added to the agent's environment; name secrets instead of passing them."""
+    """`env` is added to the agent's environment, `secrets` (names of sealed ones) as well, when it starts."""
 
     plan: Plan
     replace: bool = False
     env: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

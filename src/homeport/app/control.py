@@ -37,11 +37,19 @@ class Control(Protocol):
         ...
 
     async def deploy(
-        self, actor: Actor, plan: Plan, *, replace: bool = False, env: dict[str, str] | None = None
+        self,
+        actor: Actor,
+        plan: Plan,
+        *,
+        replace: bool = False,
+        env: dict[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
     ) -> Deployment:
         """Start (or find: same name, same plan) the durable flow that makes the plan real.
 
-        `env` is added to the agent's environment and kept in its record: name secrets instead of passing them.
+        `env` is added to the agent's environment and kept in its record; `secrets` are names of sealed secrets, each
+        put there under its own name when the agent starts. A source may ask for one, only a person gives it.
+        `NotFound` for a secret that is not there.
 
         `Conflict` if the name is taken by another source, unless `replace`.
         """

@@ -53,7 +53,14 @@ class Deployments:
                 self._follow(stored.record)
 
     async def start(
-        self, namespace: str, plan: Plan, existing: Agent | None, *, replace: bool, env: dict[str, str]
+        self,
+        namespace: str,
+        plan: Plan,
+        existing: Agent | None,
+        *,
+        replace: bool,
+        env: dict[str, str],
+        secrets: tuple[str, ...],
     ) -> Deployment:
         """A new run, or the one that is under way for the same plan. Durable on return."""
         async with self._starting:
@@ -76,7 +83,7 @@ class Deployments:
                 state=DeploymentState.RUNNING, created_at_us=now_us, changed_at_us=now_us,
             )  # fmt: skip
             agent_id = existing.id if existing else self._ids.new("agt")
-            order = Order(deployment.id, namespace, agent_id, plan, env, replace)
+            order = Order(deployment.id, namespace, agent_id, plan, env, secrets, replace)
             await self._store.put(deployment, namespace=namespace, key=deployment.id, expected=0)
             await self._durable.start(SAGA, deployment.id, wish_of(order))
         await self._events.append(namespace, "deployment.started", deployment.id, f"deploying {plan.name}")

@@ -67,12 +67,24 @@ class Service:
 
     # ── deployments ──────────────────────────────────────────────────────────────────────────────────────────────
     async def deploy(
-        self, actor: Actor, plan: Plan, *, replace: bool = False, env: dict[str, str] | None = None
+        self,
+        actor: Actor,
+        plan: Plan,
+        *,
+        replace: bool = False,
+        env: dict[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
     ) -> Deployment:
         await self.access.require(actor, "deployments.write", plan.name)
         check_name(plan.name)
+        if secrets:
+            await self.access.require(actor, "secrets.write", ", ".join(secrets))
+        for name in secrets:
+            await self.secrets.get(actor.namespace, name)
         existing = next((a for a in self.supervisor.agents(actor.namespace) if a.name == plan.name), None)
-        return await self.deployments.start(actor.namespace, plan, existing, replace=replace, env=env or {})
+        return await self.deployments.start(
+            actor.namespace, plan, existing, replace=replace, env=env or {}, secrets=secrets
+        )
 
     async def deployment(self, actor: Actor, deployment_id: str) -> Deployment:
         await self.access.require(actor, "deployments.read", deployment_id)

@@ -55,6 +55,16 @@ def plan_for(session: Session, source: str, given: Mapping[str, object]) -> Plan
     )  # fmt: skip
 
 
+def environment_options(command: F) -> F:
+    """What the agent finds in its environment besides what Homeport puts there."""
+    for option in (
+        click.option("--secret", "secrets", multiple=True, metavar="NAME", help="Give it this sealed secret, as NAME."),
+        click.option("-e", "--env", "pairs", multiple=True, metavar="K=V", help="For its environment; no secrets."),
+    ):
+        command = option(command)
+    return command
+
+
 def environment_of(pairs: tuple[str, ...]) -> dict[str, str]:
     """`K=V` arguments. Raises `UsageError`."""
     found = {}

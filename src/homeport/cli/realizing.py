@@ -16,21 +16,30 @@ if TYPE_CHECKING:
     from homeport.model.plan import Plan
 
 
-def realize(session: Session, plan: Plan, *, yes: bool, replace: bool, detach: bool, env: dict[str, str]) -> None:
+def realize(
+    session: Session,
+    plan: Plan,
+    *,
+    yes: bool,
+    replace: bool,
+    detach: bool,
+    env: dict[str, str],
+    secrets: tuple[str, ...],
+) -> None:
     """Prints where the agent answers. Raises what went wrong, after what was done is undone."""
     if plan.total.micros > 0:
         confirm(f"This costs {plan.total}. Go on?", yes=yes)
     client = session.client
     started = server.ensure(client)
     if detach:
-        deployment = client.deploy(plan, replace=replace, env=env)
+        deployment = client.deploy(plan, replace=replace, env=env, secrets=secrets)
         if session.json:
             put_json({"plan": plan, "deployment": deployment})
         else:
             put(f"{deployment.id}")
             say(f"deploying; see `homeport events -f --subject {deployment.id}`")
         return
-    deployment = deploy_and_follow(client, lambda: client.deploy(plan, replace=replace, env=env))
+    deployment = deploy_and_follow(client, lambda: client.deploy(plan, replace=replace, env=env, secrets=secrets))
     told = arrival(session.settings, client.status(), plan, started=started)
     if session.json:
         put_json({"plan": plan, "deployment": deployment, "agent": client.agent(plan.name), **told})

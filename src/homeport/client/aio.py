@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homeport.client.sync import Client
@@ -39,8 +39,15 @@ class AsyncClient:
     async def status(self) -> dict[str, Any]:
         return await asyncio.to_thread(self._client.status)
 
-    async def deploy(self, plan: Plan, *, replace: bool = False, env: Mapping[str, str] | None = None) -> Deployment:
-        return await asyncio.to_thread(self._client.deploy, plan, replace=replace, env=env)
+    async def deploy(
+        self,
+        plan: Plan,
+        *,
+        replace: bool = False,
+        env: Mapping[str, str] | None = None,
+        secrets: Sequence[str] = (),
+    ) -> Deployment:
+        return await asyncio.to_thread(self._client.deploy, plan, replace=replace, env=env, secrets=secrets)
 
     async def deployment(self, deployment_id: str) -> Deployment:
         return await asyncio.to_thread(self._client.deployment, deployment_id)

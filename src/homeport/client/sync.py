@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homeport.client.transport import TIMEOUT_S, Query, Transport, segment
@@ -45,8 +45,16 @@ class Client:
         return found
 
     # ── deployments ──────────────────────────────────────────────────────────────────────────────────────────────
-    def deploy(self, plan: Plan, *, replace: bool = False, env: Mapping[str, str] | None = None) -> Deployment:
-        return self._deployment("POST", "", {"plan": plan, "replace": replace, "env": dict(env or {})})
+    def deploy(
+        self,
+        plan: Plan,
+        *,
+        replace: bool = False,
+        env: Mapping[str, str] | None = None,
+        secrets: Sequence[str] = (),
+    ) -> Deployment:
+        wish = {"plan": plan, "replace": replace, "env": dict(env or {}), "secrets": list(secrets)}
+        return self._deployment("POST", "", wish)
 
     def deployment(self, deployment_id: str) -> Deployment:
         return self._deployment("GET", f"/{segment(deployment_id)}")

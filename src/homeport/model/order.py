@@ -17,4 +17,5 @@ class Order:
     agent_id: str
     plan: Plan
     env: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
     replace: bool = False

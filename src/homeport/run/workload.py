@@ -14,7 +14,9 @@ INSTALLED = ".homeport"
 """The folder below the code where installed dependencies go. The program starts in the code folder."""
 
 
-def workload_of(requirements: Requirements, *, code: str, env: Mapping[str, str]) -> Workload:
+def workload_of(
+    requirements: Requirements, *, code: str, env: Mapping[str, str], secrets: tuple[str, ...] = ()
+) -> Workload:
     """The workload that `requirements` describe, its program in the folder `code`.
 
     Raises `NoStartCommand` where nothing says how it starts.
@@ -28,6 +30,7 @@ def workload_of(requirements: Requirements, *, code: str, env: Mapping[str, str]
         port=requirements.port.value if requirements.port else DEFAULT_PORT,
         ecosystem=str(ecosystem),
         env={**_environment(ecosystem, bool(requirements.install)), **env},
+        secrets=secrets,
         limits=Limits(memory_bytes=requirements.memory_bytes.value),
         health=HealthCheck(path=requirements.health_path.value if requirements.health_path else "/"),
         delivery=requirements.delivery.value,

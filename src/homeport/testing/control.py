@@ -74,7 +74,13 @@ class MemoryControl:
 
     # ── deployments ──────────────────────────────────────────────────────────────────────────────────────────────
     async def deploy(
-        self, actor: Actor, plan: Plan, *, replace: bool = False, env: dict[str, str] | None = None
+        self,
+        actor: Actor,
+        plan: Plan,
+        *,
+        replace: bool = False,
+        env: dict[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
     ) -> Deployment:
         self._require(actor, "deployments.write", plan.name, write=True)
         existing = self.held.get((actor.namespace, plan.name))

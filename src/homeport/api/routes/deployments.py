@@ -18,7 +18,8 @@ router = APIRouter(prefix="/deployments", tags=["deployments"])
 @returns(Deployment, takes=Deploy)
 async def deploy(request: Request, control: Ask, caller: Caller) -> Response:
     wish = await read_body(request, Deploy)
-    return answer(await control.deploy(caller, wish.plan, replace=wish.replace, env=wish.env), 202)
+    begun = await control.deploy(caller, wish.plan, replace=wish.replace, env=wish.env, secrets=wish.secrets)
+    return answer(begun, 202)
 
 
 @router.get("/{id}", summary="How far it is")

@@ -11,7 +11,7 @@ import click
 
 from homeport.cli.group import Verb
 from homeport.cli.output import say
-from homeport.cli.proposing import environment_of
+from homeport.cli.proposing import environment_of, environment_options
 from homeport.cli.realizing import realize
 from homeport.cli.session import Session
 from homeport.cli.showing import plan_lines
@@ -25,14 +25,23 @@ from homeport.model.plan import Plan
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before money is spent.")
 @click.option("--detach", is_flag=True, help="Do not wait until the agent answers.")
 @click.option("--replace", is_flag=True, help="Put it in the place of another agent of this name.")
-@click.option("-e", "--env", "pairs", multiple=True, metavar="K=V", help="For the agent's environment; no secrets.")
+@environment_options
 @click.pass_obj
-def deploy(session: Session, file: str, yes: bool, detach: bool, replace: bool, pairs: tuple[str, ...]) -> None:
+def deploy(
+    session: Session,
+    /,
+    file: str,
+    yes: bool,
+    detach: bool,
+    replace: bool,
+    pairs: tuple[str, ...],
+    secrets: tuple[str, ...],
+) -> None:
     """Make a saved plan real: exactly that one. Refused where its source has moved."""
     plan = read_plan(file)
     for line in [*plan_lines(plan), ""]:
         say(line)
-    realize(session, plan, yes=yes, replace=replace, detach=detach, env=environment_of(pairs))
+    realize(session, plan, yes=yes, replace=replace, detach=detach, env=environment_of(pairs), secrets=secrets)
 
 
 def read_plan(file: str) -> Plan:

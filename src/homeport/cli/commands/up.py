@@ -7,7 +7,7 @@ import click
 
 from homeport.cli.group import Verb
 from homeport.cli.output import put, put_json, say
-from homeport.cli.proposing import environment_of, plan_for, source_options
+from homeport.cli.proposing import environment_of, environment_options, plan_for, source_options
 from homeport.cli.realizing import realize
 from homeport.cli.session import Session
 from homeport.cli.showing import conclusions, plan_lines, source_line
@@ -19,7 +19,7 @@ from homeport.cli.showing import conclusions, plan_lines, source_line
 @click.option("--dry-run", is_flag=True, help="Stop after the plan.")
 @click.option("--detach", is_flag=True, help="Do not wait until the agent answers.")
 @click.option("--replace", is_flag=True, help="Put it in the place of another agent of this name.")
-@click.option("-e", "--env", "pairs", multiple=True, metavar="K=V", help="For the agent's environment; no secrets.")
+@environment_options
 @click.pass_obj
 def up(
     session: Session,
@@ -30,6 +30,7 @@ def up(
     detach: bool,
     replace: bool,
     pairs: tuple[str, ...],
+    secrets: tuple[str, ...],
     **given: object,
 ) -> None:
     """Take SOURCE (a folder or an https Git URL) to a running agent: explained and priced before anything is spent.
@@ -45,4 +46,4 @@ def up(
     for line in [source_line(plan.source), "", *conclusions(plan.requirements), "", *plan_lines(plan), ""]:
         show(line)
     if not dry_run:
-        realize(session, plan, yes=yes, replace=replace, detach=detach, env=env)
+        realize(session, plan, yes=yes, replace=replace, detach=detach, env=env, secrets=secrets)
