@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -59,11 +60,19 @@ class LocalHouse:
 
     async def lay_out(self, order: Order) -> str:
         folder = self._code_folder(order)
+        await self._sweep_code(order, keep=str(folder))
         if not folder.exists():
             folder.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
             await self.fetchers[order.plan.source.kind].export(order.plan.source, folder)
         data_folder(self.paths, order.agent_id).mkdir(mode=0o700, exist_ok=True)
         return str(folder)
+
+    async def _sweep_code(self, order: Order, keep: str) -> None:
+        """What was replaced before the agent that runs now: nothing goes back to it any more."""
+        used = {agent.workload.code for agent in self.supervisor.agents() if agent.id == order.agent_id} | {keep}
+        for code in self._agent_folder(order).glob("code-*"):
+            if str(code) not in used:
+                await _erase(code)
 
     async def clear(self, order: Order) -> None:
         mine = [agent for agent in self.supervisor.agents() if agent.id == order.agent_id]
@@ -133,7 +142,8 @@ class LocalHouse:
 
     async def dismiss(self, order: Order, former: Agent | None) -> None:
         if former is not None and any(known.id == former.id for known in self.supervisor.agents()):
-            await self.enlist(former)
+            with suppress(Conflict):  # it is being removed: there is nothing to go back to
+                await self.enlist(former)
             return
         try:
             await self.supervisor.dismiss(order.namespace, order.plan.name)
