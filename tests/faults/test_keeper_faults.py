@@ -236,6 +236,34 @@ async def test_a_flood_of_output_starves_nobody_and_stays_bounded(keeper, runtim
     await runtime.stop("ins_agt_noise", grace=0)
 
 
+HOLD = """
+import os, socket
+listener, held = socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=64), []
+print("up", flush=True)
+while True:
+    held.append(listener.accept()[0])
+    held[-1].send(b"hello")
+"""
+
+
+async def test_a_program_that_never_closes_does_not_use_up_the_relay(runtime, spec):
+    """Clients that left, at once or after they had ended their side, leave nothing behind in it."""
+    wanted = spec("serve")
+    Path(wanted.workload.code, "hold.py").write_text(HOLD)
+    started = await runtime.start(replace(wanted, workload=replace(wanted.workload, start=("python3", "hold.py"))))
+    await heard(runtime, "agt_1", 1)
+    relay = Path(f"/proc/{started.pid}/stat").read_text().rpartition(")")[2].split()[1]
+    before = len(list(Path(f"/proc/{relay}/fd").iterdir()))
+    for number in range(40):
+        reader, writer = await connect(started.endpoint.removeprefix("unix:"))
+        assert await reader.readexactly(5) == b"hello"
+        if number % 2:
+            writer.write_eof()
+            await asyncio.sleep(0.01)
+        writer.close()
+    await until(lambda: len(list(Path(f"/proc/{relay}/fd").iterdir())) < before + 4, "the relay to let go")
+
+
 def size_of(folder: Path) -> int:
     """Of all its files, while they are rotated."""
     while True:

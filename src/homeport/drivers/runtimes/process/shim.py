@@ -22,7 +22,7 @@ import sys
 import time
 
 CHUNK = 65536
-EPOLLIN, EPOLLOUT = select.EPOLLIN, select.EPOLLOUT
+EPOLLIN, EPOLLOUT, EPOLLHUP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP
 SIGTERM, SIGKILL, SIGCHLD = 15, 9, 17
 EINPROGRESS = 115
 LAST_WORDS = 0.5  # seconds to pass on what a program wrote just before it ended
@@ -110,7 +110,8 @@ class Relay:
         except OSError:
             self.close(link)
             return
-        if all(pipe.done for pipe in link.pipes):
+        left = fd == link.client.fileno() and events & EPOLLHUP and link.pipes[0].done
+        if left or all(pipe.done for pipe in link.pipes):
             self.close(link)
         else:
             self.watch(link)
@@ -139,6 +140,8 @@ class Relay:
         forth, back = link.pipes
         for sock, reads, writes in ((link.client, forth, back), (link.server, back, forth)):
             mask = (0 if reads.pending or reads.done else EPOLLIN) | (EPOLLOUT if writes.pending else 0)
+            if sock is link.client and reads.done:
+                mask |= EPOLLHUP  # gone for good: a program that neither answers nor closes would keep the link
             self.want(sock, mask)
 
     def want(self, sock, mask):
