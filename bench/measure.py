@@ -38,7 +38,7 @@ class Result:
     name: str
     rows: list[Row]
     versions: dict[str, str]
-    machine: dict[str, str] = field(default_factory=lambda: machine())
+    machine: dict[str, str] = field(default_factory=lambda: dict(MACHINE))
     quick: bool = False
     at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"))
 
@@ -53,7 +53,12 @@ def machine() -> dict[str, str]:
         "memory": f"{memory_kib / 1024**2:.0f} GiB",
         "system": f"{release.get('PRETTY_NAME', 'Linux')}, kernel {platform.release()}",
         "python": platform.python_version(),
+        "load": f"{os.getloadavg()[0]:.1f}",
     }
+
+
+MACHINE = machine()
+"""As it was when the benchmark began; `load` is the average of the minute before, from whatever else was running."""
 
 
 def arguments(module_doc: str) -> argparse.Namespace:
@@ -114,7 +119,8 @@ def text(result: Result) -> str:
     where = result.machine
     lines = [
         f"{result.name}{' (quick)' if result.quick else ''}, {result.at}",
-        f"  {where['cores']} cores of {where['cpu']}, {where['memory']}, {where['system']}, Python {where['python']}",
+        f"  {where['cores']} cores of {where['cpu']}, {where['memory']}, load {where['load']}",
+        f"  {where['system']}, Python {where['python']}",
         "  " + ", ".join(f"{name} {version}" for name, version in result.versions.items()),
     ]
     width = max(len(row.what) for row in result.rows)

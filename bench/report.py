@@ -30,9 +30,10 @@ def table(folder: Path = KEPT) -> str:
 def footnote(result: dict[str, Any]) -> str:
     where = result["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    load = f", load {where['load']} before it began" if "load" in where else ""
     return (
         f"- `{result['name']}`: {result['at']}, {where['cores']} cores of {where['cpu']}, {where['memory']}, "
-        f"{where['system']}, Python {where['python']}; {versions}"
+        f"{where['system']}, Python {where['python']}{load}; {versions}"
     )
 
 
