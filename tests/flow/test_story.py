@@ -176,6 +176,7 @@ def test_a_git_repository_runs_at_its_commit_whatever_lies_in_the_working_tree(h
 
 def test_a_sealed_secret_reaches_the_agent_that_was_given_it_and_no_record(home: Home) -> None:
     code = AGENT.replace('f"{os.getpid()} {self.path}"', 'str(os.environ.get("API_KEY"))')
+    code = code.replace('print("request", self.path', 'print("key is", os.environ.get("API_KEY")')
     folder = str(home.agent(code=code))
     home.run("serve", "--detach")
     refused = home.run("up", folder, "--name", "agent", "--secret", "API_KEY", check=False)
@@ -185,5 +186,9 @@ def test_a_sealed_secret_reaches_the_agent_that_was_given_it_and_no_record(home:
     assert home.ask("/x")[1] == "sesame-open-4711"
     home.run("up", str(home.agent("other", code=code)), "--name", "other")
     assert home.ask("/x", name="other")[1] == "None", "nobody gave it to this one"
+    home.ask("/print")
+    shown = home.run("logs", "agent").stdout
+    assert "key is" in shown and "sesame-open-4711" not in shown
     held = [f for f in home.folder.rglob("*") if f.is_file() and b"sesame-open-4711" in f.read_bytes()]
-    assert [f.name for f in held] in ([], ["journal.db-wal"], ["journal.db"]), held  # the answer itself is journalled
+    kept = {"journal.db", "journal.db-wal", "current.log"}  # what the agent itself answered and printed
+    assert {file.name for file in held} <= kept, held

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from homeport.app.agentlogs import AgentLogs
 from homeport.app.carry import data_folder
 from homeport.app.eventlog import EventLog
 from homeport.app.loops.supervise import Supervisor
@@ -22,7 +23,6 @@ from homeport.interfaces.runtime import Runtime
 from homeport.model.agent import Agent, AgentState, Exit
 from homeport.model.instance import InstanceSpec, InstanceState
 from homeport.model.order import Order
-from homeport.model.redaction import redact
 from homeport.model.workload import Workload
 from homeport.settings import Paths
 
@@ -40,6 +40,7 @@ class LocalHouse:
     clouds: Mapping[str, Cloud]
     fetchers: Mapping[str, Fetcher]
     runtime: Runtime
+    agent_logs: AgentLogs
     supervisor: Supervisor
     events: EventLog
     network_env: Mapping[str, str]
@@ -116,7 +117,7 @@ class LocalHouse:
             await _erase(scratch)
         if exit_.code != 0:
             raise Unhealthy(
-                f"installing the dependencies failed ({exit_.reason()}):\n{await self._last_lines(order.agent_id)}",
+                f"installing the dependencies failed ({exit_.reason()}):\n{await self._last_lines(order)}",
                 operation="install",
                 subject=order.plan.name,
                 hint="the lines above are the installer's own",
@@ -169,11 +170,12 @@ class LocalHouse:
             raise Unhealthy("the agent was removed while it started", operation="up", subject=order.plan.name) from None
         if agent.state is AgentState.RUNNING:
             return agent
-        lines = await self._last_lines(order.agent_id)
+        lines = await self._last_lines(order)
         return replace(agent, detail=f"{agent.detail}\n{lines}" if lines else agent.detail)
 
-    async def _last_lines(self, agent_id: str) -> str:
-        lines = [redact(line.text) async for line in self.runtime.logs(agent_id, tail=LAST_LINES)]
+    async def _last_lines(self, order: Order) -> str:
+        read = self.agent_logs.read(order.agent_id, namespace=order.namespace, given=order.secrets, tail=LAST_LINES)
+        lines = [line.text async for line in read]
         return "\n".join(f"  | {text}" for text in lines)
 
     def _code_folder(self, order: Order) -> Path:

@@ -14,6 +14,7 @@ import structlog
 
 from homeport import __version__
 from homeport.app.access import Access
+from homeport.app.agentlogs import AgentLogs
 from homeport.app.carry import Carrier
 from homeport.app.compose import clouds, fetchers, made, opened
 from homeport.app.deployments import Deployments
@@ -77,8 +78,9 @@ class ControlPlane:
         publisher = Publisher(gateway, clock, lambda: supervisor.agents(), access.grants)  # noqa: PLW0108  (made just below)
         carrier = Carrier(runtime, probe, secrets, paths, clock)
         supervisor = Supervisor(store, carrier, events, clock, publisher.changed)
+        agent_logs = AgentLogs(runtime, secrets)
         house = LocalHouse(
-            sys.executable, paths, clouds(settings), fetchers(settings), runtime, supervisor, events,
+            sys.executable, paths, clouds(settings), fetchers(settings), runtime, agent_logs, supervisor, events,
             settings.network_env,
         )  # fmt: skip
         deployments = Deployments(durable, store, events, clock, ids, house)
@@ -91,8 +93,9 @@ class ControlPlane:
         await deployments.resume()
         self._stack.push_async_callback(deployments.close)
         return Service(
-            access, supervisor, deployments, publisher, gateway, house, runtime, events, secrets, audit, self._about
-        )
+            access, supervisor, deployments, publisher, gateway, house, runtime, agent_logs, events, secrets, audit,
+            self._about,
+        )  # fmt: skip
 
     async def _about(self) -> dict[str, Any]:
         settings = self._settings

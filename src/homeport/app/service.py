@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from dataclasses import replace as substitute
 from typing import Any
 
 from homeport.app.access import Access
+from homeport.app.agentlogs import AgentLogs
 from homeport.app.control import Actor
 from homeport.app.deployments import Deployments
 from homeport.app.eventlog import EventLog
@@ -26,7 +26,6 @@ from homeport.model.event import Event
 from homeport.model.instance import LogLine
 from homeport.model.names import check_name
 from homeport.model.plan import Plan
-from homeport.model.redaction import redact
 from homeport.model.request import RequestState
 from homeport.model.token import Role, Token
 
@@ -43,6 +42,7 @@ class Service:
     gateway: GatewayControl
     house: LocalHouse
     runtime: Runtime
+    agent_logs: AgentLogs
     events_log: EventLog
     secrets: Secrets
     audit_trail: Audit
@@ -136,8 +136,11 @@ class Service:
     ) -> AsyncIterator[LogLine]:
         await self.access.require(actor, "logs.read", name)
         agent = self.supervisor.agent(actor.namespace, name)
-        async for line in self.runtime.logs(agent.id, tail=tail, since_us=since_us, follow=follow):
-            yield substitute(line, text=redact(line.text))
+        async for line in self.agent_logs.read(
+            agent.id, namespace=agent.namespace, given=agent.workload.secrets,
+            tail=tail, since_us=since_us, follow=follow,
+        ):  # fmt: skip
+            yield line
 
     async def events(
         self, actor: Actor, *, after: str = "", follow: bool = False, subject: str = "", limit: int = 1000
