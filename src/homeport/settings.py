@@ -77,11 +77,13 @@ class Settings:
     token: str = ""
     """The token for `url`. Never needed on api.sock."""
     log_level: str = "info"
+    """debug, info, warning or error: what our own processes write."""
     log_format: str = "text"
     """text, json or kv."""
     idle_exit: float = 0.0
     """Seconds without agents and without requests after which the server ends; 0: never."""
     runtime: str = "process"
+    """Where agents run: a driver of the `runtime` extension point."""
     network_env: dict[str, str] = field(default_factory=dict)
     """Proxy and certificate variables of this environment, for programs that we give no other environment."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from homeport import __version__
 from homeport.cli.session import Session
 from homeport.cli.verbs import SECTIONS, VERBS
 
@@ -20,13 +21,23 @@ def build() -> click.Group:
     """The command line, without any of its verbs' modules."""
     return LazyGroup(
         "homeport",
-        params=shared_options(hidden=False),
+        params=[*shared_options(hidden=False), version_option()],
         context_settings=SETTINGS,
         help="From a repository to a running, self-healing AI agent: explained and costed before anything is spent.",
         epilog="Begin with: homeport up SOURCE (a folder, or an https Git URL). The options above go before or after "
         "the verb. Exit codes: 0 ok, 1 error, 2 usage, 3 denied, 4 no capacity, 5 unhealthy, 6 stale plan, "
         "130 interrupted.",
     )
+
+
+def version_option() -> click.Option:
+    def show(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            click.echo(f"homeport {__version__}")
+            ctx.exit()
+
+    text = "Print the version."
+    return click.Option(["--version"], is_flag=True, expose_value=False, is_eager=True, callback=show, help=text)
 
 
 class ReaderLeft(Exception):

@@ -90,6 +90,8 @@ STALE = Lost("x", Sent.PERHAPS, stale=True)
         (False, [(Answering(HEAD), (Relay(HEAD),)), (PERHAPS, (Cut(), UNKNOWN))]),
         (True, [(PERHAPS, (CUT_OFF,))]),
         (True, [(STALE, (SendAgain(),)), (STALE, (CUT_OFF,))]),
+        (True, [(STALE, (SendAgain(),)), (Refused("x"), (CUT_OFF,))]),
+        (False, [(NOTHING, (SendAgain(),)), (Refused("x"), (UNSENT,))]),
         (True, [(Answering(HEAD), (Relay(HEAD),)), (PERHAPS, (Cut(), CUT_OFF)), (Gone("x"), ())]),
         (True, [(Gone("x"), (HangUp(), CUT_OFF))]),
         (False, [(Answering(HEAD), (Relay(HEAD),)), (Gone("x"), (HangUp(), Cut(), UNKNOWN))]),

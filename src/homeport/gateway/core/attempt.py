@@ -85,13 +85,14 @@ _COMPLETE = (Complete(),)
 class Attempt:
     """Give it events in the order they happen; after its last command it answers with none."""
 
-    __slots__ = ("_again", "_attempts", "_relaying", "_repeatable", "ended")
+    __slots__ = ("_again", "_attempts", "_relaying", "_repeatable", "_touched", "ended")
 
     def __init__(self, *, repeatable: bool, attempts: int) -> None:
         self._repeatable = repeatable
         self._attempts = attempts
         self._relaying = False
         self._again = False
+        self._touched = False
         self.ended = False
 
     def handle(self, event: Event) -> tuple[Command, ...]:
@@ -104,6 +105,8 @@ class Attempt:
             self.ended = True
             return _COMPLETE
         if isinstance(event, Refused):
+            if self._touched:  # the connection before this one did take it to the agent, perhaps
+                return self._give_up(Sent.PERHAPS, event.why)
             self.ended = True
             return (Release(Verdict(RequestState.PENDING, event.why, attempted=False)),)
         if isinstance(event, Lost):
@@ -113,7 +116,7 @@ class Attempt:
     def _lost(self, event: Lost) -> tuple[Command, ...]:
         untouched = event.sent is Sent.NOTHING
         if (event.stale or untouched) and not self._again and (untouched or self._repeatable):
-            self._again = True
+            self._again, self._touched = True, not untouched
             return (SendAgain(),)
         return self._give_up(event.sent, event.why)
 
