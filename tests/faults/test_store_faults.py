@@ -138,8 +138,7 @@ def test_on_a_full_disk_writers_are_told_nothing_is_half_written_and_it_recovers
 async def test_a_file_held_by_another_process_is_unavailable_and_later_it_works(tmp_path):
     path = tmp_path / "state.db"
     store = await SqliteStore.open(Options(path))
-    connection = await store._connections.writer.get_raw_connection()
-    await connection.driver_connection.execute("PRAGMA busy_timeout=100")
+    store._connections.writer.connection.driver_connection.execute("PRAGMA busy_timeout=100")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable):

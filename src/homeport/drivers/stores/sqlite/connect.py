@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, NullPool, event
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 
 from homeport.drivers.stores.sqlite.faults import explain
 from homeport.drivers.stores.sqlite.upgrade import bring_up_to_date
@@ -27,33 +26,39 @@ _PRAGMAS = (
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    engine: AsyncEngine
-    writer: AsyncConnection
-    reader: AsyncConnection
+    engine: Engine
+    writer: Connection
+    reader: Connection
 
-    async def dispose(self) -> None:
+    def dispose(self) -> None:
         """Idempotent; the lanes have closed the connections."""
-        await self.engine.dispose()
+        self.engine.dispose()
 
 
 async def connect(path: Path) -> Connections:
     """Both connections, after creating or upgrading the file. Raises as `SqliteStore.open`."""
     try:
-        await asyncio.to_thread(bring_up_to_date, path)
-        engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)), poolclass=NullPool)
-        event.listen(engine.sync_engine, "connect", _prepare)
-        event.listen(engine.sync_engine, "begin", _begin)
-        writer = await engine.connect()
-        try:
-            reader = await engine.connect()
-        except BaseException:
-            await writer.close()
-            raise
-        return Connections(engine, await writer.execution_options(**{_WRITES: True}), reader)
+        return await asyncio.to_thread(_connect, path)
     except HomeportError:
         raise
     except Exception as error:
         raise explain(error, path) from error
+
+
+def _connect(path: Path) -> Connections:
+    bring_up_to_date(path)
+    # Each connection is made in this thread and then used by that of its lane, never by two at once.
+    url = URL.create("sqlite+pysqlite", database=str(path))
+    engine = create_engine(url, poolclass=NullPool, connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    writer = engine.connect()
+    try:
+        reader = engine.connect()
+    except BaseException:
+        writer.close()
+        raise
+    return Connections(engine, writer.execution_options(**{_WRITES: True}), reader)
 
 
 def _prepare(connection: Any, _record: object) -> None:

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from homeport.drivers.stores.sqlite import queries
 from homeport.drivers.stores.sqlite.connect import Connections, connect
@@ -54,8 +54,8 @@ class SqliteStore:
     async def get(self, cls: type[T], namespace: str, key: str) -> Stored[T] | None:
         place = _place(cls, namespace, key)
 
-        async def read(connection: AsyncConnection) -> Any:
-            return (await connection.execute(queries.ONE, place)).first()
+        def read(connection: Connection) -> Any:
+            return connection.execute(queries.ONE, place).first()
 
         row = await self._reads.do(read)
         return None if row is None else Stored(namespace, key, _decode(row.data, cls, namespace, key), row.revision)
@@ -64,11 +64,11 @@ class SqliteStore:
         place = _place(type(record), namespace, key)
         data = codec.pack(record).decode()
 
-        async def write(connection: AsyncConnection) -> int:
-            await _check(connection, place, expected)
-            revision: int = (await connection.execute(queries.NEXT)).scalar_one()
-            await connection.execute(queries.PUT, {**place, "b_data": data, "b_revision": revision})
-            await connection.execute(queries.UNBURY, place)
+        def write(connection: Connection) -> int:
+            _check(connection, place, expected)
+            revision: int = connection.execute(queries.NEXT).scalar_one()
+            connection.execute(queries.PUT, {**place, "b_data": data, "b_revision": revision})
+            connection.execute(queries.UNBURY, place)
             return revision
 
         return await self._write(write)
@@ -76,13 +76,13 @@ class SqliteStore:
     async def delete(self, cls: type[object], namespace: str, key: str, *, expected: int | None = None) -> bool:
         place = _place(cls, namespace, key)
 
-        async def write(connection: AsyncConnection) -> bool:
-            if not await _check(connection, place, expected):
+        def write(connection: Connection) -> bool:
+            if not _check(connection, place, expected):
                 return False
-            revision: int = (await connection.execute(queries.NEXT)).scalar_one()
-            await connection.execute(queries.DELETE, place)
-            await connection.execute(queries.BURY, {**place, "b_revision": revision})
-            await connection.execute(queries.FORGET_OLD)
+            revision: int = connection.execute(queries.NEXT).scalar_one()
+            connection.execute(queries.DELETE, place)
+            connection.execute(queries.BURY, {**place, "b_revision": revision})
+            connection.execute(queries.FORGET_OLD)
             return True
 
         return await self._write(write)
@@ -94,8 +94,8 @@ class SqliteStore:
             return []
         statement = queries.page(codec.kind_of(cls), namespace, prefix, after, limit)
 
-        async def read(connection: AsyncConnection) -> Any:
-            return (await connection.execute(statement)).all()
+        def read(connection: Connection) -> Any:
+            return connection.execute(statement).all()
 
         rows = await self._reads.do(read)
         return [Stored(r.namespace, r.key, _decode(r.data, cls, r.namespace, r.key), r.revision) for r in rows]
@@ -106,8 +106,8 @@ class SqliteStore:
             written = self._written
             statement = queries.changes(kind, namespace, after, 500)
 
-            async def read(connection: AsyncConnection, statement: Any = statement) -> Any:
-                return (await connection.execute(statement)).all()
+            def read(connection: Connection, statement: Any = statement) -> Any:
+                return connection.execute(statement).all()
 
             rows = await self._reads.do(read)
             for row in rows:
@@ -122,9 +122,9 @@ class SqliteStore:
         self._written.set()
         await self._writes.close()
         await self._reads.close()
-        await self._connections.dispose()
+        self._connections.dispose()
 
-    async def _write(self, job: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def _write(self, job: Callable[[Connection], T]) -> T:
         result = await self._writes.do(job)
         rung, self._written = self._written, asyncio.Event()
         rung.set()
@@ -136,9 +136,9 @@ def _place(cls: type[object], namespace: str, key: str) -> dict[str, str]:
     return {"b_kind": codec.kind_of(cls), "b_namespace": namespace, "b_key": key}
 
 
-async def _check(connection: AsyncConnection, place: dict[str, str], expected: int | None) -> int:
+def _check(connection: Connection, place: dict[str, str], expected: int | None) -> int:
     """The revision there is, 0 for none. Raises `Conflict` unless it is the expected one."""
-    found: int = (await connection.execute(queries.REVISION, place)).scalar() or 0
+    found: int = connection.execute(queries.REVISION, place).scalar() or 0
     if expected is None or found == expected:
         return found
     subject = f"{place['b_kind']} {place['b_namespace']}/{place['b_key']}"
