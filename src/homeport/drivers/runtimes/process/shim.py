@@ -26,6 +26,8 @@ EPOLLIN, EPOLLOUT, EPOLLHUP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP
 SIGTERM, SIGKILL, SIGCHLD = 15, 9, 17
 EINPROGRESS = 115
 LAST_WORDS = 0.5  # seconds to pass on what a program wrote just before it ended
+PATIENCE = 3.0  # seconds a client is kept waiting for a program that does not listen yet
+ADDRESSES = ((_socket.AF_INET6, "::1"), (_socket.AF_INET, "127.0.0.1"))  # the last is tried first
 
 
 class Pipe:
@@ -40,17 +42,22 @@ class Pipe:
 class Link:
     """A client, the program's end, and the two pipes between them. `attempts` holds addresses not yet tried."""
 
-    __slots__ = ("attempts", "client", "connected", "pipes", "server")
+    __slots__ = ("attempts", "client", "connected", "pipes", "server", "since")
 
     def __init__(self, client):
         self.client, self.server, self.connected, self.pipes = client, None, False, ()
-        self.attempts = [(_socket.AF_INET6, "::1"), (_socket.AF_INET, "127.0.0.1")]
+        self.attempts, self.since = list(ADDRESSES), time.monotonic()
 
 
 class Relay:
+    """`early` holds the links of clients that came before the program listened for the first time: they are tried
+    again, so that a health check learns of it at once and need not come often."""
+
     def __init__(self, listener, port, poll):
         self.listener, self.port, self.poll = listener, port, poll
         self.links, self.masks = {}, {}
+        self.early, self.listened = [], False
+        self.began = self.due = time.monotonic()
 
     def accept(self):
         for _ in range(32):
@@ -63,7 +70,8 @@ class Relay:
             self.connect(Link(client))
 
     def connect(self, link):
-        """Try the next address; with none left the client is closed at once, as a refused connection would be."""
+        """Try the next address; with none left the client is closed, as a refused connection would be: at once if
+        the program has listened before."""
         while link.attempts:
             family, host = link.attempts.pop()
             try:
@@ -77,7 +85,25 @@ class Relay:
                 self.want(server, EPOLLOUT)
                 return
             server.close()
-        link.client.close()
+        if self.listened or time.monotonic() - link.since > PATIENCE:
+            link.client.close()
+        else:
+            self.early.append(link)
+
+    def pause(self):
+        """Seconds until `retry` wants to be called; None for never."""
+        return max(0.0, self.due - time.monotonic()) if self.early else None
+
+    def retry(self):
+        """Try early links again, the less often the longer the program takes: a fifth of what has passed."""
+        now = time.monotonic()
+        if now < self.due:
+            return
+        self.due = now + max(0.01, (now - self.began) / 5)
+        early, self.early = self.early, []
+        for link in early:
+            link.attempts = list(ADDRESSES)
+            self.connect(link)
 
     def established(self, link):
         server, client = link.server, link.client
@@ -88,7 +114,7 @@ class Relay:
             self.connect(link)
             return
         server.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-        link.connected = True
+        link.connected = self.listened = True
         link.pipes = (Pipe(client, server), Pipe(server, client))
         self.links[client.fileno()] = link
         self.want(client, EPOLLIN)
@@ -298,7 +324,7 @@ def main():
         poll.register(listen_fd, EPOLLIN)
     reap()
     while not ended:
-        for fd, events in poll.poll():
+        for fd, events in poll.poll(relay and relay.pause()):
             if fd == wake_r:
                 os.read(wake_r, 512)
             elif fd == status_fd:
@@ -311,6 +337,8 @@ def main():
                 relay.accept()
             else:
                 relay.ready(fd, events)
+        if relay is not None and relay.early:
+            relay.retry()
     wait_status = ended[0]
     if os.WIFSIGNALED(wait_status):
         status.send(b"S %d" % os.WTERMSIG(wait_status))
