@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -16,8 +17,10 @@ import pytest
 from click.testing import CliRunner
 
 from door_rig import Doors, a_plan, opened_doors
+from homeport.app.control import Actor
 from homeport.cli import main
 from homeport.cli.group import build
+from homeport.model.agent import Agent
 from homeport.model.codec import pack
 
 Run = Callable[..., tuple[int, str, str]]
@@ -45,6 +48,24 @@ def run(doors: Doors, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixt
 def loaded(result: tuple[int, str, str]) -> Any:
     assert result[0] == 0, result
     return json.loads(result[1])
+
+
+def test_several_agents_are_stopped_at_the_same_time(doors: Doors, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that takes its whole grace period does not make all others wait for it."""
+    asked: list[str] = []
+    stop = doors.control.stop
+
+    async def stop_once_both_are_asked(actor: Actor, name: str) -> Agent:
+        asked.append(name)
+        async with asyncio.timeout(20):
+            while len(asked) < 2:
+                await asyncio.sleep(0.01)
+        return await stop(actor, name)
+
+    monkeypatch.setattr(doors.control, "stop", stop_once_both_are_asked)
+    for name in ("one", "two"):
+        doors.control.add_agent("default", a_plan(name))
+    assert run("stop", "--all")[1] == "one: stopped\ntwo: stopped\n"
 
 
 def test_list_shows_agents_and_where_they_answer(doors: Doors, run: Run) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +13,9 @@ from homeport.cli.group import Verb
 from homeport.cli.output import clean, put, put_json, say
 from homeport.cli.session import Session
 from homeport.errors import HomeportError, UsageError
+
+AT_ONCE = 16
+"""Calls under way at a time: a stop lasts as long as the agent takes to end."""
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -72,9 +75,9 @@ _DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "remove"
 def _each(session: Session, names: list[str], act: Callable[[str], Any], verb: str) -> int:
     done: list[Any] = []
     failures: dict[str, HomeportError] = {}
-    for name in names:
+    for name, answer in zip(names, _at_once(names, act), strict=True):
         try:
-            agent = act(name)
+            agent = answer()
         except HomeportError as error:
             if len(names) == 1:
                 raise
@@ -87,3 +90,31 @@ def _each(session: Session, names: list[str], act: Callable[[str], Any], verb: s
     if session.json:
         put_json({"done": done, "failed": {name: error.to_dict() for name, error in failures.items()}})
     return next(iter(failures.values())).exit_code if failures else 0
+
+
+def _at_once(names: list[str], act: Callable[[str], Any]) -> Iterator[Callable[[], Any]]:
+    """For each name, in order, what gives the result of `act` or raises what it raised."""
+    if len(names) < 2:
+        yield from (lambda name=name: act(name) for name in names)
+        return
+    from concurrent.futures import Future
+    from queue import SimpleQueue
+    from threading import Thread
+
+    answers: list[Future[Any]] = [Future() for _ in names]
+    todo: SimpleQueue[tuple[str, Future[Any]] | None] = SimpleQueue()
+    workers = min(AT_ONCE, len(names))
+    for item in (*zip(names, answers, strict=True), *[None] * workers):
+        todo.put(item)
+
+    def work() -> None:
+        while (item := todo.get()) is not None:
+            name, answer = item
+            try:
+                answer.set_result(act(name))
+            except BaseException as error:
+                answer.set_exception(error)
+
+    for _ in range(workers):
+        Thread(target=work, daemon=True).start()  # Ctrl-C does not wait for them
+    yield from (answer.result for answer in answers)
