@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _PAUSES = (0.02, 0.5)
-"""Seconds between two looks of `wait`, from the first to the longest."""
+"""Seconds between two looks of `wait`: the first once the saga has ended and DBOS is about to record it; the longest,
+in case that was not seen."""
 _UNDER_WAY = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 _launched: DbosDurable | None = None
 
@@ -42,6 +43,8 @@ class DbosDurable:
         self._dbos: type[DBOS] | None = None
         self._home: asyncio.AbstractEventLoop | None = None
         self._at_home: set[asyncio.Task[Any]] = set()
+        self._endings: dict[str, asyncio.Event] = {}
+        """By workflow: set whenever its saga ends in this process, for whoever waits for it."""
         self._starting = asyncio.Lock()
         self._again: Again | None = None
 
@@ -99,14 +102,23 @@ class DbosDurable:
     async def wait(self, workflow_id: str, timeout: float | None = None) -> WorkflowStatus:
         clock = asyncio.get_running_loop().time
         deadline = None if timeout is None else clock() + timeout
-        pause, longest = _PAUSES
-        while True:
-            found = await self._existing(workflow_id)
-            left = longest if deadline is None else deadline - clock()
-            if found.state is not WorkflowState.PENDING or left <= 0:
-                return found
-            await asyncio.sleep(min(pause, left))
-            pause = min(pause * 1.5, longest)
+        first, longest = _PAUSES
+        pause, ending = longest, self._endings.setdefault(workflow_id, asyncio.Event())
+        try:
+            while True:
+                found = await self._existing(workflow_id)
+                left = longest if deadline is None else deadline - clock()
+                if found.state is not WorkflowState.PENDING or left <= 0:
+                    return found
+                try:
+                    async with asyncio.timeout(min(pause, left)):
+                        await ending.wait()
+                    ending.clear()
+                    pause = first
+                except TimeoutError:
+                    pause = min(pause * 1.5, longest)
+        finally:
+            self._endings.pop(workflow_id, None)
 
     async def cancel(self, workflow_id: str) -> None:
         """As `Durable.cancel`; no effect on one that has ended. Raises `NotFound`."""
@@ -167,9 +179,16 @@ class DbosDurable:
             self._again = self._again or Again(DBOS)
             assert self._home is not None and DBOS.workflow_id is not None
             bridge = Bridge(DBOS, DBOS.workflow_id, self._home, self._at_home, self._cancel_wanted, self._again.parked)
-            return await bridge.run(saga, input)
+            try:
+                return await bridge.run(saga, input)
+            finally:
+                self._home.call_soon_threadsafe(self._ended, DBOS.workflow_id)
 
         return body
+
+    def _ended(self, workflow_id: str) -> None:
+        if ending := self._endings.get(workflow_id):
+            ending.set()
 
     async def _told(self, row: Row) -> WorkflowStatus:
         output = row.output if isinstance(row.output, dict) else {}
