@@ -31,7 +31,8 @@ def local_door(app: ASGIApp) -> ASGIApp:
     return marked
 
 
-def control_of(request: Request) -> Control:
+async def control_of(request: Request) -> Control:
+    """A coroutine, because anything else is called in a thread, for each request."""
     return cast(Control, request.app.state.control)
 
 
@@ -50,7 +51,7 @@ async def caller_of(request: Request) -> Actor:
             hint="send `Authorization: Bearer hp_…`; `homeport token create` on the server's machine makes one",
         )
     try:
-        actor = await control_of(request).authenticate(token)
+        actor = await (await control_of(request)).authenticate(token)
     except Denied as error:
         raise Unauthenticated(error.message, operation="authenticate", hint=error.hint) from None
     if wanted and wanted != actor.namespace:

@@ -17,6 +17,8 @@ from homeport.model.route import Grant, Route, RoutingTable
 log = structlog.get_logger(__name__)
 
 RETRY_S = 0.2
+SHARE = 5
+"""At most one part in so many of the time goes into publishing: while much changes, each table holds more of it."""
 
 
 class Publisher:
@@ -51,10 +53,11 @@ class Publisher:
         """
         revision = 0
         self._dirty.set()
+        loop = asyncio.get_running_loop()
         while True:
             await self._dirty.wait()
             self._dirty.clear()
-            wanted = self._wanted
+            wanted, began = self._wanted, loop.time()
             revision = max(revision + 1, self._clock.now_us())
             try:
                 routes = tuple(route_of(agent) for agent in self._agents())
@@ -72,6 +75,7 @@ class Publisher:
             async with self._heard:
                 self._published = wanted
                 self._heard.notify_all()
+            await asyncio.sleep((loop.time() - began) * (SHARE - 1))
 
 
 def route_of(agent: Agent) -> Route:
