@@ -15,8 +15,15 @@ import pytest
 from homes import Home, free_port
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the processes of all homes keep compiled modules: nothing beside the sources, and compiled once a run."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compiled"
+
+
 @pytest.fixture
-def home() -> Iterator[Home]:
+def home(compiled: Path) -> Iterator[Home]:
     folder = Path(tempfile.mkdtemp(prefix="hp-flow-"))
     env = {
         "PATH": os.environ["PATH"],
@@ -25,7 +32,7 @@ def home() -> Iterator[Home]:
         "HOMEPORT_HOME": str(folder / "home"),
         "HOMEPORT_API_LISTEN": f"127.0.0.1:{free_port()}",
         "HOMEPORT_GATEWAY_LISTEN": f"127.0.0.1:{free_port()}",
-        "PYTHONPYCACHEPREFIX": str(folder / "pyc"),
+        "PYTHONPYCACHEPREFIX": str(compiled),
     }
     (folder / "home").mkdir()
     made = Home(folder / "home", env)
