@@ -8,15 +8,15 @@ SIGTERM). CONFIG_FD holds NUL-ended strings: the count of limits, then `id=value
 arguments, the environment.
 
 One of these runs per agent, so it imports built-in modules only: `socket`, `signal`, `json` each cost more than the
-rest of its start.
+rest of its start, and `os` a sixth of it.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,union-attr"
 # Neither pathlib nor typing is imported here, and f-strings do not make bytes.
-# ruff: noqa: PTH123, S606, UP031
+# ruff: noqa: PTH123, UP031
 import _signal  # type: ignore[import-not-found]
 import _socket
-import os
+import posix as os
 import select
 import sys
 import time
@@ -213,6 +213,20 @@ def read_config(fd):
     return limits, words[1 : count + 1], environment
 
 
+def execute(argv, environment):
+    """Does not return. Raises what was in the way of a program that was found, else that there is none."""
+    folders = [b""] if b"/" in argv[0] else [path + b"/" for path in environment.get(b"PATH", b"").split(b":") if path]
+    refused = None
+    for folder in folders:
+        try:
+            os.execve(folder + argv[0], argv, environment)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            refused = refused or error
+    raise refused or FileNotFoundError(2, os.strerror(2))
+
+
 def start(status, argv, environment, limits):
     """Fork and execute the program; returns its pid, or None after reporting why it could not be executed."""
     failed_r, failed_w = os.pipe2(os.O_CLOEXEC)
@@ -228,9 +242,7 @@ def start(status, argv, environment, limits):
                 for kind, value in limits:
                     resource.setrlimit(kind, (value, value))
             status.send(b"P")
-            os.environb.clear()
-            os.environb.update(environment)
-            os.execvpe(argv[0], argv, environment)
+            execute(argv, environment)
         except BaseException as error:
             code = error.errno if isinstance(error, OSError) and error.errno else 0
             name = argv[0].decode("utf-8", "replace") if argv else "nothing to execute"
@@ -324,7 +336,7 @@ def main():
         poll.register(listen_fd, EPOLLIN)
     reap()
     while not ended:
-        for fd, events in poll.poll(relay and relay.pause()):
+        for fd, events in poll.poll(None if relay is None else relay.pause()):
             if fd == wake_r:
                 os.read(wake_r, 512)
             elif fd == status_fd:
