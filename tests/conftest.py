@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cgroups import cgroups
 from homes import Home, free_port
 
 
@@ -41,7 +42,7 @@ def home(compiled: Path) -> Iterator[Home]:
     left = made.pids()
     for pid in left:
         os.kill(pid, signal.SIGKILL)
-    groups = [str(g) for g in Path("/sys/fs/cgroup").rglob("agt_*") if g.name.rpartition("-")[0] in made.seen_agents]
+    groups = [str(g) for g in cgroups("agt_*") if g.name.rpartition("-")[0] in made.seen_agents]
     logs = made.log_tail()
     shutil.rmtree(folder, ignore_errors=True)
     assert not left, f"processes outlived their server: {left}\n{logs}"

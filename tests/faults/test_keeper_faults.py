@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from cgroups import cgroups
 from homeport.drivers.runtimes.process.client import Options, ProcessRuntime
 from homeport.drivers.runtimes.process.sockets import short_path
 from homeport.errors import HomeportError, NotFound, Unavailable, UsageError
@@ -79,7 +80,7 @@ async def until(condition, what: str) -> None:
 def cgroups_of(keeper: RunningKeeper) -> list[Path]:
     state = keeper.paths.state.stat()
     label = f"homeport-{state.st_dev:x}-{state.st_ino:x}"
-    return [path for path in Path("/sys/fs/cgroup").rglob(label) if any(path.glob("*/cgroup.procs"))]
+    return [group for group in cgroups(label) if list(group.glob("*/cgroup.procs"))]
 
 
 async def connect(path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
