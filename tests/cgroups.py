@@ -11,4 +11,4 @@ from pathlib import Path
 def cgroups(pattern: str) -> list[Path]:
     """Those whose own name matches."""
     walk = os.walk("/sys/fs/cgroup", onerror=lambda _: None)
-    return [Path(top) for top, _, _ in walk if fnmatch.fnmatch(os.path.basename(top), pattern)]
+    return [Path(top) for top, _, _ in walk if fnmatch.fnmatch(Path(top).name, pattern)]
