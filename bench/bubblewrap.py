@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,13 +11,14 @@ import time
 from pathlib import Path
 
 from bench.measure import ROOT, output
+from homeport.drivers.runtimes.process.walls import find_bwrap
 
 CODE = ROOT / "bench" / "answering"
 
 
 def program() -> str:
     """The system's bwrap, or the one that came with Homeport."""
-    return shutil.which("bwrap") or str(Path(sys.executable).parent / "bwrap")
+    return find_bwrap()[0]
 
 
 def version() -> str:
