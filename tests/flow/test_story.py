@@ -42,7 +42,8 @@ def test_a_request_whose_agent_is_killed_in_the_middle_is_answered_after_the_res
     assert ledger.read_text() == "began\n" * 2, "declared at-least-once: sent again, once"
     assert home.events("agent.exited") == ["killed by signal 9 (SIGKILL)"]
     request = home.json("requests", "show", request_id)
-    assert (request["state"], request["attempts"]) == ("completed", 2)
+    assert request["state"] == "completed"
+    assert request["attempts"] >= 2, "more where a try reached the sandbox after its program had died"
 
 
 def test_a_stopped_agent_answers_later(home: Home) -> None:

@@ -190,9 +190,13 @@ class Relay:
             self.links.pop(sock.fileno(), None)
             sock.close()
 
-    def finish(self):
-        """The program has ended: pass on what it still wrote, within a short time."""
+    def refuse(self):
+        """The program has ended: whoever comes now is refused, and so knows that nothing of theirs was read."""
         self.poll.unregister(self.listener.fileno())
+        self.listener.close()
+
+    def finish(self):
+        """Pass on what it still wrote, within a short time."""
         deadline = time.monotonic() + LAST_WORDS
         while any(link.connected and not link.pipes[1].done for link in self.links.values()):
             left = deadline - time.monotonic()
@@ -351,6 +355,8 @@ def main():
                 relay.ready(fd, events)
         if relay is not None and relay.early:
             relay.retry()
+    if relay is not None:
+        relay.refuse()
     wait_status = ended[0]
     if os.WIFSIGNALED(wait_status):
         status.send(b"S %d" % os.WTERMSIG(wait_status))
