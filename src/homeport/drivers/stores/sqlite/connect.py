@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,10 @@ from homeport.drivers.stores.sqlite.upgrade import bring_up_to_date
 from homeport.errors import HomeportError
 
 _WRITES = "homeport_writes"
+BUSY_S = 10
+"""How long one process waits for another's write."""
 _PRAGMAS = (
-    "PRAGMA busy_timeout=10000",
-    "PRAGMA journal_mode=WAL",
+    f"PRAGMA busy_timeout={BUSY_S * 1000}",
     "PRAGMA synchronous=FULL",
     "PRAGMA cache_size=-1024",
     "PRAGMA trusted_schema=OFF",
@@ -67,7 +70,21 @@ def _prepare(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(pragma)
+    _write_ahead(cursor)
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """SQLite does not wait by itself here: where several open a new file at once, only one may switch it."""
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _begin(connection: Connection) -> None:
