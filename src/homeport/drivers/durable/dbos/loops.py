@@ -8,6 +8,7 @@ of its own, and the server's loop (uvloop or not) never notices.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -52,7 +53,8 @@ class EngineThread:
     async def stop(self) -> None:
         """Cancel what runs there, run `shut`, end the thread."""
         if self._thread is not None and self._thread.is_alive():
-            self.loop.call_soon_threadsafe(self._stop.set)
+            with contextlib.suppress(RuntimeError):  # where `open` failed it ends by itself, and its loop may be closed
+                self.loop.call_soon_threadsafe(self._stop.set)
             await asyncio.to_thread(self._thread.join)
         self._thread = None
 
