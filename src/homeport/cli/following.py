@@ -51,8 +51,8 @@ def deploy_and_follow(client: Client, begin: Callable[[], Deployment]) -> Deploy
 def _cancelled(client: Client, story: _Story) -> HomeportError:
     """Cancel, wait until everything is undone; the error that says how that went."""
     deployment = story.deployment
-    say("\ncancelling: waiting until what was done is undone (Ctrl-C again leaves at once)")
     try:
+        say("\ncancelling: waiting until what was done is undone (Ctrl-C again leaves at once)")
         client.cancel_deployment(deployment.id)
         ended = story.to_its_end()
     except KeyboardInterrupt:
