@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator
 
 from homeport.interfaces.clock import Clock, Ids
@@ -54,11 +55,9 @@ class EventLog:
     async def _kept(self, namespace: str, after: str, limit: int) -> AsyncIterator[tuple[Event, int]]:
         if not after:
             # Keys are ULIDs, so the tail is found by reading pages forward; retention keeps their number small.
-            tail: list[tuple[Event, int]] = []
+            tail: deque[tuple[Event, int]] = deque(maxlen=limit)
             async for item in self._pages(namespace, ""):
                 tail.append(item)
-                if len(tail) > limit:
-                    tail.pop(0)
             for item in tail:
                 yield item
             return
