@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cgroups import cgroups
+from homeport.testing.servers.postgres import PostgresServer
 from homes import Home, free_port
 
 
@@ -47,3 +48,16 @@ def home(compiled: Path) -> Iterator[Home]:
     shutil.rmtree(folder, ignore_errors=True)
     assert not left, f"processes outlived their server: {left}\n{logs}"
     assert not groups, f"cgroups outlived their server: {groups}"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One real server for each worker of a run. What breaks it must start it again."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> str:
+    """The URL of an empty PostgreSQL database of the test's own."""
+    return postgres.create_database()

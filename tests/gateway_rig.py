@@ -22,9 +22,10 @@ from cryptography.fernet import Fernet
 from homeport.drivers.journals.sqlite import Options, SqliteJournal
 from homeport.gateway.control_client import GatewayControl
 from homeport.gateway.service import Gateway
-from homeport.gateway.sockets.addresses import listen_tcp, listen_unix, short_path
+from homeport.gateway.sockets.addresses import listen_tcp, listen_unix
 from homeport.gateway.spool import Spool
 from homeport.model.route import Grant, Route, RoutingTable
+from homeport.sockets import short_path
 
 TOKEN = "hp_for-tests-only"
 KEY = Fernet.generate_key()

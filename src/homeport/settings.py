@@ -82,8 +82,18 @@ class Settings:
     """text, json or kv."""
     idle_exit: float = 0.0
     """Seconds without agents and without requests after which the server ends; 0: never."""
-    runtime: str = "process"
-    """Where agents run: a driver of the `runtime` extension point."""
+    runtime: str = "auto"
+    """Where agents run: process, docker, or auto: docker when an engine answers, else process."""
+    docker_host: str = ""
+    """unix:///path of a container engine (Docker or Podman); "" looks where engines usually are."""
+    docker_network: str = "auto"
+    """How agents in containers are reached: sealed, joined or bridge (see docs); auto takes the tightest that works."""
+    docker_base: str = ""
+    """Image that agents without one of their own run in; "" takes the programs of this machine, read-only."""
+    database_url: str = ""
+    """postgresql://… for state, journal and durable steps; "" means SQLite files in the state folder."""
+    node: str = ""
+    """This server's name among those on one database; "" means the host's name."""
     network_env: dict[str, str] = field(default_factory=dict)
     """Proxy and certificate variables of this environment, for programs that we give no other environment."""
 
@@ -93,8 +103,11 @@ _NETWORK = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO"),
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
 )
-_SEED_NAMES = {"log_level": "LOG_LEVEL", "log_format": "LOG_FORMAT"}
-_TEXT_FIELDS = ("namespace", "api_listen", "gateway_listen", "url", "token", "log_level", "log_format", "runtime")
+_SEED_NAMES = {"log_level": "LOG_LEVEL", "log_format": "LOG_FORMAT", "docker_host": "DOCKER_HOST"}
+_TEXT_FIELDS = (
+    *("namespace", "api_listen", "gateway_listen", "url", "token", "log_level", "log_format", "runtime"),
+    *("docker_host", "docker_network", "docker_base", "database_url", "node"),
+)
 
 
 def load(

@@ -21,9 +21,9 @@ import pytest
 from gateway_rig import Agent, Client, Seen, request, until
 from homeport.errors import Unavailable
 from homeport.gateway.control_client import GatewayControl
-from homeport.gateway.sockets.addresses import short_path
 from homeport.model.route import Route, RoutingTable
 from homeport.model.workload import Delivery
+from homeport.sockets import short_path
 
 FINISHED = {"completed", "dead", "failed"}
 

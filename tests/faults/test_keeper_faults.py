@@ -18,9 +18,9 @@ import pytest
 
 from cgroups import cgroups
 from homeport.drivers.runtimes.process.client import Options, ProcessRuntime
-from homeport.drivers.runtimes.process.sockets import short_path
 from homeport.errors import HomeportError, NotFound, Unavailable, UsageError
 from homeport.model.instance import InstanceSpec, InstanceState
+from homeport.sockets import short_path
 from homeport.testing.conformance.runtime import exit_of, healthy, heard, take
 from homeport.testing.keepers import RunningKeeper
 from homeport.testing.programs import program

@@ -66,7 +66,7 @@ class ControlPlane:
         policy = made("policy", "rego")
         self._stack.push_async_callback(policy.close)
         secrets = made("secrets", "sealed", key_file=paths.key, store=store, sealer=sealer)
-        runtime = made("runtime", settings.runtime, keeper_socket=paths.keeper_socket, logs=paths.logs)
+        runtime = made("runtime", "process", keeper_socket=paths.keeper_socket, logs=paths.logs)
         self._keeper = runtime  # the only runtime so far is the keeper's own
         self._stack.push_async_callback(runtime.close)
 

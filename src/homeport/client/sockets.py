@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 import http.client
-import os
 import socket
 import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from homeport.errors import UsageError
-
-LONGEST_PATH = 107
-"""Bytes of a Unix socket's path that the kernel takes."""
+from homeport.sockets import short_path
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -26,18 +23,12 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 def connect_unix(path: Path, timeout: float | None) -> socket.socket:
-    """Connect to a Unix socket; a path that is too long goes through its folder's descriptor. Raises `OSError`."""
+    """Connect to a Unix socket. Raises `OSError`."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.settimeout(timeout)
-        if len(os.fsencode(path)) <= LONGEST_PATH:
-            sock.connect(str(path))
-            return sock
-        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            sock.connect(f"/proc/self/fd/{folder}/{path.name}")
-        finally:
-            os.close(folder)
+        with short_path(path) as name:
+            sock.connect(name)
     except BaseException:
         sock.close()
         raise

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from homeport.errors import Conflict, HomeportError, NotFound, Unavailable, error_from_dict
-from homeport.gateway.sockets.addresses import short_path
 from homeport.model.codec import to_json
 from homeport.model.route import RoutingTable
+from homeport.sockets import short_path
 
 _MOST = 256 * 1024 * 1024
 

@@ -10,6 +10,14 @@ from enum import StrEnum
 class SourceKind(StrEnum):
     GIT = "git"
     FOLDER = "folder"
+    IMAGE = "image"
+    """A container image: `locator` is the reference asked for, `digest` the id of the image it meant."""
+    DOCKERFILE = "dockerfile"
+    """One Dockerfile with the folder around it as build context; `subdir` is "", `ref` the file's name in it."""
+    TEMPLATE = "template"
+    """One that ships with Homeport; `locator` is its name, `digest` that of its files."""
+    YAML = "yaml"
+    """One agent of an agents file; `locator` is the file's path, `ref` the agent's name in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """GET `path` on the agent's port; 2xx and 3xx are healthy. Seconds throughout."""
+    """GET `path` on the port: 2xx and 3xx are healthy; path "" asks only that something listens. Seconds throughout."""
 
     path: str = "/health"
     interval: float = 10.0
@@ -59,6 +59,9 @@ class RestartPolicy:
 class Workload:
     """One agent's program. `code` is a folder of the state directory, read-only to the agent.
 
+    With an `image` (an id or digest, never a tag that may move) the program and its files are in the image, `code` is
+    "" and an empty `start` means the image's own command. `runtime` names the driver that runs it.
+
     `env` holds no secret: those are named in `secrets` and resolved when the instance starts.
     """
 
@@ -76,3 +79,5 @@ class Workload:
     stop_grace: float = 10.0
     concurrency: int = 16
     network: bool = False
+    image: str = ""
+    runtime: str = "process"

@@ -15,13 +15,15 @@ import pytest
 
 from homeport.drivers.runtimes.process import walls
 from homeport.drivers.runtimes.process.cgroup import OVERHEAD_PIDS, Cgroups, Group
-from homeport.drivers.runtimes.process.sockets import listen_unix, short_path
+from homeport.drivers.runtimes.process.sockets import listen_unix
 from homeport.errors import UsageError
 from homeport.serve import listen
 from homeport.serve.keeper.instance import start_ticks
+from homeport.serve.keeper.instances import reserve_port
 from homeport.serve.keeper.listeners import listen_tcp
 from homeport.serve.keeper.state import State
 from homeport.serve.keeper.sweep import sweep
+from homeport.sockets import short_path
 
 
 def test_state_is_read_back_as_it_was_saved(tmp_path):
@@ -216,3 +218,16 @@ def test_the_keeper_needs_the_standard_library_only():
     )
     found = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
     assert {name for name in found.split() if not name.startswith(("_", "sitecustomize"))} == {"homeport"}
+
+
+def test_a_port_given_to_one_agent_is_given_to_no_other_before_the_first_listens():
+    first, held = reserve_port(0)
+    try:
+        second, other = reserve_port(first)
+        other.close()
+        assert second != first
+    finally:
+        held.close()
+    again, last = reserve_port(first)
+    last.close()
+    assert again == first

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from homeport.drivers.runtimes.process.shim import Relay
-from homeport.drivers.runtimes.process.sockets import listen_unix, short_path
+from homeport.drivers.runtimes.process.sockets import listen_unix
+from homeport.sockets import short_path
 
 
 class Rig:

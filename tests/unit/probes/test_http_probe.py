@@ -129,14 +129,20 @@ async def test_nothing_there_is_said_in_words(tmp_path):
     assert "not there" in (await probe.check(f"unix:{tmp_path}/none.sock", HEALTH)).detail
     for odd in ("", "http://127.0.0.1", "unix:relative", "tcp:127.0.0.1", "tcp::80x"):
         result = await probe.check(odd, HEALTH)
-        assert not result.ok and "no endpoint" in result.detail
+        assert not result.ok and "not an endpoint" in result.detail
 
 
-@pytest.mark.parametrize("path", ["health", "/a b", "/a\r\nX: y", "/é", ""])
+@pytest.mark.parametrize("path", ["health", "/a b", "/a\r\nX: y", "/é"])
 async def test_a_path_that_would_break_the_request_is_never_sent(path):
     async with agent(b"HTTP/1.1 200 OK\r\n\r\n") as (port, requests):
         result = await HttpProbe().check(f"tcp:127.0.0.1:{port}", HealthCheck(path=path))
     assert not result.ok and requests == []
+
+
+async def test_without_a_path_it_is_enough_that_something_listens():
+    async with agent(b"no HTTP at all") as (port, requests):
+        result = await HttpProbe().check(f"tcp:127.0.0.1:{port}", HealthCheck(path=""))
+    assert result.ok and requests == []
 
 
 @pytest.mark.parametrize("depth", [0, 3])

@@ -1,29 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Addresses of sockets; Unix paths of any length, although the kernel takes 107 bytes."""
+"""Listening sockets."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from homeport.errors import Conflict, UsageError
-
-
-@contextmanager
-def short_path(path: str) -> Iterator[str]:
-    """A name of at most 107 bytes for `path`, good while the context lasts. Raises OSError for a missing folder."""
-    if len(os.fsencode(path)) <= 107:
-        yield path
-        return
-    folder, name = os.path.split(path)
-    descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{name}"
-    finally:
-        os.close(descriptor)
+from homeport.sockets import short_path
 
 
 def listen_unix(path: Path) -> socket.socket:

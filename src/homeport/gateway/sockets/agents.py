@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections import deque
 from typing import Protocol, cast
@@ -12,7 +13,7 @@ from homeport.errors import Unavailable
 from homeport.gateway.core.delivery import Sent
 from homeport.gateway.core.message import ResponseHead
 from homeport.gateway.core.parse import AnswerRead, BodyRead, EndRead, Rejected, ResponseReader
-from homeport.gateway.sockets.addresses import short_path
+from homeport.sockets import dial
 
 MAX_IDLE = 64
 CONNECT_S = 5.0
@@ -149,7 +150,7 @@ class AgentConnection(asyncio.Protocol):
 
 
 class AgentPool:
-    """Connections to one instance at `unix:/path` or `tcp:host:port`."""
+    """Connections to one instance at an endpoint that `homeport.sockets.dial` knows."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -174,16 +175,16 @@ class AgentPool:
             ) from error
 
     async def _connect(self) -> AgentConnection:
+        sock = await dial(self.endpoint)
         loop = asyncio.get_running_loop()
-        kind, _, address = self.endpoint.partition(":")
-        if kind == "unix":
-            with short_path(address) as path:
-                _, connection = await loop.create_unix_connection(lambda: AgentConnection(self), path)
-            return connection
-        host, _, port = address.rpartition(":")
-        if kind != "tcp" or not port.isdigit():
-            raise OSError(f"{self.endpoint!r} is not an endpoint")
-        _, connection = await loop.create_connection(lambda: AgentConnection(self), host.strip("[]"), int(port))
+        try:
+            if sock.family == socket.AF_UNIX:
+                _, connection = await loop.create_unix_connection(lambda: AgentConnection(self), sock=sock)
+            else:
+                _, connection = await loop.create_connection(lambda: AgentConnection(self), sock=sock)
+        except BaseException:
+            sock.close()
+            raise
         return connection
 
     def give(self, connection: AgentConnection) -> None:

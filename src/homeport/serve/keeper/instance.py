@@ -230,6 +230,7 @@ class Instance:
             os.close(pipe.fd)
         self.loop.unwatch(self.status.fileno())
         self.status.close()
+        self.what.free_port()
         if self._started:
             self.record["exit"] = self._exit(oom_kills)
             self.log.say(self.record["instance"], describe(self.record["exit"]))

@@ -99,7 +99,9 @@ class Instances:
                 Path(what.scratch).mkdir(mode=0o700, parents=True, exist_ok=True)
             else:
                 shared = what.network or not self.walls.bwrap
-                what.port = free_port(workload["port"]) if shared else int(workload["port"])
+                what.port = int(workload["port"])
+                if shared:
+                    what.port, what.reserved = reserve_port(what.port)
                 listener = listen_unix(path)
                 what.listener = listener.fileno()
                 record["address"] = f"unix:{path}"
@@ -109,8 +111,9 @@ class Instances:
                 on_started=self._started, on_gone=self._gone,
             )  # fmt: skip
             started.start()
-        except (OSError, ValueError, StopIteration) as error:
+        except (OSError, ValueError, StopIteration, HomeportError) as error:
             clean(record)
+            what.free_port()
             raise HomeportError(f"cannot start {spec['name']}: {error}", operation="start", subject=instance) from None
         finally:
             if listener is not None:
@@ -236,15 +239,27 @@ def clean(record: Record) -> None:
         remove_tree(record["scratch"])
 
 
-def free_port(wanted: int) -> int:
-    """`wanted` if it is free on loopback, else another: only for programs that share the host's network."""
-    for port in (int(wanted), 0):
+def reserve_port(wanted: int) -> tuple[int, socket.socket]:
+    """`wanted` if it is free on loopback, else another: only for programs that share the host's network.
+
+    Between this look and the moment the program listens, another agent must not be given the same port: its callers
+    would reach the wrong program. The socket returned holds the port's name in the abstract namespace, which all
+    keepers on this network see; close it when the program has ended.
+    """
+    for port in (wanted, *[0] * 16):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return int(probe.getsockname()[1])
+            found = int(probe.getsockname()[1])
+            holder = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                holder.bind(f"\0homeport-port-{found}")
+            except OSError:
+                holder.close()
+                continue
+            return found, holder
     raise HomeportError("no free port on loopback", operation="start")
 
 

@@ -21,12 +21,12 @@ from typing import Any, cast
 
 import pytest
 
-from homeport.drivers.runtimes.process.sockets import short_path
 from homeport.errors import HomeportError, NotFound
 from homeport.interfaces.runtime import Runtime
 from homeport.model.agent import Exit
 from homeport.model.instance import InstanceEvent, InstanceSpec, InstanceState, InstanceStatus, LogLine
 from homeport.model.workload import Workload
+from homeport.sockets import dial
 
 Programs = Callable[..., Workload]
 _numbers = itertools.count(1)
@@ -70,14 +70,8 @@ async def heard(runtime: Runtime, agent_id: str, count: int) -> list[str]:
 
 async def get(endpoint: str, path: str = "/health") -> bytes:
     """One request; b"" when the connection is refused or closed without an answer."""
-    kind, _, address = endpoint.partition(":")
     try:
-        if kind == "unix":
-            with short_path(Path(address)) as short:
-                reader, writer = await asyncio.open_unix_connection(short)
-        else:
-            host, _, port = address.rpartition(":")
-            reader, writer = await asyncio.open_connection(host, int(port))
+        reader, writer = await asyncio.open_connection(sock=await dial(endpoint))
     except ConnectionError:
         return b""
     try:

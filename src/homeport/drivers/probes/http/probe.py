@@ -7,9 +7,9 @@ import asyncio
 import re
 import time
 
-from homeport.drivers.probes.http.endpoint import connect
 from homeport.interfaces.probe import ProbeResult
 from homeport.model.workload import HealthCheck
+from homeport.sockets import dial
 
 _LINE_LIMIT = 1024
 """Bytes of a status line. Ours are under 40."""
@@ -38,9 +38,11 @@ class HttpProbe:
 
 
 async def _ask(endpoint: str, path: str) -> tuple[bool, str]:
-    request = _request(path)
-    reader, writer = await connect(endpoint, limit=_LINE_LIMIT)
+    request = _request(path) if path else b""
+    reader, writer = await asyncio.open_connection(sock=await dial(endpoint), limit=_LINE_LIMIT)
     try:
+        if not request:
+            return True, "something listens there"
         writer.write(request)
         await writer.drain()
         for _ in range(_INTERIM + 1):

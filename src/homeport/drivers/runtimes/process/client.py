@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from homeport.drivers.runtimes.process.logreader import read_logs
-from homeport.drivers.runtimes.process.sockets import short_path
 from homeport.drivers.runtimes.process.wire import MAX_LINE, decode, encode
 from homeport.errors import HomeportError, Unavailable, error_from_dict
 from homeport.model.codec import from_builtins, to_builtins
 from homeport.model.instance import Confinement, InstanceEvent, InstanceSpec, InstanceStatus, LogLine
+from homeport.sockets import short_path
 
 _RECONNECT = 0.2
 

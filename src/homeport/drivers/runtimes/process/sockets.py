@@ -1,23 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unix sockets at paths of any length: the kernel takes 107 bytes, so the folder is named by a descriptor."""
+"""Listening Unix sockets of the keeper and its agents."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-
-@contextmanager
-def short_path(path: Path) -> Iterator[str]:
-    """A name for `path` that fits into a socket address while the block runs."""
-    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
+from homeport.sockets import short_path
 
 
 def listen_unix(path: Path, backlog: int = 512) -> socket.socket:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -74,12 +75,19 @@ class Launch:
     job: bool = False
     network: bool = False
     port: int = 0
+    reserved: socket.socket | None = None
     status: int = -1
     listener: int = -1
     out: int = -1
     err: int = -1
     group: Group | None = None
     limits: dict[int, int] = field(default_factory=dict)
+
+    def free_port(self) -> None:
+        """Others may have it. Idempotent."""
+        if self.reserved is not None:
+            self.reserved.close()
+            self.reserved = None
 
 
 def write_own_files(own: Path) -> None:
