@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small server for the fault tests: `durable_victim.py FOLDER JSON`. It may die on the way; that is its purpose.
 
-JSON: {"sagas": [...], "start": {id: saga}, "die": "between"|"inside"|"undo"|"hang", "cancel": bool, "wait": [ids]}.
+JSON: {"sagas": [...], "start": {id: saga}, "die": "between"|"inside"|"undo"|"hang", "cancel": bool, "wait": [ids],
+"url": "postgresql://…"}.
 Every step that runs adds a line to FOLDER/ledger. Prints {"status": {id: …}, "connected": [...]} at the end.
 """
 
@@ -69,7 +70,8 @@ def server(durable: DbosDurable) -> None:
 
 
 async def main() -> None:
-    durable = DbosDurable(Options(database=FOLDER / "durable.db", lock=FOLDER / "durable.lock"))
+    url = ORDER.get("url", "")
+    durable = DbosDurable(Options(database=FOLDER / "durable.db", lock=FOLDER / "durable.lock", url=url))
     server(durable)
     await durable.launch()
     for workflow_id, saga in ORDER.get("start", {}).items():

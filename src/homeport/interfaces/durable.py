@@ -70,6 +70,10 @@ Saga = Callable[[Steps, Json], Awaitable[Json]]
 
 
 class Durable(Protocol):
+    """Any question raises `Unavailable`, within half a minute, while the database does not answer; what was asked may
+    have been done all the same, so ask again. Workflows under way wait, and go on when it is back: a result that
+    could not be recorded is never taken for a failure of its step."""
+
     def register(self, name: str, saga: Saga) -> None:
         """Before `launch`. A changed saga takes a new name (`up.v2`): the old one stays for those under way."""
         ...
@@ -99,7 +103,10 @@ class Durable(Protocol):
         ...
 
     async def wait(self, workflow_id: str, timeout: float | None = None) -> WorkflowStatus:
-        """Until it has ended, or `timeout` seconds have passed. Raises `NotFound`."""
+        """Until it has ended, or `timeout` seconds have passed; a database that is away is waited for as long.
+
+        Raises `NotFound`, and `Unavailable` once closed or where the time is up and the database is away.
+        """
         ...
 
     async def cancel(self, workflow_id: str) -> None:

@@ -66,6 +66,10 @@ class PostgresServer:
                 raise HomeportError(f"PostgreSQL does not start: {(self._folder / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
 
+    def runs(self) -> bool:
+        """Whether the server's first process is there, paused or not."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """Cut all connections and end in order. The socket is gone when it returns."""
         self._end(signal.SIGINT)
@@ -100,7 +104,7 @@ class PostgresServer:
         return done.stdout.strip()
 
     def close(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self.runs():
             self.resume()
             self._end(signal.SIGINT)
         shutil.rmtree(self._folder, ignore_errors=True)

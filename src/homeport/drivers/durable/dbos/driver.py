@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homeport.drivers.durable.dbos import engine
-from homeport.drivers.durable.dbos.again import Again
+from homeport.drivers.durable.dbos.again import UNDER_WAY, Again
 from homeport.drivers.durable.dbos.bridge import INBOX, OUTCOME, Bridge
 from homeport.drivers.durable.dbos.lock import StateLock
 from homeport.drivers.durable.dbos.loops import EngineThread
@@ -28,7 +28,6 @@ T = TypeVar("T")
 _PAUSES = (0.02, 0.5)
 """Seconds between two looks of `wait`: the first once the saga has ended and DBOS is about to record it; the longest,
 in case that was not seen."""
-_UNDER_WAY = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 _launched: DbosDurable | None = None
 
 
@@ -106,9 +105,9 @@ class DbosDurable:
         pause, ending = longest, self._endings.setdefault(workflow_id, asyncio.Event())
         try:
             while True:
-                found = await self._existing(workflow_id)
                 left = longest if deadline is None else deadline - clock()
-                if found.state is not WorkflowState.PENDING or left <= 0:
+                found = await self._waited_for(workflow_id, patient=left > 0)
+                if found is not None and (found.state is not WorkflowState.PENDING or left <= 0):
                     return found
                 try:
                     async with asyncio.timeout(min(pause, left)):
@@ -180,7 +179,9 @@ class DbosDurable:
             assert self._home is not None and DBOS.workflow_id is not None
             bridge = Bridge(DBOS, DBOS.workflow_id, self._home, self._at_home, self._cancel_wanted, self._again.parked)
             try:
-                return await bridge.run(saga, input)
+                result = await bridge.run(saga, input)
+                self._again.ended(DBOS.workflow_id)
+                return result
             finally:
                 self._home.call_soon_threadsafe(self._ended, DBOS.workflow_id)
 
@@ -192,7 +193,7 @@ class DbosDurable:
 
     async def _told(self, row: Row) -> WorkflowStatus:
         output = row.output if isinstance(row.output, dict) else {}
-        if row.status not in _UNDER_WAY and "state" not in output:
+        if row.status not in UNDER_WAY and "state" not in output:
             steps = await self._ask(lambda: self._api.list_workflow_steps_async(row.workflow_id))
             output = next((step["output"] for step in reversed(steps) if step["function_name"] == OUTCOME), {}) or {}
         return _status(row, output)
@@ -205,6 +206,15 @@ class DbosDurable:
     async def _look(self, **query: Any) -> Sequence[Row]:
         rows: Sequence[Row] = await self._api.list_workflows_async(sort_desc=True, **query)
         return rows
+
+    async def _waited_for(self, workflow_id: str, *, patient: bool) -> WorkflowStatus | None:
+        """None where the database is away: it comes back, and the workflow with it."""
+        try:
+            return await self._existing(workflow_id)
+        except Unavailable:
+            if not patient or self._thread is None:
+                raise
+            return None
 
     async def _existing(self, workflow_id: str) -> WorkflowStatus:
         found = await self.status(workflow_id)
@@ -230,7 +240,7 @@ class DbosDurable:
 
 def _status(row: Row, output: Json) -> WorkflowStatus:
     args: Sequence[Json] = (row.input or {}).get("args") or ({},)
-    if row.status in _UNDER_WAY:
+    if row.status in UNDER_WAY:
         state, output = WorkflowState.PENDING, {}
     elif "state" in output:
         state = WorkflowState(output["state"])

@@ -9,13 +9,17 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from homeport.drivers.durable.dbos import postgres
 from homeport.drivers.durable.dbos.options import Options
 from homeport.errors import HomeportError, StorageFull, Unavailable, UsageError
 from homeport.interfaces.durable import Json
 
 if TYPE_CHECKING:
     from dbos import DBOS
+    from sqlalchemy import Engine
 
+_pools: list[Engine] = []
+"""On PostgreSQL: the one that DBOS was given, and does not close itself."""
 Body = Callable[[Json], Awaitable[Json]]
 
 
@@ -29,7 +33,8 @@ class _Quiet(logging.Filter):
 def launch(options: Options, bodies: dict[str, Body]) -> type[DBOS]:
     """Register the workflows, then resume what is under way. Blocks; call it on the loop that shall run them."""
     _route_logs()
-    _teach_old_sqlite()
+    if not options.url:
+        _teach_old_sqlite()
     import dbos
 
     for name, body in bodies.items():
@@ -38,7 +43,7 @@ def launch(options: Options, bodies: dict[str, Body]) -> type[DBOS]:
     dbos.DBOS(
         config={
             "name": "homeport",
-            "system_database_url": _url(options),
+            **_database(options),
             "application_version": options.application_version,
             "executor_id": options.executor_id,
             "serializer": dbos.DBOSPortableJSONSerializer(),
@@ -59,6 +64,8 @@ def destroy() -> None:
     import dbos
 
     dbos.DBOS.destroy(destroy_registry=True)
+    while _pools:
+        _pools.pop().dispose()
 
 
 def as_ours(problem: Exception, operation: str) -> HomeportError:
@@ -66,7 +73,7 @@ def as_ours(problem: Exception, operation: str) -> HomeportError:
     if isinstance(problem, HomeportError):
         return problem
     cause = getattr(problem, "orig", None) or type(problem).__name__
-    if "disk is full" in str(cause):
+    if "disk is full" in str(cause) or getattr(cause, "sqlstate", "") == postgres.FULL:
         return StorageFull("no room left to record durable steps", operation=operation, hint="free some disk space")
     return Unavailable(f"the database of durable steps fails: {cause}", operation=operation)
 
@@ -87,9 +94,15 @@ def _give_subsec(connection: object, _record: object) -> None:
         connection.create_function("unixepoch", 1, lambda what: round(time.time(), 3) if what == "subsec" else None)
 
 
+def _database(options: Options) -> dict[str, Any]:
+    if not options.url:
+        return {"system_database_url": _url(options)}
+    _pools.append(postgres.engine(options.url, options.threads))
+    # Without LISTEN: no thread sits in a connection for ever, and a lost one is noticed where it is used.
+    return {"system_database_engine": _pools[-1], "dbos_system_schema": options.schema, "use_listen_notify": False}
+
+
 def _url(options: Options) -> str:
-    if options.url:
-        return options.url
     path = str(options.database)
     if any(mark in path for mark in "?#%"):
         raise UsageError(f"the path of the database must not contain ?, # or %: {path}", subject=path)

@@ -19,6 +19,9 @@ class Options:
     application_version: str = "1"
     executor_id: str = "homeport"
     url: str = ""
-    """A PostgreSQL database instead of the file."""
+    """A PostgreSQL database (postgresql://…, as libpq reads it) instead of the file. Several servers may know it; that
+    one at a time launches is for `interfaces.claim` to see to."""
+    schema: str = "dbos"
+    """Where DBOS keeps its tables there. Made at launch."""
     threads: int = 8
     """At most so many threads of DBOS wait for its database at once."""

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections to PostgreSQL whose every wait has an end, and its absence told in our words.
+
+DBOS retries a lost connection for ever, a minute apart, and blocks a thread meanwhile: nothing would say that the
+database is away, and most of that minute would be lost after it is back. So a lost connection is raised here as
+`Unavailable`, which DBOS passes on, and who asked decides: callers are told, workflows are queued again (`again`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from homeport.errors import StorageFull, Unavailable
+
+if TYPE_CHECKING:
+    import psycopg
+    import sqlalchemy as sa
+
+CONNECT_S = 5
+ANSWER_S = 15.0
+"""A server that has not answered a statement for so long is taken for gone: it hangs, or the network lost it."""
+SPARE = 6
+"""Connections beside those of the threads: for DBOS's own loops."""
+_AWAY = ("08", "53", "57")
+"""Classes of SQLSTATE: connection lost, out of resources, shut down by its operator."""
+FULL = "53100"
+_CANCELLED = "57014"
+
+
+def engine(url: str, threads: int) -> sa.Engine:
+    """One pool on the database that `url` (as libpq reads it) names, for so many threads; nothing connects yet."""
+    import sqlalchemy as sa
+
+    made = sa.create_engine(
+        # Without address or password: those are in the connector only, and this URL may be shown.
+        "postgresql+psycopg://",
+        creator=lambda: connect(url),
+        pool_size=threads + SPARE,
+        max_overflow=0,
+        pool_timeout=ANSWER_S,
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+    )
+    sa.event.listen(made, "handle_error", _tell)
+    return made
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    """A connection that gives up on a server which does not answer within `ANSWER_S`."""
+    import psycopg
+
+    class Bounded(psycopg.Connection[Any]):
+        def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+            try:
+                return super().wait(gen, interval, ANSWER_S if timeout is None else timeout)
+            except psycopg.errors._WaitTimeout:
+                self.pgconn.finish()  # nobody knows what it is in the middle of
+                raise psycopg.OperationalError(f"no answer within {ANSWER_S:g} s") from None
+
+    return Bounded.connect(
+        url, application_name="homeport durable", connect_timeout=CONNECT_S,
+        keepalives_idle=5, keepalives_interval=3, keepalives_count=3, tcp_user_timeout=int(ANSWER_S * 1000),
+    )  # fmt: skip
+
+
+def _tell(context: sa.ExceptionContext) -> None:
+    """SQLAlchemy's `handle_error`: what it raises is raised instead."""
+    import psycopg
+
+    if context.is_pre_ping:  # a stale connection of the pool: it takes a fresh one by itself
+        return
+    problem = context.original_exception
+    state = getattr(problem, "sqlstate", None) or ""
+    if state == FULL:
+        raise StorageFull("no room left to record durable steps", operation="durable", hint="free some disk space")
+    lost = context.is_disconnect or (isinstance(problem, psycopg.OperationalError) and not state)
+    if lost or (state != _CANCELLED and state.startswith(_AWAY)):
+        raise away(problem)
+
+
+def away(problem: BaseException) -> Unavailable:
+    """In the server's words about itself: the first line, which names no password and no value."""
+    said = str(problem).strip().split("\n", 1)[0] or type(problem).__name__
+    return Unavailable(
+        f"PostgreSQL does not answer: {said}",
+        operation="durable",
+        hint="it is asked again by itself; see whether the database server runs and can be reached",
+    )
