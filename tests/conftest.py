@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from cgroups import cgroups
+from homeport.testing.servers import engine as engines
+from homeport.testing.servers.baseimage import base_image
+from homeport.testing.servers.engine import DockerEngine, Engine
 from homeport.testing.servers.postgres import PostgresServer
 from homes import Home, free_port
 
@@ -61,3 +64,28 @@ def postgres() -> Iterator[PostgresServer]:
 def database(postgres: PostgresServer) -> str:
     """The URL of an empty PostgreSQL database of the test's own."""
     return postgres.create_database()
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A real Docker engine, one for all workers of a run. Nobody may stop it: `broken_engine` is for that."""
+    if reason := engines.missing():
+        pytest.skip(reason)
+    base = tmp_path_factory.getbasetemp()
+    with engines.shared(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def engine_image(engine: Engine) -> str:
+    """An image with Python on `engine`."""
+    return base_image(engine)
+
+
+@pytest.fixture
+def broken_engine() -> Iterator[DockerEngine]:
+    """An engine of the test's own, without bridges, that it may stop, start, pause and kill."""
+    if reason := engines.missing():
+        pytest.skip(reason)
+    with DockerEngine(network="host") as found:
+        yield found
