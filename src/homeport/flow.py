@@ -26,7 +26,7 @@ from homeport.model.order import Order
 from homeport.model.plan import Offer, Plan
 from homeport.model.requirements import Requirements
 from homeport.model.source import Source
-from homeport.plan import make_plan
+from homeport.plan import builds, make_plan
 from homeport.provision import provision
 from homeport.run.workload import install_job, workload_of
 from homeport.watch.findings import agent_down
@@ -54,10 +54,16 @@ def propose(
     hours: float,
     now_us: int,
     overrides: Mapping[str, str],
+    runtime: str = "auto",
+    engine: str = "",
 ) -> Plan:
     """A choice with its price. Raises `NoStartCommand`, or `NoCapacity` where it fits nowhere."""
-    plan = make_plan(source, requirements, offers, name=name, hours=hours, now_us=now_us, overrides=overrides)
-    if plan.requirements.start is None:
+    plan = make_plan(
+        source, requirements, offers, name=name, hours=hours, now_us=now_us, overrides=overrides,
+        runtime=runtime, engine=engine,
+    )  # fmt: skip
+    needs = plan.requirements
+    if needs.start is None and needs.image is None and not builds(needs, plan.runtime):
         raise explain_no_start(plan.requirements)
     return plan
 
@@ -76,9 +82,9 @@ async def carry_out(steps: Steps, wish: Json, house: House) -> Json:
     found = (await steps.step("look", look))["agent"]
     former = None if found is None else from_builtins(found, Agent)
     if former is not None and former.plan == order.plan.id:
-        machine, code = former.machine, former.workload.code
+        machine, code, image = former.machine, former.workload.code, former.workload.image
     else:
-        machine, code = await _prepare(steps, order, house)
+        machine, code, image = await _prepare(steps, order, house)
 
     async def intend() -> Json:
         return {}
@@ -87,7 +93,7 @@ async def carry_out(steps: Steps, wish: Json, house: House) -> Json:
         await house.dismiss(order, former)
 
     async def enlist() -> Json:
-        await house.enlist(agent_of(order, machine, code))
+        await house.enlist(agent_of(order, machine, code, image))
         return {}
 
     async def ready() -> Json:
@@ -114,8 +120,8 @@ async def carry_out(steps: Steps, wish: Json, house: House) -> Json:
     return {"agent": order.plan.name, "agent_id": order.agent_id, "machine": machine}
 
 
-async def _prepare(steps: Steps, order: Order, house: House) -> tuple[str, str]:
-    """A machine, and on it the code with its dependencies; their ids."""
+async def _prepare(steps: Steps, order: Order, house: House) -> tuple[str, str, str]:
+    """A machine, and on it the code with its dependencies or the image that has both; their ids."""
     plan = order.plan
     cloud = house.cloud(plan.chosen.cloud)
     machine = await provision(plan, cloud, steps, namespace=order.namespace, name=plan.name)
@@ -129,9 +135,17 @@ async def _prepare(steps: Steps, order: Order, house: House) -> tuple[str, str]:
     async def lay_out() -> Json:
         return {"code": await house.lay_out(order)}
 
+    async def obtain() -> Json:
+        return {"image": await house.obtain_image(order, code)}
+
     await steps.step("code intent", intend, undo=clear)
-    code: str = (await steps.step("code", lay_out))["code"]
-    job = install_job(plan.requirements, code=code, python=house.python)
+    code: str = ""
+    if plan.requirements.image is None:
+        code = (await steps.step("code", lay_out))["code"]
+    if plan.requirements.image is not None or builds(plan.requirements, plan.runtime):
+        image: str = (await steps.step("image", obtain))["image"]
+        return machine.id, "", image
+    job = install_job(plan.requirements, code=code, python=house.python_of(plan.runtime), runtime=plan.runtime)
     if job is not None:
 
         async def install() -> Json:
@@ -139,18 +153,22 @@ async def _prepare(steps: Steps, order: Order, house: House) -> tuple[str, str]:
             return {}
 
         await steps.step("install", install)
-    return machine.id, code
+    return machine.id, code, ""
 
 
-def agent_of(order: Order, machine: str, code: str) -> Agent:
+def agent_of(order: Order, machine: str, code: str, image: str = "") -> Agent:
     """The record of the agent that the order asks for, wanted running."""
+    workload = workload_of(
+        order.plan.requirements, code=code, image=image, runtime=order.plan.runtime,
+        env=order.env, secrets=order.secrets,
+    )  # fmt: skip
     return Agent(
         id=order.agent_id,
         namespace=order.namespace,
         name=order.plan.name,
         desired=Desired.RUNNING,
         state=AgentState.CREATED,
-        workload=workload_of(order.plan.requirements, code=code, env=order.env, secrets=order.secrets),
+        workload=workload,
         source=order.plan.source,
         machine=machine,
         plan=order.plan.id,

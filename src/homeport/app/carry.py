@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from homeport.app.runtimes import Runtimes
 from homeport.errors import HomeportError
 from homeport.interfaces.clock import Clock
 from homeport.interfaces.probe import Probe
-from homeport.interfaces.runtime import Runtime
 from homeport.interfaces.secrets import Secrets
 from homeport.model.agent import Agent, Exit
 from homeport.model.instance import InstanceSpec, InstanceState
@@ -35,7 +35,7 @@ Carried = StartInstance | StopInstance | ForgetInstance | ProbeInstance
 
 @dataclass(frozen=True, slots=True)
 class Carrier:
-    runtime: Runtime
+    runtimes: Runtimes
     probe: Probe
     secrets: Secrets
     paths: Paths
@@ -49,7 +49,7 @@ class Carrier:
             case StopInstance(incarnation, grace):
                 return await self._stop(agent, incarnation, grace)
             case ForgetInstance(incarnation):
-                await self.runtime.forget(instance_id(agent, incarnation))
+                await self.runtimes.of(agent.workload.runtime).forget(instance_id(agent, incarnation))
                 return None
             case ProbeInstance(incarnation, endpoint):
                 result = await self.probe.check(endpoint, agent.workload.health)
@@ -61,7 +61,7 @@ class Carrier:
             for name in agent.workload.secrets:
                 env[name] = await self.secrets.get(agent.namespace, name)
             env["HOMEPORT_AGENT"] = agent.name
-            status = await self.runtime.start(
+            status = await self.runtimes.of(agent.workload.runtime).start(
                 InstanceSpec(
                     instance=instance_id(agent, incarnation),
                     agent_id=agent.id,
@@ -80,7 +80,8 @@ class Carrier:
 
     async def _stop(self, agent: Agent, incarnation: int, grace: float) -> Event | None:
         try:
-            status = await self.runtime.stop(instance_id(agent, incarnation), grace=grace)
+            runtime = self.runtimes.of(agent.workload.runtime)
+            status = await runtime.stop(instance_id(agent, incarnation), grace=grace)
         except HomeportError as error:
             return StopFailed(incarnation) if error.retry else Exited(incarnation, self._unseen())
         return Exited(incarnation, status.exit or self._unseen())

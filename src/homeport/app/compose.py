@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 from homeport.interfaces.cloud import Cloud
-from homeport.interfaces.extension_points import driver
+from homeport.interfaces.extension_points import DRIVERS, driver
 from homeport.interfaces.fetcher import Fetcher
+from homeport.interfaces.images import Images
+from homeport.interfaces.runtime import Runtime
 from homeport.settings import Settings
 
 
@@ -39,6 +41,25 @@ def fetchers(settings: Settings, *, allow_local: bool = True) -> dict[str, Fetch
 
 def clouds(settings: Settings) -> dict[str, Cloud]:
     return {"local": made("cloud", "local", register=settings.paths.state / "local-machines.json")}
+
+
+def docker_runtime(settings: Settings) -> Runtime:
+    """Agents in containers, by the engine that the settings name or that is found."""
+    return cast("Runtime", made(
+        "runtime", "docker", host=settings.docker_host, network=settings.docker_network, base=settings.docker_base,
+        folder=settings.paths.state / "docker", logs=settings.paths.logs, home=settings.paths.state,
+    ))  # fmt: skip
+
+
+def images(settings: Settings) -> Images:
+    return cast("Images", made("images", "docker", host=settings.docker_host))
+
+
+async def engine(settings: Settings) -> str:
+    """Which container engine answers, as people call it; "" for none. Quick where there is none."""
+    if "engine" not in DRIVERS:
+        return ""
+    return str(await driver("engine", "docker")(settings.docker_host))
 
 
 def _split(cls: type, options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

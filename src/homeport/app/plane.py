@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -16,13 +15,14 @@ from homeport import __version__
 from homeport.app.access import Access
 from homeport.app.agentlogs import AgentLogs
 from homeport.app.carry import Carrier
-from homeport.app.compose import clouds, fetchers, made, opened
+from homeport.app.compose import clouds, docker_runtime, fetchers, images, made, opened
 from homeport.app.deployments import Deployments
 from homeport.app.eventlog import EventLog
 from homeport.app.house import LocalHouse
 from homeport.app.loops.publish import Publisher
 from homeport.app.loops.retain import retain
 from homeport.app.loops.supervise import Supervisor
+from homeport.app.runtimes import Runtimes
 from homeport.app.service import Service
 from homeport.gateway.control_client import GatewayControl
 from homeport.settings import Settings
@@ -66,9 +66,11 @@ class ControlPlane:
         policy = made("policy", "rego")
         self._stack.push_async_callback(policy.close)
         secrets = made("secrets", "sealed", key_file=paths.key, store=store, sealer=sealer)
-        runtime = made("runtime", "process", keeper_socket=paths.keeper_socket, logs=paths.logs)
-        self._keeper = runtime  # the only runtime so far is the keeper's own
-        self._stack.push_async_callback(runtime.close)
+        self._keeper = made("runtime", "process", keeper_socket=paths.keeper_socket, logs=paths.logs)
+        runtimes = Runtimes(
+            {"process": lambda: self._keeper, "docker": lambda: docker_runtime(settings)}, lambda: images(settings)
+        )
+        self._stack.push_async_callback(runtimes.close)
 
         events = EventLog(store, clock, ids)
         access = Access(store, policy, audit, clock, ids)
@@ -76,12 +78,12 @@ class ControlPlane:
         await access.first_token(paths.admin_token)
         gateway = GatewayControl(paths.gateway_socket)
         publisher = Publisher(gateway, clock, lambda: supervisor.agents(), access.grants)  # noqa: PLW0108  (made just below)
-        carrier = Carrier(runtime, probe, secrets, paths, clock)
+        carrier = Carrier(runtimes, probe, secrets, paths, clock)
         supervisor = Supervisor(store, carrier, events, clock, publisher.changed)
-        agent_logs = AgentLogs(runtime, secrets)
+        agent_logs = AgentLogs(runtimes, secrets)
         house = LocalHouse(
-            sys.executable, paths, clouds(settings), fetchers(settings), runtime, agent_logs, supervisor, events,
-            settings.network_env,
+            paths, clouds(settings), fetchers(settings), runtimes, agent_logs, supervisor, events,
+            settings.network_env, settings.docker_base,
         )  # fmt: skip
         deployments = Deployments(durable, store, events, clock, ids, house)
 
@@ -93,7 +95,7 @@ class ControlPlane:
         await deployments.resume()
         self._stack.push_async_callback(deployments.close)
         return Service(
-            access, supervisor, deployments, publisher, gateway, house, runtime, agent_logs, events, secrets, audit,
+            access, supervisor, deployments, publisher, gateway, house, runtimes, agent_logs, events, secrets, audit,
             self._about,
         )  # fmt: skip
 

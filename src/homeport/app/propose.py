@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from homeport.app.compose import clouds, fetchers
+from homeport.app.compose import clouds, engine, fetchers
 from homeport.flow import judge
 from homeport.flow import propose as propose_plan
 from homeport.interfaces.fetcher import Progress
@@ -33,9 +33,10 @@ async def propose(
     ref: str = "",
     overrides: Mapping[str, str] | None = None,
     hours: float = 0.0,
+    runtime: str = "",
     progress: Progress | None = None,
 ) -> Plan:
-    """Analysed, matched with every cloud's offers, priced."""
+    """Analysed, matched with every cloud's offers, priced. `runtime` "" leaves it to the settings."""
     from time import time_ns
 
     check_name(name or "unnamed")
@@ -43,7 +44,9 @@ async def propose(
     if not name:
         name = requirements.name.value if requirements.name else suggest_name(locator)
     offers = [offer for cloud in clouds(settings).values() for offer in await cloud.offers()]
+    runtime = runtime or settings.runtime
     return propose_plan(
         source, requirements, offers,
         name=name, hours=hours, now_us=time_ns() // 1000, overrides=overrides or {},
+        runtime=runtime, engine="" if runtime == "process" else await engine(settings),
     )  # fmt: skip

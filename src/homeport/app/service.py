@@ -15,12 +15,13 @@ from homeport.app.eventlog import EventLog
 from homeport.app.house import LocalHouse
 from homeport.app.loops.publish import Publisher
 from homeport.app.loops.supervise import Supervisor
+from homeport.app.runtimes import Runtimes
 from homeport.errors import NotFound, UsageError
 from homeport.gateway.control_client import GatewayControl
 from homeport.interfaces.audit import Audit, AuditEntry
-from homeport.interfaces.runtime import Runtime
 from homeport.interfaces.secrets import Secrets
 from homeport.model.agent import Agent, Desired
+from homeport.model.codec import to_builtins
 from homeport.model.deployment import Deployment
 from homeport.model.event import Event
 from homeport.model.instance import LogLine
@@ -41,7 +42,7 @@ class Service:
     publisher: Publisher
     gateway: GatewayControl
     house: LocalHouse
-    runtime: Runtime
+    runtimes: Runtimes
     agent_logs: AgentLogs
     events_log: EventLog
     secrets: Secrets
@@ -53,16 +54,12 @@ class Service:
 
     async def status(self, actor: Actor) -> dict[str, Any]:
         await self.access.require(actor, "server.read")
-        confinement = await self.runtime.confinement()
+        walls = {name: to_builtins(await one.confinement()) for name, one in self.runtimes.in_use().items()}
         return {
             **await self.about(),
             "agents": len(self.supervisor.agents(actor.namespace)),
-            "confinement": {
-                "level": confinement.level,
-                "enforced": list(confinement.enforced),
-                "missing": list(confinement.missing),
-                "hint": confinement.hint,
-            },
+            "confinement": walls["process"],
+            "runtimes": walls,
         }
 
     # ── deployments ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -123,7 +120,7 @@ class Service:
         async def clear(agent: Agent) -> None:
             await self.access.forget_agent(actor.namespace, name)
             if not keep_data:
-                await self.runtime.remove_logs(agent.id)
+                await self.runtimes.of(agent.workload.runtime).remove_logs(agent.id)
             await self.house.remove_agent_folder(agent.id, keep_data=keep_data)
             await self.house.release(agent.machine)
 
@@ -137,7 +134,7 @@ class Service:
         await self.access.require(actor, "logs.read", name)
         agent = self.supervisor.agent(actor.namespace, name)
         async for line in self.agent_logs.read(
-            agent.id, namespace=agent.namespace, given=agent.workload.secrets,
+            agent.id, namespace=agent.namespace, runtime=agent.workload.runtime, given=agent.workload.secrets,
             tail=tail, since_us=since_us, follow=follow,
         ):  # fmt: skip
             yield line

@@ -23,6 +23,7 @@ OVERRIDES = ("start", "port", "memory", "health")
 def source_options(command: F) -> F:
     """SOURCE and what overrides conclusions about it."""
     for option in (
+        click.option("--runtime", type=click.Choice(["auto", "process", "docker"]), help="How it runs."),
         click.option("--hours", type=click.FloatRange(0), default=0.0, help="For how long; 0: until stopped."),
         click.option("--health", metavar="PATH", help="Path that answers 2xx when the agent is well."),
         click.option("--memory", metavar="SIZE", help="Memory limit, for example 512M."),
@@ -50,7 +51,8 @@ def plan_for(session: Session, source: str, given: Mapping[str, object]) -> Plan
         propose(
             source, session.settings,
             name=str(given.get("name") or ""), ref=str(given.get("ref") or ""),
-            overrides=overrides_of(given), hours=float(str(given.get("hours") or 0)), progress=say,
+            overrides=overrides_of(given), hours=float(str(given.get("hours") or 0)),
+            runtime=str(given.get("runtime") or ""), progress=say,
         )
     )  # fmt: skip
 

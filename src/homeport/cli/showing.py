@@ -56,6 +56,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     yield ""
     hours = f"{plan.hours:g} h" if plan.hours else "until stopped"
     yield f"price: {plan.total} ({hours}, {plan.chosen.hourly} an hour)"
+    if plan.runtime != "process":
+        yield f"runtime: {plan.runtime} ({plan.runtime_why})"
     for number, step in enumerate(plan.steps, 1):
         yield f"  {number}. {step}"
     for warning in plan.warnings:

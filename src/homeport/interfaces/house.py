@@ -14,8 +14,9 @@ from homeport.model.workload import Workload
 class House(Protocol):
     """What carrying out an order needs from the app. Every method may be repeated after a crash."""
 
-    python: str
-    """The interpreter that installs Python dependencies."""
+    def python_of(self, runtime: str) -> str:
+        """The interpreter that installs Python dependencies there."""
+        ...
 
     def cloud(self, name: str) -> Cloud: ...
 
@@ -27,8 +28,16 @@ class House(Protocol):
         """The planned state of the source as a folder, whole or not at all. Raises `StalePlan`."""
         ...
 
+    async def obtain_image(self, order: Order, code: str) -> str:
+        """The id of the image it runs from: fetched, or built from the folder `code`, which is gone afterwards.
+
+        Raises `Unhealthy` with the last lines of a build that fails, `NoStartCommand` where neither image nor plan
+        says what to run.
+        """
+        ...
+
     async def clear(self, order: Order) -> None:
-        """Remove what `lay_out` and `install` made, unless an agent uses it."""
+        """Remove what `lay_out`, `obtain_image` and `install` made, unless an agent uses it."""
         ...
 
     async def install(self, order: Order, job: Workload) -> None:

@@ -26,6 +26,8 @@ class ImageFacts:
     size: int = 0
     architecture: str = ""
     labels: dict[str, str] = field(default_factory=dict)
+    health: tuple[str, ...] = ()
+    """HEALTHCHECK's words as the image has them (`CMD-SHELL`, `curl …`); () where it has none."""
 
 
 class Images(Protocol):
@@ -50,3 +52,5 @@ class Images(Protocol):
     async def remove(self, reference: str) -> None:
         """Already gone, or in use by an instance, is no error."""
         ...
+
+    async def close(self) -> None: ...

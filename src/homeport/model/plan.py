@@ -57,3 +57,6 @@ class Plan:
     steps: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     made_at_us: int = 0
+    runtime: str = "process"
+    """What runs it on the chosen machine: a driver of the `runtime` extension point; `runtime_why` says why."""
+    runtime_why: str = ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from homeport.model.evidence import Inferred
-from homeport.model.workload import Delivery
+from homeport.model.workload import Delivery, HealthCheck, RestartPolicy
 
 
 class GpuNeed(StrEnum):
@@ -20,6 +20,7 @@ class Ecosystem(StrEnum):
     PYTHON = "python"
     NODE = "node"
     DOCKERFILE = "dockerfile"
+    IMAGE = "image"
     UNKNOWN = "unknown"
 
 
@@ -29,7 +30,10 @@ class Requirements:
 
     `start` is an argv, never a shell string; `$NAME` words in it are replaced from the agent's environment.
     `install` names the dependency files to install before the first start, in order. `env` names the variables it
-    asks for. `name` is what it calls itself.
+    asks for. `name` is what it calls itself. `image` is the one it runs from (a reference or an id), `dockerfile` the
+    path of the one that builds it; with either, `start` None means the image's own command.
+    `checks` says when health is asked for (its path is in `health_path`). `env_values` and `secrets` (by name) are
+    what an agents file or a template gives it: what the user gives wins.
     """
 
     ecosystem: Inferred[Ecosystem]
@@ -46,3 +50,10 @@ class Requirements:
     looked_for: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
     name: Inferred[str] | None = None
+    image: Inferred[str] | None = None
+    dockerfile: Inferred[str] | None = None
+    cpus: Inferred[float] | None = None
+    checks: Inferred[HealthCheck] | None = None
+    restart: Inferred[RestartPolicy] | None = None
+    env_values: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()

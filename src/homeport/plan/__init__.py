@@ -3,5 +3,7 @@
 
 from homeport.plan.make import make_plan
 from homeport.plan.overrides import OVERRIDES, apply_overrides
+from homeport.plan.runtime import RUNTIMES
+from homeport.plan.steps import builds
 
-__all__ = ["OVERRIDES", "apply_overrides", "make_plan"]
+__all__ = ["OVERRIDES", "RUNTIMES", "apply_overrides", "builds", "make_plan"]

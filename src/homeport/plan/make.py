@@ -17,6 +17,8 @@ from homeport.model.requirements import Ecosystem, GpuNeed, Requirements
 from homeport.model.source import Source
 from homeport.plan.match import judge, mebibytes, total
 from homeport.plan.overrides import apply_overrides
+from homeport.plan.runtime import choose_runtime
+from homeport.plan.steps import plan_steps
 
 _YEAR = 24 * 366.0
 
@@ -30,15 +32,20 @@ def make_plan(
     hours: float = 0.0,
     now_us: int,
     overrides: Mapping[str, str] | None = None,
+    runtime: str = "process",
+    engine: str = "",
 ) -> Plan:
     """Choose the best offer that will do. `hours` 0 means until stopped: the total is then that of the first hour.
 
-    Raises `UsageError` for a bad name, override or duration, `NoCapacity` when no offer will do.
+    `runtime` is the one wished for, or "auto"; `engine` says which container engine answers, "" for none.
+    Raises `UsageError` for a bad name, override or duration, `NoCapacity` when no offer will do, `Unavailable` when
+    it takes a container engine and none answers.
     """
     check_name(name)
     if not 0 <= hours <= _YEAR:
         raise UsageError(f"hours must be between 0 and {_YEAR:g}, not {hours}", operation="plan", subject="hours")
     needs = apply_overrides(requirements, overrides or {})
+    runtime, why = choose_runtime(needs, wished=runtime, engine=engine)
     candidates = judge(needs, offers, hours)
     if not candidates or candidates[0].lost:
         raise _no_capacity(needs, candidates)
@@ -52,29 +59,15 @@ def make_plan(
         hours=hours,
         total=total(chosen, hours),
         candidates=tuple(candidates),
-        steps=_steps(source, needs, chosen, name),
-        warnings=_warnings(needs, chosen, hours),
+        steps=plan_steps(source, needs, chosen, name, runtime),
+        warnings=_warnings(needs, chosen, hours, runtime),
+        runtime=runtime,
+        runtime_why=why,
     )
     return replace(plan, id=f"pln_{hashlib.sha256(to_json(plan)).hexdigest()[:40]}", made_at_us=now_us)
 
 
-def _steps(source: Source, needs: Requirements, chosen: Offer, name: str) -> tuple[str, ...]:
-    region = f", {chosen.region}" if chosen.region not in ("", chosen.cloud) else ""
-    state = f"commit {source.commit[:12]}" if source.commit else f"state {source.digest[:12]}"
-    steps = [
-        f"use {chosen.machine_type} ({chosen.cloud}{region})",
-        f"write the files of {printable(source.locator, 200)} at {state}",
-    ]
-    if needs.install:
-        steps.append(f"install what {', '.join(needs.install)} names")
-    command = printable(" ".join(needs.start.value), 200) if needs.start else "(no start command is known)"
-    steps.append(f"start {name}: {command}")
-    port = f" on port {needs.port.value}" if needs.port else ""
-    steps.append(f"wait until GET {needs.health_path.value if needs.health_path else '/'}{port} answers")
-    return tuple(steps)
-
-
-def _warnings(needs: Requirements, chosen: Offer, hours: float) -> tuple[str, ...]:
+def _warnings(needs: Requirements, chosen: Offer, hours: float, runtime: str) -> tuple[str, ...]:
     warnings = list(needs.warnings)
     if needs.gpu.value is GpuNeed.OPTIONAL and not chosen.gpus:
         warnings.append(f"it can use a GPU{_because(needs.gpu)}; {chosen.machine_type} has none, so it may be slow")
@@ -85,7 +78,7 @@ def _warnings(needs: Requirements, chosen: Offer, hours: float) -> tuple[str, ..
         warnings.append(f"how much memory {chosen.machine_type} has is not known")
     if needs.port is None:
         warnings.append("no port was found: the default is used, and PORT tells the agent; change with --port")
-    if needs.ecosystem.value is Ecosystem.DOCKERFILE:
+    if needs.ecosystem.value is Ecosystem.DOCKERFILE and runtime == "process":
         warnings.append("only a Dockerfile describes it: its packages are not installed without a container engine")
     if not hours and chosen.hourly.micros:
         warnings.append(f"it runs until stopped and costs {chosen.hourly} an hour; the total is for the first one")

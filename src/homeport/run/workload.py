@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from homeport.errors import NoStartCommand
+from homeport.model.evidence import Origin
 from homeport.model.requirements import Ecosystem, Requirements
 from homeport.model.workload import HealthCheck, Limits, Workload
 
@@ -15,30 +16,50 @@ INSTALLED = ".homeport"
 
 
 def workload_of(
-    requirements: Requirements, *, code: str, env: Mapping[str, str], secrets: tuple[str, ...] = ()
+    requirements: Requirements,
+    *,
+    code: str,
+    env: Mapping[str, str],
+    secrets: tuple[str, ...] = (),
+    image: str = "",
+    runtime: str = "process",
 ) -> Workload:
-    """The workload that `requirements` describe, its program in the folder `code`.
+    """The workload that `requirements` describe, its program in the folder `code` or in the image.
 
     Raises `NoStartCommand` where nothing says how it starts.
     """
-    if requirements.start is None:
-        raise NoStartCommand("no start command is known", operation="plan", hint="say it with --start")
     ecosystem = requirements.ecosystem.value
+    own = {} if image else _environment(ecosystem, bool(requirements.install))
+    path = requirements.health_path.value if requirements.health_path else "" if image else "/"
     return Workload(
-        start=requirements.start.value,
+        start=start_in_image(requirements) if image else _start(requirements),
         code=code,
+        image=image,
+        runtime=runtime,
         port=requirements.port.value if requirements.port else DEFAULT_PORT,
         ecosystem=str(ecosystem),
-        env={**_environment(ecosystem, bool(requirements.install)), **env},
+        env={**own, **env},
         secrets=secrets,
         limits=Limits(memory_bytes=requirements.memory_bytes.value),
-        health=HealthCheck(path=requirements.health_path.value if requirements.health_path else "/"),
+        health=HealthCheck(path=path),
         delivery=requirements.delivery.value,
         honours_keys=requirements.honours_keys.value,
     )
 
 
-def install_job(requirements: Requirements, *, code: str, python: str) -> Workload | None:
+def start_in_image(requirements: Requirements) -> tuple[str, ...]:
+    """What replaces the image's own command: only what the user or the manifest says."""
+    start = requirements.start
+    return start.value if start is not None and start.origin in (Origin.USER, Origin.MANIFEST) else ()
+
+
+def _start(requirements: Requirements) -> tuple[str, ...]:
+    if requirements.start is None:
+        raise NoStartCommand("no start command is known", operation="plan", hint="say it with --start")
+    return requirements.start.value
+
+
+def install_job(requirements: Requirements, *, code: str, python: str, runtime: str = "process") -> Workload | None:
     """The one-off that installs the dependencies into the code folder, or None if there are none.
 
     It runs confined like the agent itself, with network; packages' own scripts are off where the installer allows.
@@ -63,6 +84,7 @@ def install_job(requirements: Requirements, *, code: str, python: str) -> Worklo
         env={"HOME": "/tmp", "npm_config_cache": "/tmp/npm"},  # noqa: S108  (the job's own private /tmp)
         limits=Limits(memory_bytes=2 * 1024**3, pids=512),
         network=True,
+        runtime=runtime,
     )
 
 

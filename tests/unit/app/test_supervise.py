@@ -15,6 +15,7 @@ import pytest
 from homeport.app.carry import Carrier
 from homeport.app.eventlog import EventLog
 from homeport.app.loops.supervise import Supervisor
+from homeport.app.runtimes import Runtimes
 from homeport.drivers.clocks.system import SystemClock, UlidIds
 from homeport.drivers.probes.http import HttpProbe
 from homeport.errors import Conflict, NotFound, StorageFull
@@ -59,7 +60,8 @@ class Rig:
         """A server's life: what it knew is gone afterwards, the store and the runtime stay."""
         clock = SystemClock()
         paths = find_paths({"HOMEPORT_HOME": str(self.folder)})
-        carrier = Carrier(self.runtime, HttpProbe(), NoSecrets(), paths, clock)  # type: ignore[arg-type]
+        runtimes = Runtimes({"process": lambda: self.runtime}, lambda: None)
+        carrier = Carrier(runtimes, HttpProbe(), NoSecrets(), paths, clock)  # type: ignore[arg-type]
         supervisor = Supervisor(self.store, carrier, EventLog(self.store, clock, UlidIds()), clock, self.count)
         task = asyncio.create_task(supervisor.run())
         try:

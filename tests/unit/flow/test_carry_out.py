@@ -49,12 +49,14 @@ class MemoryHouse:
     """A house of sets: what is there now, and how often each thing was done."""
 
     the_cloud: FakeCloud
-    python: str = "python3"
     folders: set[str] = field(default_factory=set)
     agents: dict[str, Agent] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     fails: dict[str, HomeportError] = field(default_factory=dict)
     settles: AgentState = AgentState.RUNNING
+
+    def python_of(self, runtime):
+        return "python3"
 
     def cloud(self, name: str) -> FakeCloud:
         return self.the_cloud

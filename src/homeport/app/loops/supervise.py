@@ -19,6 +19,7 @@ from homeport.errors import Conflict, HomeportError, NotFound, Unavailable
 from homeport.flow import mend
 from homeport.heal.restarts import History
 from homeport.interfaces.clock import Clock
+from homeport.interfaces.runtime import Runtime
 from homeport.interfaces.store import Store
 from homeport.model.agent import Agent, AgentState, Desired, Exit
 from homeport.model.finding import ActionKind
@@ -57,6 +58,10 @@ class Charge:
     leaving: bool = False
     """It is being removed: nobody can want anything of it any more."""
 
+    @property
+    def runtime(self) -> str:
+        return self.agent.workload.runtime
+
 
 class Supervisor:
     def __init__(
@@ -67,10 +72,13 @@ class Supervisor:
         self._charges: dict[tuple[str, str], Charge] = {}
         self._by_id: dict[str, Charge] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._followed: dict[str, asyncio.Event] = {}
+        """By runtime: set once its agents are under supervision."""
         self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
         self._changed = asyncio.Condition()
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.adopted = asyncio.Event()
-        """Set once every recorded agent is under supervision again."""
+        """Set once every recorded agent is known again, and those that run as processes are under supervision."""
 
     # ── what the app asks ────────────────────────────────────────────────────────────────────────────────────────
     def agents(self, namespace: str | None = None) -> list[Agent]:
@@ -88,9 +96,14 @@ class Supervisor:
             now_us = self._clock.now_us()
             agent = replace(agent, created_at_us=now_us, changed_at_us=now_us)
             revision = await self._store.put(agent, namespace=agent.namespace, key=agent.name, expected=0)
-            self._take_charge(agent, revision, resume(agent, None, self._clock.monotonic()))
+            charge = self._note(agent, revision)
+            if self._follow(agent.workload.runtime).is_set():  # else it is adopted with the others
+                self._adopt(charge, None)
             return
         self._staying(existing)
+        if existing.runtime != agent.workload.runtime:  # only where it runs now can it be stopped
+            await self.want(agent.namespace, agent.name, Desired.STOPPED)
+            self._follow(agent.workload.runtime)
         existing.agent = replace(
             existing.agent, workload=agent.workload, source=agent.source, plan=agent.plan, machine=agent.machine
         )
@@ -105,6 +118,7 @@ class Supervisor:
         """
         charge = self._charge(namespace, name)
         self._staying(charge)
+        self._reachable(charge)
         charge.inbox.put_nowait(RestartWanted() if restart else Wanted(desired))
         if desired is Desired.STOPPED:
             await self._stopped(charge)
@@ -149,6 +163,7 @@ class Supervisor:
         async with self._changed:
             await self._changed.wait_for(lambda: not charge.leaving)
         charge = self._charge(namespace, name)
+        self._reachable(charge)
         charge.leaving = True
         try:
             charge.inbox.put_nowait(Wanted(Desired.STOPPED))
@@ -166,46 +181,74 @@ class Supervisor:
 
     # ── life of the loop ─────────────────────────────────────────────────────────────────────────────────────────
     async def run(self) -> None:
-        """Adopt what runs, then follow the runtime until cancelled."""
-        known = await self._known()
+        """Adopt what runs, then follow the runtimes until cancelled."""
         for stored in await self._store.list(Agent, limit=100_000):
-            status = known.get(stored.record.instance_id)
-            self._take_charge(stored.record, stored.revision, resume(stored.record, status, self._clock.monotonic()))
-        self.adopted.set()
-        self._on_change()
-        await self._remove_orphans(known)
-        after = 0
+            self._note(stored.record, stored.revision)
         try:
-            while True:
-                try:
-                    async for event in self._carrier.runtime.events(after):
-                        after = event.seq
-                        self._hear(event.status)
-                except Unavailable as error:
-                    log.warning("runtime.away", error=error.message)
-                    await asyncio.sleep(0.5)
+            await self._follow("process").wait()
+            for charge in list(self._charges.values()):
+                self._follow(charge.runtime)
+            self.adopted.set()
+            await self._failed
         finally:
             tasks = [c.task for c in self._charges.values() if c.task] + list(self._tasks)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _known(self) -> dict[str, InstanceStatus]:
+    def _follow(self, runtime: str) -> asyncio.Event:
+        """From now on what happens there is heard. A runtime that is away is waited for, and holds up no other."""
+        if runtime not in self._followed:
+            self._followed[runtime] = asyncio.Event()
+            self._spawn(self._listen(runtime, self._followed[runtime]))
+        return self._followed[runtime]
+
+    async def _listen(self, name: str, adopted: asyncio.Event) -> None:
+        try:
+            runtime = self._carrier.runtimes.of(name)
+            known = await self._known(name, runtime)
+            for charge in list(self._charges.values()):
+                if charge.runtime == name and charge.task is None:
+                    self._adopt(charge, known.get(charge.agent.instance_id))
+            adopted.set()
+            self._on_change()
+            await self._remove_orphans(runtime, known)
+            after = 0
+            while True:
+                try:
+                    async for event in runtime.events(after):
+                        after = event.seq
+                        self._hear(event.status)
+                except Unavailable as error:
+                    log.warning("runtime.away", runtime=name, error=error.message)
+                    await asyncio.sleep(0.5)
+        except Exception as error:
+            if not self._failed.done():
+                self._failed.set_exception(error)
+
+    async def _known(self, name: str, runtime: Runtime) -> dict[str, InstanceStatus]:
+        said = False
         while True:
             try:
-                return {status.instance: status for status in await self._carrier.runtime.list()}
+                return {status.instance: status for status in await runtime.list()}
             except Unavailable as error:
-                log.warning("runtime.away", error=error.message)
+                if not said:
+                    log.warning("runtime.away", runtime=name, error=error.message)
+                    said = True
                 await asyncio.sleep(0.2)
 
-    async def _remove_orphans(self, known: dict[str, InstanceStatus]) -> None:
+    async def _remove_orphans(self, runtime: Runtime, known: dict[str, InstanceStatus]) -> None:
         """Instances of ours that no record claims: a crash between stop and forget, or a record lost."""
         claimed = {charge.agent.instance_id for charge in self._charges.values()}
         for instance, status in known.items():
             if instance in claimed or "-job-" in instance:
                 continue
-            await self._carrier.runtime.stop(instance, grace=1.0)
-            await self._carrier.runtime.forget(instance)
+            try:
+                await runtime.stop(instance, grace=1.0)
+                await runtime.forget(instance)
+            except HomeportError as error:  # found again at the next start
+                log.warning("reconcile.orphan_stays", instance=instance, error=error.message)
+                continue
             log.info("reconcile.orphan_removed", instance=instance, agent=status.agent_id)
 
     def _hear(self, status: InstanceStatus) -> None:
@@ -217,12 +260,26 @@ class Supervisor:
         charge.inbox.put_nowait(Exited(incarnation, exit_))
 
     # ── one agent ────────────────────────────────────────────────────────────────────────────────────────────────
-    def _take_charge(self, agent: Agent, revision: int, first: tuple[Life, tuple[Command, ...]]) -> None:
-        life, commands = first
+    def _note(self, agent: Agent, revision: int) -> Charge:
+        """It is known from now on; `_adopt` begins to tend it."""
+        life, _ = resume(agent, None, self._clock.monotonic())
         charge = Charge(agent, revision, life)
         self._charges[(agent.namespace, agent.name)] = charge
         self._by_id[agent.id] = charge
-        charge.task = asyncio.create_task(self._tend(charge, commands), name=f"tend {agent.name}")
+        return charge
+
+    def _adopt(self, charge: Charge, status: InstanceStatus | None) -> None:
+        """Tend it from what runs of it now."""
+        charge.life, commands = resume(charge.agent, status, self._clock.monotonic())
+        charge.task = asyncio.create_task(self._tend(charge, commands), name=f"tend {charge.agent.name}")
+
+    @staticmethod
+    def _reachable(charge: Charge) -> None:
+        if charge.task is None:
+            raise Unavailable(
+                f"the {charge.runtime} runtime, where {charge.agent.name!r} runs, does not answer",
+                operation="agents", subject=charge.agent.name, hint="start its engine; homeport doctor looks for it",
+            )  # fmt: skip
 
     async def _tend(self, charge: Charge, commands: tuple[Command, ...]) -> None:
         await self._act(charge, commands)
