@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests on disk before they are forwarded. One process owns a journal."""
+"""Requests on disk before they are forwarded: one gateway's own file, or a database that several share."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
@@ -18,12 +20,57 @@ class Accepted:
     existing: StoredRequest | None = None
 
 
+class Shelf(Protocol):
+    """Bodies too large for a row, kept where every gateway on the journal can read them.
+
+    All of them raise `Unavailable` while the journal is away; repeating a call is harmless.
+    """
+
+    async def put(self, name: str, file: Path) -> None:
+        """The whole of `file` under `name`, durable when it returns. Raises `StorageFull` with nothing of it kept."""
+        ...
+
+    async def fetch(self, name: str, file: Path) -> bool:
+        """Write it to `file`, which must not exist; False, and no file, where there is nothing of that name."""
+        ...
+
+    async def head(self, name: str, limit: int) -> bytes:
+        """The first bytes of it, at most `limit`; b"" where there is nothing of that name."""
+        ...
+
+    async def remove(self, name: str) -> None: ...
+
+    async def orphans(self) -> list[str]:
+        """Those put down by this owner in a former life that no request names."""
+        ...
+
+
 class Journal(Protocol):
-    """Writes take effect in the order of the calls. Any of them raises `StorageFull` with nothing of it written.
+    """Writes to one request or key take effect in the order of the calls; any of them raises `StorageFull` with
+    nothing of it written, or `Unavailable` with nothing of it written while the journal is away.
+
+    A write that was under way when the journal went away is neither: it waits until the journal is back, and is
+    carried out exactly once. `complete` and `release` always wait so: what happened must be written down.
 
     The two calls of the hot path return futures, so that a caller may go on and look at the result later;
     a future that is abandoned is still carried out.
+
+    Times are the caller's. Where machines share a journal it is the journal that makes up for their clocks.
     """
+
+    @property
+    def shared(self) -> bool:
+        """Whether other owners may work on the same requests: then a lease must be renewed while it is used."""
+        ...
+
+    @property
+    def shelf(self) -> Shelf | None:
+        """Where large bodies go; None: into files beside the journal."""
+        ...
+
+    def away(self) -> str:
+        """Why the journal does not answer just now, in words for callers; "" while it does."""
+        ...
 
     def accept(self, request: StoredRequest) -> asyncio.Future[Accepted]:
         """Durable when it is done. One with the same (namespace, agent, agent_id, key) is returned as `existing`.
@@ -41,6 +88,10 @@ class Journal(Protocol):
 
     async def lease(self, request_id: str, owner: str, until_us: int) -> StoredRequest | None:
         """PENDING → IN_FLIGHT with the next fence and attempt; None if it is not pending any more."""
+        ...
+
+    async def renew(self, held: Collection[tuple[str, int]], owner: str, until_us: int) -> set[str]:
+        """Longer leases for what `owner` has in flight: (id, fence) each. The ids of those that are still its own."""
         ...
 
     async def release(
@@ -71,7 +122,11 @@ class Journal(Protocol):
         ...
 
     async def interrupted(self, *, owner: str, now_us: int, limit: int = 100) -> list[StoredRequest]:
-        """Those in flight whose lease nobody can hold any more: `owner`'s own from before, and overdue ones."""
+        """Those in flight whose lease nobody can hold any more: `owner`'s own from before, and overdue ones.
+
+        Asking changes nothing: several may get the same one, and the first to release it has judged it. An owner
+        that serves already passes "", and gets the overdue only.
+        """
         ...
 
     async def get(self, request_id: str) -> StoredRequest | None: ...
@@ -101,6 +156,10 @@ class Journal(Protocol):
         ...
 
     async def get_note(self, name: str) -> bytes | None: ...
+
+    async def notes(self, name: str) -> dict[str, bytes]:
+        """What every owner on this journal has put down by that name, by owner; "" for the one of a journal's own."""
+        ...
 
     def sync_seconds(self) -> float:
         """Median duration of the last commits; 0 before the first."""

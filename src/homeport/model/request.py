@@ -25,9 +25,20 @@ Headers = tuple[tuple[bytes, bytes], ...]
 """In the order received, repeated ones kept, names as sent."""
 
 
+def pack_headers(headers: Headers) -> bytes:
+    """As one block of `name:value` lines: neither can hold a line end."""
+    return b"\n".join([name + b":" + value for name, value in headers])
+
+
+def unpack_headers(block: bytes) -> Headers:
+    if not block:
+        return ()
+    return tuple((name, value) for name, _, value in (line.partition(b":") for line in block.split(b"\n")))
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Inline bytes, or a spooled file under the journal's folder. `size` in bytes."""
+    """Inline bytes, or the name of a spooled one: a file beside the journal, or on its shelf. `size` in bytes."""
 
     inline: bytes = b""
     spool: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import TypeVar
 
@@ -20,11 +20,17 @@ _FINISHED = (RequestState.COMPLETED, RequestState.FAILED, RequestState.DEAD)
 class MemoryJournal:
     """`full` true: every write raises `StorageFull` and changes nothing. `requests` is the whole of its state."""
 
+    shared = False
+    shelf = None
+
     def __init__(self) -> None:
         self.requests: dict[str, StoredRequest] = {}
         self.full = False
         self._notes: dict[str, bytes] = {}
         self._closed = False
+
+    def away(self) -> str:
+        return ""
 
     def accept(self, request: StoredRequest) -> asyncio.Future[Accepted]:
         return self._written(lambda: self._accept(request))
@@ -34,6 +40,9 @@ class MemoryJournal:
 
     async def lease(self, request_id: str, owner: str, until_us: int) -> StoredRequest | None:
         return await self._written(lambda: self._lease(request_id, owner, until_us))
+
+    async def renew(self, held: Collection[tuple[str, int]], owner: str, until_us: int) -> set[str]:
+        return await self._written(lambda: {id_ for id_, fence in held if self._renew(id_, fence, owner, until_us)})
 
     async def release(
         self,
@@ -83,6 +92,9 @@ class MemoryJournal:
 
     async def get_note(self, name: str) -> bytes | None:
         return self._notes.get(name)
+
+    async def notes(self, name: str) -> dict[str, bytes]:
+        return {"": self._notes[name]} if name in self._notes else {}
 
     def sync_seconds(self) -> float:
         return 0.0
@@ -143,6 +155,14 @@ class MemoryJournal:
             not_before_us=0,
         )
         return self.requests[request_id]
+
+    def _renew(self, request_id: str, fence: int, owner: str, until_us: int) -> bool:
+        held = self.requests.get(request_id)
+        mine = (RequestState.IN_FLIGHT, fence, owner)
+        if held is None or (held.state, held.fence, held.lease_owner) != mine:
+            return False
+        self.requests[request_id] = replace(held, lease_until_us=until_us)
+        return True
 
     def _leave(
         self,

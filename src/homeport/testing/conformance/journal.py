@@ -139,6 +139,40 @@ class JournalSuite:
         assert found[0].headers == request().headers
         assert len(await journal.interrupted(owner="me", now_us=100, limit=1)) == 1
 
+    async def test_one_that_serves_already_asks_for_the_overdue_only(self, journal: Journal) -> None:
+        await journal.accept(flying(1))
+        await journal.accept(flying(2, lease_until_us=50))
+        await journal.accept(flying(3, lease_owner="you", lease_until_us=50))
+        found = await journal.interrupted(owner="", now_us=100)
+        assert [held.id for held in found] == ["req_0002", "req_0003"]
+
+    async def test_whoever_releases_an_overdue_one_first_has_judged_it(self, journal: Journal) -> None:
+        await journal.accept(flying(lease_owner="you", lease_until_us=50))
+        one, other = [(await journal.interrupted(owner="", now_us=100))[0] for _ in range(2)]
+        judged = [
+            await journal.release(held.id, held.fence, RequestState.PENDING, outcome="late") for held in (one, other)
+        ]
+        assert judged == [True, False]
+        assert await journal.interrupted(owner="", now_us=100) == []
+        leased = await journal.lease(one.id, "me", 10**15)
+        assert leased is not None
+        assert not await journal.complete(one.id, one.fence, response(b"of the one that was late"))
+        assert await journal.complete(one.id, leased.fence, response())
+
+    async def test_a_lease_is_renewed_by_its_holder_and_by_nobody_else(self, journal: Journal) -> None:
+        for n in range(1, 4):
+            await journal.accept(flying(n, lease_until_us=50))
+        await journal.accept(flying(4, lease_owner="you", lease_until_us=50))
+        await journal.complete("req_0003", 1, response())
+        wanted = [("req_0001", 1), ("req_0002", 2), ("req_0003", 1), ("req_0004", 1), ("req_none", 1)]
+        assert await journal.renew(wanted, "me", 500) == {"req_0001"}
+        assert await journal.renew([], "me", 500) == set()
+        overdue = await journal.interrupted(owner="", now_us=100)
+        assert [held.id for held in overdue] == ["req_0002", "req_0004"]
+        held = await journal.get("req_0001")
+        assert held is not None
+        assert (held.lease_until_us, held.fence, held.attempts) == (500, 1, 1)
+
     async def test_pending_is_oldest_first_and_of_one_agent(self, journal: Journal) -> None:
         for n in (3, 1, 2):
             await journal.accept(request(n))
@@ -190,6 +224,21 @@ class JournalSuite:
         await journal.put_note("routes", b"\0one")
         await journal.put_note("routes", b"\0two")
         assert await journal.get_note("routes") == b"\0two"
+        assert list((await journal.notes("routes")).values()) == [b"\0two"]
+        assert await journal.notes("none") == {}
+
+    async def test_text_from_strangers_does_not_stop_the_journal(self, journal: Journal) -> None:
+        odd = "caf\xe9 \u2028 \U0001f600 ' \\ \" {a,b} %s $1"
+        await journal.accept(flying(outcome=odd, target=odd, key=odd))
+        answer = replace(response(), reason=odd, headers=((b"X", bytes(range(11, 256))),))
+        assert await journal.complete("req_0001", 1, answer)
+        held = await journal.get("req_0001")
+        assert held is not None
+        assert (held.target, held.key, held.response) == (odd, odd, answer)
+
+    async def test_in_words_a_journal_that_answers_is_not_away(self, journal: Journal) -> None:
+        await journal.accept(request())
+        assert journal.away() == ""
 
     async def test_closing_twice_is_fine_and_a_closed_one_accepts_nothing(self, journal: Journal) -> None:
         await journal.close()

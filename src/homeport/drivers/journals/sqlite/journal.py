@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +44,17 @@ class SqliteJournal:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         self._closed = False
 
+    @property
+    def shared(self) -> bool:
+        return False
+
+    @property
+    def shelf(self) -> None:
+        return None
+
+    def away(self) -> str:
+        return ""
+
     def accept(self, request: StoredRequest) -> asyncio.Future[Accepted]:
         return self._writer.submit(lambda batch: operations.accept(batch, request))
 
@@ -52,6 +63,9 @@ class SqliteJournal:
 
     async def lease(self, request_id: str, owner: str, until_us: int) -> StoredRequest | None:
         return await self._writer.submit(lambda batch: operations.lease(batch, request_id, owner, until_us))
+
+    async def renew(self, held: Collection[tuple[str, int]], owner: str, until_us: int) -> set[str]:
+        return await self._writer.submit(lambda batch: operations.renew(batch, held, owner, until_us))
 
     async def release(
         self,
@@ -106,6 +120,10 @@ class SqliteJournal:
     async def get_note(self, name: str) -> bytes | None:
         row = await self._read(lambda db: db.execute(queries.GET_NOTE, (name,)).fetchone())
         return None if row is None else bytes(row[0])
+
+    async def notes(self, name: str) -> dict[str, bytes]:
+        own = await self.get_note(name)
+        return {} if own is None else {"": own}
 
     def sync_seconds(self) -> float:
         durations = list(self._writer.durations)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import apsw
 
 from homeport.drivers.journals.sqlite import queries, rows
@@ -32,6 +34,15 @@ def lease(batch: Batch, request_id: str, owner: str, until_us: int) -> StoredReq
         return None
     batch.moved("pending", "in_flight")
     return get(batch.db, request_id)
+
+
+def renew(batch: Batch, held: Collection[tuple[str, int]], owner: str, until_us: int) -> set[str]:
+    kept: set[str] = set()
+    for request_id, fence in held:
+        batch.db.execute(queries.RENEW, (until_us, request_id, fence, owner))
+        if batch.db.changes():
+            kept.add(request_id)
+    return kept
 
 
 def complete(batch: Batch, request_id: str, fence: int, response: StoredResponse) -> bool:

@@ -31,6 +31,7 @@ LEASE = (
     "UPDATE requests SET state = 'in_flight', attempts = attempts + 1, fence = fence + 1, lease_owner = ?,"
     " lease_until_us = ?, not_before_us = 0 WHERE id = ? AND state = 'pending'"
 )
+RENEW = "UPDATE requests SET lease_until_us = ? WHERE id = ? AND fence = ? AND lease_owner = ? AND state = 'in_flight'"
 # In flight → elsewhere: only by the holder of the current fence. A finished request keeps no lease.
 COMPLETE = (
     "UPDATE requests SET state = 'completed', lease_owner = '', lease_until_us = 0, outcome = ''"

@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Records to rows and back. Headers are kept as one block of `name:value` lines: no value can hold a line end."""
+"""Records to rows and back."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from homeport.model.request import Body, Headers, RequestState, StoredRequest, StoredResponse
+from homeport.model.request import (
+    Body,
+    RequestState,
+    StoredRequest,
+    StoredResponse,
+    pack_headers,
+    unpack_headers,
+)
 
 ASIDE = 2048
 """Bytes from which a request's body lies in a table of its own."""
-
-
-def pack_headers(headers: Headers) -> bytes:
-    return b"\n".join([name + b":" + value for name, value in headers])
-
-
-def unpack_headers(block: bytes) -> Headers:
-    if not block:
-        return ()
-    return tuple((name, value) for name, _, value in (line.partition(b":") for line in block.split(b"\n")))
 
 
 def request_row(request: StoredRequest) -> tuple[Any, ...]:
