@@ -26,7 +26,6 @@ def test_an_engine_ends_with_a_user_that_is_killed(tmp_path):
         import os, signal, sys
         from pathlib import Path
         from homeport.testing.servers import engine as engines
-from homeport.testing.servers.baseimage import base_image
         with engines.shared(Path(sys.argv[1])) as found:
             print(found.folder, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)

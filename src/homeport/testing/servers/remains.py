@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -50,21 +51,20 @@ class Remains:
 
     def remove(self) -> None:
         deadline = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < deadline:
-            pids = self._daemons() or self._in_groups()
-            for pid in pids:
-                _signal(pid, signal.SIGKILL)
-            if not pids:
-                break
-            time.sleep(0.02)
+        # The shims come last: they are the parents of what is in the groups, and reap it.
+        for alive in (partial(self._started, _DAEMONS), self._in_groups, partial(self._started, _SHIMS)):
+            while (pids := alive()) and time.monotonic() < deadline:
+                for pid in pids:
+                    _signal(pid, signal.SIGKILL)
+                time.sleep(0.02)
         for group in sorted(self._groups(), key=lambda path: len(path.parts), reverse=True):
             _remove_group(group, deadline)
         for point in self._mounts():
             subprocess.run(["umount", "--lazy", point], check=False, capture_output=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _daemons(self) -> set[int]:
-        """dockerd, containerd, and what keeps containers: all are started with paths below the folder."""
+    def _started(self, programs: frozenset[bytes]) -> set[int]:
+        """Of these programs, those that were started with paths below the folder."""
         found = set()
         mark = f"{self._folder}/".encode()
         for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -72,7 +72,7 @@ class Remains:
                 words = path.read_bytes()
             except OSError:
                 continue
-            if mark in words and words.partition(b"\0")[0].rpartition(b"/")[2] in _PROGRAMS:
+            if mark in words and words.partition(b"\0")[0].rpartition(b"/")[2] in programs:
                 found.add(int(path.parent.name))
         return found
 
@@ -99,7 +99,8 @@ class Remains:
         return [point for point in points if point.startswith(f"{self._folder}/")][::-1]
 
 
-_PROGRAMS = frozenset({b"dockerd", b"containerd", b"containerd-shim-runc-v2", b"docker-proxy", b"runc", b"docker"})
+_DAEMONS = frozenset({b"dockerd", b"containerd", b"docker", b"docker-proxy"})
+_SHIMS = frozenset({b"containerd-shim-runc-v2", b"runc"})
 
 
 def _signal(pid: int, number: int) -> None:
