@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps every agent as it is wanted: one task per agent drives `run.lifecycle.step`, one follows the runtime.
+"""Keeps every agent as it is wanted: one task per agent drives `run.lifecycle.step`.
 
 The only writer of agent records. A record is saved before the command that follows from it is carried, so that a
 server that dies in between finds its own work again (`resume`).
@@ -8,18 +8,18 @@ server that dies in between finds its own work again (`resume`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 
 import structlog
 
 from homeport.app.carry import Carried, Carrier
 from homeport.app.eventlog import EventLog
+from homeport.app.loops.follow import Followers
 from homeport.errors import Conflict, HomeportError, NotFound, Unavailable
 from homeport.flow import mend
 from homeport.heal.restarts import History
 from homeport.interfaces.clock import Clock
-from homeport.interfaces.runtime import Runtime
 from homeport.interfaces.store import Store
 from homeport.model.agent import Agent, AgentState, Desired, Exit
 from homeport.model.finding import ActionKind
@@ -72,11 +72,9 @@ class Supervisor:
         self._charges: dict[tuple[str, str], Charge] = {}
         self._by_id: dict[str, Charge] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._followed: dict[str, asyncio.Event] = {}
-        """By runtime: set once its agents are under supervision."""
+        self._followers = Followers(carrier.runtimes, self._adopt_all, self._hear)
         self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
         self._changed = asyncio.Condition()
-        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.adopted = asyncio.Event()
         """Set once every recorded agent is known again, and those that run as processes are under supervision."""
 
@@ -97,13 +95,13 @@ class Supervisor:
             agent = replace(agent, created_at_us=now_us, changed_at_us=now_us)
             revision = await self._store.put(agent, namespace=agent.namespace, key=agent.name, expected=0)
             charge = self._note(agent, revision)
-            if self._follow(agent.workload.runtime).is_set():  # else it is adopted with the others
+            if self._followers.follow(agent.workload.runtime).is_set():  # else it is adopted with the others
                 self._adopt(charge, None)
             return
         self._staying(existing)
         if existing.runtime != agent.workload.runtime:  # only where it runs now can it be stopped
             await self.want(agent.namespace, agent.name, Desired.STOPPED)
-            self._follow(agent.workload.runtime)
+            self._followers.follow(agent.workload.runtime)
         existing.agent = replace(
             existing.agent, workload=agent.workload, source=agent.source, plan=agent.plan, machine=agent.machine
         )
@@ -185,71 +183,24 @@ class Supervisor:
         for stored in await self._store.list(Agent, limit=100_000):
             self._note(stored.record, stored.revision)
         try:
-            await self._follow("process").wait()
+            await self._followers.follow("process").wait()
             for charge in list(self._charges.values()):
-                self._follow(charge.runtime)
+                self._followers.follow(charge.runtime)
             self.adopted.set()
-            await self._failed
+            await self._followers.failed
         finally:
+            await self._followers.close()
             tasks = [c.task for c in self._charges.values() if c.task] + list(self._tasks)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _follow(self, runtime: str) -> asyncio.Event:
-        """From now on what happens there is heard. A runtime that is away is waited for, and holds up no other."""
-        if runtime not in self._followed:
-            self._followed[runtime] = asyncio.Event()
-            self._spawn(self._listen(runtime, self._followed[runtime]))
-        return self._followed[runtime]
-
-    async def _listen(self, name: str, adopted: asyncio.Event) -> None:
-        try:
-            runtime = self._carrier.runtimes.of(name)
-            known = await self._known(name, runtime)
-            for charge in list(self._charges.values()):
-                if charge.runtime == name and charge.task is None:
-                    self._adopt(charge, known.get(charge.agent.instance_id))
-            adopted.set()
-            self._on_change()
-            await self._remove_orphans(runtime, known)
-            after = 0
-            while True:
-                try:
-                    async for event in runtime.events(after):
-                        after = event.seq
-                        self._hear(event.status)
-                except Unavailable as error:
-                    log.warning("runtime.away", runtime=name, error=error.message)
-                    await asyncio.sleep(0.5)
-        except Exception as error:
-            if not self._failed.done():
-                self._failed.set_exception(error)
-
-    async def _known(self, name: str, runtime: Runtime) -> dict[str, InstanceStatus]:
-        said = False
-        while True:
-            try:
-                return {status.instance: status for status in await runtime.list()}
-            except Unavailable as error:
-                if not said:
-                    log.warning("runtime.away", runtime=name, error=error.message)
-                    said = True
-                await asyncio.sleep(0.2)
-
-    async def _remove_orphans(self, runtime: Runtime, known: dict[str, InstanceStatus]) -> None:
-        """Instances of ours that no record claims: a crash between stop and forget, or a record lost."""
-        claimed = {charge.agent.instance_id for charge in self._charges.values()}
-        for instance, status in known.items():
-            if instance in claimed or "-job-" in instance:
-                continue
-            try:
-                await runtime.stop(instance, grace=1.0)
-                await runtime.forget(instance)
-            except HomeportError as error:  # found again at the next start
-                log.warning("reconcile.orphan_stays", instance=instance, error=error.message)
-                continue
-            log.info("reconcile.orphan_removed", instance=instance, agent=status.agent_id)
+    def _adopt_all(self, runtime: str, known: Mapping[str, InstanceStatus]) -> set[str]:
+        for charge in self._charges.values():
+            if charge.runtime == runtime and charge.task is None:
+                self._adopt(charge, known.get(charge.agent.instance_id))
+        self._on_change()
+        return {charge.agent.instance_id for charge in self._charges.values()}
 
     def _hear(self, status: InstanceStatus) -> None:
         charge = self._by_id.get(status.agent_id)
@@ -305,17 +256,18 @@ class Supervisor:
                 case Report():
                     charge.inbox.put_nowait(self._mend(charge, command))
                 case _:
-                    self._spawn(self._carry(charge, command))
+                    self._spawn(self._carry(charge, charge.agent, command))
 
-    async def _carry(self, charge: Charge, command: Carried) -> None:
+    async def _carry(self, charge: Charge, agent: Agent, command: Carried) -> None:
+        """`agent` as it was when the command was decided: where it runs may change with its workload."""
         try:
             if isinstance(command, StartInstance):
                 async with self._starts:
-                    answer = await self._carrier.carry(charge.agent, command)
+                    answer = await self._carrier.carry(agent, command)
             else:
-                answer = await self._carrier.carry(charge.agent, command)
+                answer = await self._carrier.carry(agent, command)
         except HomeportError as error:
-            log.warning("supervise.command_failed", agent=charge.agent.name, command=str(command), error=error.message)
+            log.warning("supervise.command_failed", agent=agent.name, command=str(command), error=error.message)
             return
         if answer is not None:
             charge.inbox.put_nowait(answer)
