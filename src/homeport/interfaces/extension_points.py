@@ -20,6 +20,10 @@ DRIVERS: dict[str, dict[str, str]] = {
     "fetcher": {
         "git": "homeport.drivers.fetchers.git:GitFetcher",
         "folder": "homeport.drivers.fetchers.folder:FolderFetcher",
+        "image": "homeport.drivers.fetchers.image:ImageFetcher",
+        "dockerfile": "homeport.drivers.fetchers.dockerfile:DockerfileFetcher",
+        "template": "homeport.drivers.fetchers.template:TemplateFetcher",
+        "agents": "homeport.drivers.fetchers.agents:AgentsFetcher",
     },
     "journal": {"sqlite": "homeport.drivers.journals.sqlite:SqliteJournal"},
     "policy": {"rego": "homeport.drivers.policies.rego:RegoPolicy"},
@@ -27,7 +31,7 @@ DRIVERS: dict[str, dict[str, str]] = {
     "runtime": {"process": "homeport.drivers.runtimes.process.client:ProcessRuntime"},
     "sealer": {"fernet": "homeport.drivers.secrets.sealed:FernetSealer"},
     "secrets": {"sealed": "homeport.drivers.secrets.sealed:SealedSecrets"},
-    "store": {"sqlite": "homeport.drivers.stores.sqlite:SqliteStore"},
+    "store": {"sqlite": "homeport.drivers.stores.sql.sqlite:SqliteStore"},
 }
 
 

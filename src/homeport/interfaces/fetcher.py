@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from homeport.model.source import Source, SourceEntry
+from homeport.model.source import Source, SourceEntry, Statement
 
 Progress = Callable[[str], None]
 
@@ -16,11 +16,13 @@ class FileView(Protocol):
     """What analysis sees. Paths are relative, with "/", valid UTF-8, never absolute, without "..".
 
     Symbolic links, submodules and special files are not in it; `skipped` says what was left out, and why: one line
-    for each reason, with how many and the first few names.
+    for each reason, with how many and the first few names. `said` is what stands above the files: in the agents file
+    or the template that named them.
     """
 
     source: Source
     skipped: tuple[str, ...]
+    said: tuple[Statement, ...]
 
     def entries(self) -> Sequence[SourceEntry]:
         """All files, sorted by path."""
@@ -52,7 +54,8 @@ class Fetcher(Protocol):
     async def export(self, source: Source, destination: Path, *, progress: Progress | None = None) -> None:
         """Write exactly the files of `source` (its commit or digest) below `destination`, which must not exist.
 
-        Regular files and folders only, modes 0644, 0755. Appears whole or not at all (written aside, renamed).
+        Regular files and folders only, modes 0644, 0755. Appears whole or not at all (written aside, renamed). Of an
+        image nothing is written: the folder is empty, and the image is there under its id.
         Raises `StalePlan` where the source has moved and the planned state can no longer be had.
         """
         ...

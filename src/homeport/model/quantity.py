@@ -15,6 +15,8 @@ _UNITS = {
     "tib": 2**40,
 }  # fmt: skip
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s?([A-Za-z]{0,3})")
+_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?(ms|s|m|h|)")
+_SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LEAST_MEMORY = 16 * 2**20
 MOST_MEMORY = 2**46
 
@@ -26,6 +28,24 @@ def memory_bytes(value: object) -> int:
     if not LEAST_MEMORY <= size <= MOST_MEMORY:
         raise ValueError("expected a size between 16Mi and 64Ti, for example 512Mi")
     return size
+
+
+def cpus(value: object) -> float:
+    """`2`, `0.5`, `500m`: processors, 0.01 to 1024."""
+    found = re.fullmatch(r"(\d{1,7}(?:\.\d{1,6})?)(m?)", str(value).strip(), re.A)
+    number = float(found[1]) / (1000 if found[2] else 1) if found and not isinstance(value, bool) else 0.0
+    if not 0.01 <= number <= 1024:
+        raise ValueError("expected processors, for example 2, 0.5 or 500m")
+    return number
+
+
+def seconds(value: object) -> float:
+    """`30`, `30s`, `500ms`, `1.5m`, `1h`: 0 to a day."""
+    found = _SPAN.fullmatch(str(value).strip())
+    span = float(found[1]) * _SECONDS[found[2]] if found and not isinstance(value, bool) else -1.0
+    if not 0 <= span <= 86400:
+        raise ValueError("expected a time of at most a day, for example 30s, 500ms or 5m")
+    return span
 
 
 def port(value: object) -> int:

@@ -8,16 +8,16 @@ from enum import StrEnum
 
 
 class SourceKind(StrEnum):
+    """An agents file is none: it names a source of one of these kinds, and what it says goes along as statements."""
+
     GIT = "git"
     FOLDER = "folder"
     IMAGE = "image"
     """A container image: `locator` is the reference asked for, `digest` the id of the image it meant."""
     DOCKERFILE = "dockerfile"
-    """One Dockerfile with the folder around it as build context; `subdir` is "", `ref` the file's name in it."""
+    """One Dockerfile in its build context: `locator` is that folder, `ref` the file's path in it, `subdir` ""."""
     TEMPLATE = "template"
-    """One that ships with Homeport; `locator` is its name, `digest` that of its files."""
-    YAML = "yaml"
-    """One agent of an agents file; `locator` is the file's path, `ref` the agent's name in it."""
+    """One that ships with Homeport; `locator` is its name, `ref` its parameters, `digest` that of its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,22 @@ class Source:
     commit: str = ""
     ref: str = ""
     subdir: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What an agents file or a template says of a source, outside its files: the value is checked and typed.
+
+    `field` is one of `Requirements`, or "env" with a (name, value), "secret" with a name, "warning" with a sentence.
+    `text` is the line as it was written, hostile.
+    """
+
+    field: str
+    value: object
+    file: str
+    line: int
+    key: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from homeport.drivers.fetchers import appear, scratch
 from homeport.errors import InvalidSource, NotFound, StalePlan
 from homeport.interfaces.fetcher import FileView, Progress
 from homeport.model.paths import Sieve, digest_of
-from homeport.model.source import Source, SourceEntry, SourceKind
+from homeport.model.source import Source, SourceEntry, SourceKind, Statement
 
 
 class DictView:
@@ -23,6 +23,7 @@ class DictView:
         safe = [path for path in contents if sieve.admit(path.encode("utf-8", "surrogateescape")) is not None]
         self.files = {path: contents[path] for path in sorted(safe)}
         self.skipped = sieve.skipped
+        self.said: tuple[Statement, ...] = ()
         digest = digest_of((path, False, hashlib.sha256(data).hexdigest()) for path, data in self.files.items())
         self.source = Source(SourceKind.FOLDER, locator, digest)
 

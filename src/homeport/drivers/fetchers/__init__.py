@@ -1,18 +1,69 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drivers of one interface; see `interfaces/extension_points.py`. Shared by them: a folder that appears whole."""
+"""Drivers of one interface; see `interfaces/extension_points.py`.
+
+Shared by them: a folder that appears whole, a view with something said above it, pointers of Git LFS.
+"""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from homeport.errors import Conflict, StorageFull
+from homeport.interfaces.fetcher import FileView
+from homeport.model.paths import printable
+from homeport.model.source import Source, SourceEntry, Statement
+
+LFS_BYTES = range(100, 1024)
+"""Sizes that a pointer of Git LFS can have."""
+_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:[a-z0-9.-]+ [^\n]*\n)*?size (\d{1,18})\n")
+
+
+class Described:
+    """A view as another one has it, under its own identity, and with what is said above it."""
+
+    def __init__(
+        self, view: FileView, source: Source, said: Sequence[Statement] = (), notes: tuple[str, ...] = ()
+    ) -> None:
+        self._view = view
+        self.source = source
+        self.skipped = (*notes, *view.skipped)
+        self.said = (*said, *view.said)
+
+    def entries(self) -> Sequence[SourceEntry]:
+        return self._view.entries()
+
+    def read(self, path: str, limit: int = 262_144) -> bytes:
+        return self._view.read(path, limit)
+
+    def read_many(self, paths: Sequence[str], limit: int = 262_144) -> dict[str, bytes]:
+        return self._view.read_many(paths, limit)
+
+    def close(self) -> None:
+        self._view.close()
+
+
+def pointed_size(data: bytes) -> int | None:
+    """The bytes of the file that a pointer of Git LFS stands for; None for anything else."""
+    found = _POINTER.match(data)
+    return int(found[1]) if found else None
+
+
+def pointers_told(pointers: Sequence[tuple[str, int]]) -> tuple[str, ...]:
+    """One line for the user about (path, size) of files that only a pointer is here of; () where there are none."""
+    if not pointers:
+        return ()
+    names = ", ".join(printable(path, 80) for path, _ in pointers[:3])
+    total = sum(size for _, size in pointers)
+    more = ", …" if len(pointers) > 3 else ""
+    return (f"{len(pointers)} files in Git LFS, {total / 1e6:.4g} MB, of which only pointers are here: {names}{more}",)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ class FolderFetcher:
             place = recognise(locator)
         except HomeportError:
             return False
-        return not place.remote and Path(place.address).expanduser().is_dir()
+        return not place.remote and place.kind is None and Path(place.address).expanduser().is_dir()
 
     async def fetch(self, locator: str, *, ref: str = "", progress: Progress | None = None) -> FileView:
         if ref:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from homeport.drivers.fetchers.folder.walk import Seen, open_file, stamp_of
 from homeport.errors import NotFound, StalePlan
-from homeport.model.source import Source, SourceEntry
+from homeport.model.source import Source, SourceEntry, Statement
 
 
 class FolderView:
@@ -17,6 +17,7 @@ class FolderView:
     def __init__(self, source: Source, root: int, seen: Sequence[Seen], skipped: tuple[str, ...]) -> None:
         self.source = source
         self.skipped = skipped
+        self.said: tuple[Statement, ...] = ()
         self._root = root
         self._seen = {one.path: one for one in seen}
         self._entries = tuple(SourceEntry(one.path, one.size, one.executable) for one in seen)

@@ -33,7 +33,8 @@ class GitFetcher:
             place = recognise(locator, schemes=self._options.schemes)
         except HomeportError:
             return False
-        return place.remote or (self._options.allow_local and git_dir_of(Path(place.address).expanduser()) is not None)
+        local = self._options.allow_local and place.kind is None
+        return place.remote or (local and git_dir_of(Path(place.address).expanduser()) is not None)
 
     async def fetch(self, locator: str, *, ref: str = "", progress: Progress | None = None) -> FileView:
         place = recognise(locator, schemes=self._options.schemes)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from homeport.drivers.fetchers.git.objects import Objects
 from homeport.drivers.fetchers.git.tree import MISSING, Tree
 from homeport.errors import NotFound
-from homeport.model.source import Source, SourceEntry
+from homeport.model.source import Source, SourceEntry, Statement
 
 
 class GitView:
@@ -17,6 +17,7 @@ class GitView:
     def __init__(self, source: Source, tree: Tree, objects: Objects, skipped: tuple[str, ...]) -> None:
         self.source = source
         self.skipped = skipped
+        self.said: tuple[Statement, ...] = ()
         self._objects = objects
         self._blobs = {blob.path: blob for blob in tree.blobs}
         self._entries = tuple(SourceEntry(blob.path, blob.size, blob.executable) for blob in tree.blobs)
