@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from homeport.drivers.secrets.sealed import FernetSealer, Options, SealedSecrets
-from homeport.drivers.stores.sqlite import Options as StoreOptions
-from homeport.drivers.stores.sqlite import SqliteStore
+from homeport.drivers.stores.sql.sqlite import Options as StoreOptions
+from homeport.drivers.stores.sql.sqlite import SqliteStore
 from homeport.testing.conformance.secrets import SealerSuite, SecretsSuite
 from homeport.testing.secrets import MemorySecrets, PlainSealer
 

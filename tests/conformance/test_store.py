@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from homeport.drivers.stores.sqlite import Options, SqliteStore
+from homeport.drivers.stores.sql.sqlite import Options, SqliteStore
 from homeport.testing.conformance.store import StoreSuite
 from homeport.testing.stores import MemoryStore
 

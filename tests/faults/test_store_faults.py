@@ -13,14 +13,14 @@ from contextlib import closing
 
 import pytest
 
-from homeport.drivers.stores.sqlite import Options, SqliteStore
+from homeport.drivers.stores.sql.sqlite import Options, SqliteStore
 from homeport.errors import Unavailable
 from homeport.model.event import Event
 
 WRITER = """
 import asyncio, sys
 from pathlib import Path
-from homeport.drivers.stores.sqlite import Options, SqliteStore
+from homeport.drivers.stores.sql.sqlite import Options, SqliteStore
 from homeport.model.event import Event
 
 async def main():
@@ -70,7 +70,7 @@ async def test_after_kill_9_every_write_that_returned_is_there(tmp_path, count):
 FULL = """
 import asyncio, resource, signal, sys
 from pathlib import Path
-from homeport.drivers.stores.sqlite import Options, SqliteStore
+from homeport.drivers.stores.sql.sqlite import Options, SqliteStore
 from homeport.errors import StorageFull
 from homeport.model.event import Event
 
@@ -138,7 +138,7 @@ def test_on_a_full_disk_writers_are_told_nothing_is_half_written_and_it_recovers
 async def test_a_file_held_by_another_process_is_unavailable_and_later_it_works(tmp_path):
     path = tmp_path / "state.db"
     store = await SqliteStore.open(Options(path))
-    store._connections.writer.connection.driver_connection.execute("PRAGMA busy_timeout=100")
+    store._writes._link.connection().connection.driver_connection.execute("PRAGMA busy_timeout=100")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable):

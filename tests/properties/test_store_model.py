@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from homeport.drivers.stores.sqlite import Options, SqliteStore
+from homeport.drivers.stores.sql.sqlite import Options, SqliteStore
 from homeport.errors import HomeportError
 from homeport.model.codec import kind_of
 from homeport.model.event import Event

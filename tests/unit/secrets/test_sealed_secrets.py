@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from homeport.drivers.secrets.sealed import FernetSealer, Options, SealedSecrets
-from homeport.drivers.stores.sqlite import Options as StoreOptions
-from homeport.drivers.stores.sqlite import SqliteStore
+from homeport.drivers.stores.sql.sqlite import Options as StoreOptions
+from homeport.drivers.stores.sql.sqlite import SqliteStore
 from homeport.errors import HomeportError
 from homeport.model.secret import Secret
 from homeport.testing.stores import MemoryStore

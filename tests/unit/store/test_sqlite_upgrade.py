@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from homeport.drivers.stores.sqlite import Options, SqliteStore, upgrade
-from homeport.drivers.stores.sqlite.schema import REVISIONS
+from homeport.drivers.stores.sql import migrations
+from homeport.drivers.stores.sql.schema import REVISIONS
+from homeport.drivers.stores.sql.sqlite import Options, SqliteStore
 from homeport.errors import HomeportError
 from homeport.model.event import Event
 from homeport.model.token import Role, Token
@@ -104,7 +105,7 @@ def test_every_revision_is_in_the_list_in_its_order():
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", str(Path(upgrade.__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     revisions = ScriptDirectory.from_config(config).walk_revisions()
     assert tuple(script.revision for script in revisions)[::-1] == REVISIONS
     for revision in REVISIONS[:-1]:
@@ -218,7 +219,8 @@ async def test_deletions_are_forgotten_after_a_day(path):
 IMPORTS = """
 import asyncio, sys
 from pathlib import Path
-from homeport.drivers.stores.sqlite import Options, SqliteStore
+from homeport.drivers.stores.sql import migrations
+from homeport.drivers.stores.sql.sqlite import Options, SqliteStore
 
 async def main():
     for _ in range(2):

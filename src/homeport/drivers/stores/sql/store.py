@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Store contract over SQLite: one connection that writes, one that reads."""
+"""The Store contract over the tables of `schema`: one connection that writes, one that reads."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection
 
-from homeport.drivers.stores.sqlite import queries
-from homeport.drivers.stores.sqlite.connect import Connections, connect
-from homeport.drivers.stores.sqlite.lane import Lane
-from homeport.errors import Conflict, HomeportError
+from homeport.drivers.stores.sql import queries
+from homeport.drivers.stores.sql.lane import Lane, Link
+from homeport.errors import Conflict, HomeportError, Unavailable
 from homeport.interfaces.store import Change, Stored
 from homeport.model import codec
 from homeport.model.place import check_place
@@ -23,33 +20,32 @@ from homeport.model.place import check_place
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    path: Path
-    """The database file; its folder is made (0700) if it is not there. `-wal` and `-shm` lie beside it."""
-    poll: float = 1.0
-    """Seconds after which a watch looks for writes of other processes. Writes of this one are seen at once."""
+class Writing:
+    """One transaction that writes. Nobody else writes between the first statement of this and its commit."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._first = self._last = connection.execute(queries.LAST).scalar_one()
+
+    def next_revision(self) -> int:
+        self._last += 1
+        return self._last
+
+    def finish(self) -> None:
+        if self._last != self._first:
+            self.connection.execute(queries.COUNTED, {"b_revision": self._last})
 
 
-class SqliteStore:
-    """Made by `open`. Several writes that wait together are synced to disk together."""
+class SqlStore:
+    """Several writes that wait together are synced to disk together."""
 
-    def __init__(self, options: Options, connections: Connections) -> None:
-        self._options = options
-        self._connections = connections
-        self._writes = Lane(connections.writer, options.path, batch=256)
-        self._reads = Lane(connections.reader, options.path)
+    def __init__(self, writer: Link, reader: Link, writes: queries.Writes, poll: float) -> None:
+        self._writes = Lane(writer, batch=256, enter=Writing, leave=Writing.finish)
+        self._reads = Lane(reader)
+        self._sql = writes
+        self._poll = poll
         self._written = asyncio.Event()
         self._closed = False
-
-    @classmethod
-    async def open(cls, options: Options) -> SqliteStore:
-        """Create or upgrade the file, then open it.
-
-        An older schema is backed up beside the file (`NAME.before-REVISION`) and upgraded in one transaction.
-        Raises `HomeportError` for a file that is newer than this program, damaged, or not ours; `StorageFull`.
-        """
-        return cls(options, await connect(options.path))
 
     async def get(self, cls: type[T], namespace: str, key: str) -> Stored[T] | None:
         place = _place(cls, namespace, key)
@@ -64,11 +60,12 @@ class SqliteStore:
         place = _place(type(record), namespace, key)
         data = codec.pack(record).decode()
 
-        def write(connection: Connection) -> int:
-            _check(connection, place, expected)
-            revision: int = connection.execute(queries.NEXT).scalar_one()
-            connection.execute(queries.PUT, {**place, "b_data": data, "b_revision": revision})
-            connection.execute(queries.UNBURY, place)
+        def write(writing: Writing) -> int:
+            there = _check(writing.connection, place, expected)
+            revision = writing.next_revision()
+            writing.connection.execute(self._sql.put, {**place, "b_data": data, "b_revision": revision})
+            if not there:
+                writing.connection.execute(queries.UNBURY, place)
             return revision
 
         return await self._write(write)
@@ -76,13 +73,12 @@ class SqliteStore:
     async def delete(self, cls: type[object], namespace: str, key: str, *, expected: int | None = None) -> bool:
         place = _place(cls, namespace, key)
 
-        def write(connection: Connection) -> bool:
-            if not _check(connection, place, expected):
+        def write(writing: Writing) -> bool:
+            if not _check(writing.connection, place, expected):
                 return False
-            revision: int = connection.execute(queries.NEXT).scalar_one()
-            connection.execute(queries.DELETE, place)
-            connection.execute(queries.BURY, {**place, "b_revision": revision})
-            connection.execute(queries.FORGET_OLD)
+            writing.connection.execute(queries.DELETE, place)
+            writing.connection.execute(self._sql.bury, {**place, "b_revision": writing.next_revision()})
+            writing.connection.execute(self._sql.forget_old)
             return True
 
         return await self._write(write)
@@ -90,9 +86,10 @@ class SqliteStore:
     async def list(
         self, cls: type[T], namespace: str | None = None, *, prefix: str = "", after: str = "", limit: int = 1000
     ) -> list[Stored[T]]:
-        if limit <= 0:
+        if limit <= 0 or "\0" in prefix:
             return []
-        statement = queries.page(codec.kind_of(cls), namespace, prefix, after, limit)
+        # No key holds a NUL (and PostgreSQL takes none), so what comes after "a\0…" is what comes after "a".
+        statement = queries.page(codec.kind_of(cls), namespace, prefix, after.partition("\0")[0], limit)
 
         def read(connection: Connection) -> Any:
             return connection.execute(statement).all()
@@ -101,6 +98,7 @@ class SqliteStore:
         return [Stored(r.namespace, r.key, _decode(r.data, cls, r.namespace, r.key), r.revision) for r in rows]
 
     async def watch(self, cls: type[T], namespace: str | None = None, *, after: int = 0) -> AsyncIterator[Change[T]]:
+        """As `Store.watch`. While the database is away there are no changes; none is lost."""
         kind = codec.kind_of(cls)
         while not self._closed:
             written = self._written
@@ -109,22 +107,24 @@ class SqliteStore:
             def read(connection: Connection, statement: Any = statement) -> Any:
                 return connection.execute(statement).all()
 
-            rows = await self._reads.do(read)
+            try:
+                rows = await self._reads.do(read)
+            except Unavailable:
+                rows = []
             for row in rows:
                 record = None if row.data is None else _decode(row.data, cls, row.namespace, row.key)
                 yield Change(row.namespace, row.key, record, row.revision)
                 after = row.revision
             if not rows:
-                await _ring(written, self._options.poll)
+                await _ring(written, self._poll)
 
     async def close(self) -> None:
         self._closed = True
         self._written.set()
         await self._writes.close()
         await self._reads.close()
-        self._connections.dispose()
 
-    async def _write(self, job: Callable[[Connection], T]) -> T:
+    async def _write(self, job: Callable[[Writing], T]) -> T:
         result = await self._writes.do(job)
         rung, self._written = self._written, asyncio.Event()
         rung.set()

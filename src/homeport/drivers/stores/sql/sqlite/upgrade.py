@@ -10,8 +10,9 @@ from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, insert
 
-from homeport.drivers.stores.sqlite.queries import FIRST_COUNT
-from homeport.drivers.stores.sqlite.schema import REVISIONS, alembic_version, metadata
+from homeport.drivers.stores.sql import migrations
+from homeport.drivers.stores.sql.queries import FIRST_COUNT
+from homeport.drivers.stores.sql.schema import REVISIONS, alembic_version, metadata
 from homeport.errors import HomeportError
 
 HEAD = REVISIONS[-1]
@@ -75,7 +76,7 @@ def _migrate(path: Path) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
     engine = _engine(path)
     with engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -3,21 +3,35 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, MetaData, PrimaryKeyConstraint, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
 
 REVISIONS = ("0001", "0002")
 """Every schema ever released, oldest first. The last is the one this program reads and writes."""
 
 metadata = MetaData()
+number = Integer().with_variant(BigInteger(), "postgresql")
+name = Text().with_variant(Text(collation="C"), "postgresql")
+"""In the order of code points on both, whatever the language of the database is."""
 
 records = Table(
     "records",
     metadata,
-    Column("kind", Text, nullable=False),
-    Column("namespace", Text, nullable=False),
-    Column("key", Text, nullable=False),
+    Column("kind", name, nullable=False),
+    Column("namespace", name, nullable=False),
+    Column("key", name, nullable=False),
     Column("data", Text, nullable=False),
-    Column("revision", Integer, nullable=False),
+    Column("revision", number, nullable=False),
     PrimaryKeyConstraint("kind", "namespace", "key"),
     Index("records_by_revision", "kind", "revision"),
     Index("records_by_key", "kind", "key", "namespace"),
@@ -28,23 +42,24 @@ counter = Table(
     "counter",
     metadata,
     Column("id", Integer, CheckConstraint("id = 1"), primary_key=True, autoincrement=False),
-    Column("revision", Integer, nullable=False),
+    Column("revision", number, nullable=False),
 )
-"""One row: the revision of the last write to anything."""
+"""One row: the revision of the last write to anything. Whoever writes locks it first and until its commit, so that
+commits come in the order of revisions and a watcher that has seen one has seen all below it."""
 
 tombstones = Table(
     "tombstones",
     metadata,
-    Column("kind", Text, nullable=False),
-    Column("namespace", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("revision", Integer, nullable=False),
-    Column("deleted_at", Integer, nullable=False),
+    Column("kind", name, nullable=False),
+    Column("namespace", name, nullable=False),
+    Column("key", name, nullable=False),
+    Column("revision", number, nullable=False),
+    Column("deleted_at", number, nullable=False),
     PrimaryKeyConstraint("kind", "namespace", "key"),
     Index("tombstones_by_revision", "kind", "revision"),
     Index("tombstones_by_age", "deleted_at"),
 )
-"""What was deleted lately, for watchers. `deleted_at` is in seconds since the epoch, by SQLite's clock."""
+"""What was deleted lately, for watchers. `deleted_at` is in seconds since the epoch, by the database's clock."""
 
 alembic_version = Table(
     "alembic_version",

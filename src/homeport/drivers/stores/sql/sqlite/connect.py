@@ -6,14 +6,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+from sqlalchemy import URL, Connection, NullPool, create_engine, event
 
-from homeport.drivers.stores.sqlite.faults import explain
-from homeport.drivers.stores.sqlite.upgrade import bring_up_to_date
+from homeport.drivers.stores.sql.sqlite.faults import explain
+from homeport.drivers.stores.sql.sqlite.upgrade import bring_up_to_date
 from homeport.errors import HomeportError
 
 _WRITES = "homeport_writes"
@@ -27,19 +26,29 @@ _PRAGMAS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Connections:
-    engine: Engine
-    writer: Connection
-    reader: Connection
+class FileLink:
+    """A connection that is open from the start: a file does not go away."""
 
-    def dispose(self) -> None:
-        """Idempotent; the lanes have closed the connections."""
-        self.engine.dispose()
+    def __init__(self, connection: Connection, path: Path) -> None:
+        self.name = str(path)
+        self._connection = connection
+        self._path = path
+
+    def connection(self) -> Connection:
+        return self._connection
+
+    def lost(self, error: BaseException) -> bool:
+        return False
+
+    def explain(self, error: BaseException) -> HomeportError:
+        return explain(error, self._path)
+
+    def close(self) -> None:
+        self._connection.close()
 
 
-async def connect(path: Path) -> Connections:
-    """Both connections, after creating or upgrading the file. Raises as `SqliteStore.open`."""
+async def connect(path: Path) -> tuple[FileLink, FileLink]:
+    """The writer and the reader, after creating or upgrading the file. Raises as `SqliteStore.open`."""
     try:
         return await asyncio.to_thread(_connect, path)
     except HomeportError:
@@ -48,7 +57,7 @@ async def connect(path: Path) -> Connections:
         raise explain(error, path) from error
 
 
-def _connect(path: Path) -> Connections:
+def _connect(path: Path) -> tuple[FileLink, FileLink]:
     bring_up_to_date(path)
     # Each connection is made in this thread and then used by that of its lane, never by two at once.
     url = URL.create("sqlite+pysqlite", database=str(path))
@@ -61,7 +70,7 @@ def _connect(path: Path) -> Connections:
     except BaseException:
         writer.close()
         raise
-    return Connections(engine, writer.execution_options(**{_WRITES: True}), reader)
+    return FileLink(writer.execution_options(**{_WRITES: True}), path), FileLink(reader, path)
 
 
 def _prepare(connection: Any, _record: object) -> None:
