@@ -13,6 +13,7 @@ from homeport.errors import UsageError
 
 DRIVERS: dict[str, dict[str, str]] = {
     "audit": {"file": "homeport.drivers.audits.file:FileAudit"},
+    "claim": {"postgres": "homeport.drivers.claims.postgres.claim:PostgresClaim"},
     "clock": {"system": "homeport.drivers.clocks.system:SystemClock"},
     "ids": {"ulid": "homeport.drivers.clocks.system:UlidIds"},
     "cloud": {"local": "homeport.drivers.clouds.local:LocalCloud"},
