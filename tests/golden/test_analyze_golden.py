@@ -19,11 +19,12 @@ from homeport.testing.fetchers import DictView
 CASES = sorted((Path(__file__).parent / "analyze").glob("*.txt"))
 VALUES = ("name", "ecosystem", "start", "runtime_version", "port", "health_path", "memory_bytes", "gpu", "delivery",
           "honours_keys")  # fmt: skip
+WHERE_SAID = ("image", "dockerfile", "cpus")
 
 
 def render(requirements) -> str:
     lines = []
-    for field in VALUES:
+    for field in (*VALUES, *(one for one in WHERE_SAID if getattr(requirements, one) is not None)):
         found: Inferred | None = getattr(requirements, field)
         if found is None:
             lines.append(f"{field}: unknown")

@@ -9,8 +9,11 @@ from homeport.analyze.ruleset import rulesets
 from homeport.analyze.settle import settle
 from homeport.interfaces.fetcher import FileView
 from homeport.model.evidence import Inferred, Origin
+from homeport.model.imagename import parse_image
+from homeport.model.names import suggest_name
 from homeport.model.requirements import Ecosystem, GpuNeed, Requirements
-from homeport.model.workload import Delivery
+from homeport.model.source import Source, SourceKind
+from homeport.model.workload import Delivery, HealthCheck, RestartPolicy
 
 DEFAULT_MEMORY = 512 * 1024**2
 
@@ -18,14 +21,17 @@ DEFAULT_MEMORY = 512 * 1024**2
 def analyze(view: FileView) -> Requirements:
     """What the source needs. Never raises for what stands in the files: hostile or broken ones become warnings."""
     repo, claims = Repo(view), Claims()
+    for statement in view.said:
+        claims.state(statement)
     rules = rulesets()
     repo.load(path for one in rules for path in one.wants(repo.paths))
     for one in rules:
         one.read(repo, claims)
     start = settle(claims, "start", tuple)
+    ecosystem = settle(claims, "ecosystem", Ecosystem) or Inferred(Ecosystem.UNKNOWN, Origin.DEFAULT)
     installs = sorted(claims.installs, key=lambda item: list(Origin).index(item[0]))
     return Requirements(
-        ecosystem=settle(claims, "ecosystem", Ecosystem) or Inferred(Ecosystem.UNKNOWN, Origin.DEFAULT),
+        ecosystem=ecosystem,
         start=start,
         runtime_version=settle(claims, "runtime_version", str),
         port=settle(claims, "port", int),
@@ -39,5 +45,37 @@ def analyze(view: FileView) -> Requirements:
         env=tuple(claims.env),
         looked_for=tuple(text for one in rules for text in one.looks_for),
         warnings=tuple(claims.warnings),
-        name=settle(claims, "name", str),
+        name=settle(claims, "name", str) or name_of(view.source),
+        image=settle(claims, "image", str),
+        dockerfile=_built(view.source, claims, start, ecosystem),
+        cpus=settle(claims, "cpus", float),
+        checks=settle(claims, "checks", HealthCheck),
+        restart=settle(claims, "restart", RestartPolicy),
+        env_values=claims.env_values,
+        secrets=tuple(claims.secrets),
     )
+
+
+def name_of(source: Source) -> Inferred[str] | None:
+    """What a source is called where nothing in it says so; None where its locator says it as well."""
+    if source.kind is SourceKind.IMAGE:
+        try:
+            path = parse_image(source.locator).path
+        except ValueError:
+            path = ""
+        return Inferred(suggest_name(path), Origin.DEFAULT, note="from the image's name") if path else None
+    if source.kind in (SourceKind.DOCKERFILE, SourceKind.TEMPLATE):
+        return Inferred(suggest_name(source.locator), Origin.DEFAULT, note=f"from the {source.kind}'s place")
+    return None
+
+
+def _built(
+    source: Source, claims: Claims, start: Inferred[tuple[str, ...]] | None, ecosystem: Inferred[Ecosystem]
+) -> Inferred[str] | None:
+    """The Dockerfile it has to be built from: one that was named, or the only thing that says how it starts.
+
+    A Dockerfile beside a program that is understood is evidence about it, and no more.
+    """
+    if source.kind is SourceKind.DOCKERFILE or start is None or ecosystem.value is Ecosystem.DOCKERFILE:
+        return settle(claims, "dockerfile", str)
+    return None

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from homeport.analyze.command import port_of
 from homeport.analyze.quote import quote
 from homeport.model.evidence import Evidence, Origin
 from homeport.model.paths import printable
+from homeport.model.source import Statement
 
 Field = Literal[
     "name",
@@ -23,6 +24,11 @@ Field = Literal[
     "gpu",
     "delivery",
     "honours_keys",
+    "image",
+    "dockerfile",
+    "cpus",
+    "checks",
+    "restart",
 ]
 
 
@@ -36,12 +42,17 @@ class Claim:
 
 @dataclass(slots=True)
 class Claims:
-    """Filled by the rules in turn. `installs` are (origin, files), `env` names in order of sight."""
+    """Filled by the rules in turn. `installs` are (origin, files), `env` names in order of sight.
+
+    `env_values` and `secrets` come from statements only: nothing in a source's own files gives a variable a value.
+    """
 
     all: list[Claim] = field(default_factory=list)
     installs: list[tuple[Origin, tuple[str, ...]]] = field(default_factory=list)
     env: dict[str, None] = field(default_factory=dict)
     warnings: dict[str, None] = field(default_factory=dict)
+    env_values: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, None] = field(default_factory=dict)
 
     def add(
         self,
@@ -75,6 +86,21 @@ class Claims:
         port = port_of(words)
         if port is not None:
             self.add("port", port, origin, file=file, line=line, rule=f"{rule}-port", confidence=1.0, text=text)
+
+    def state(self, one: Statement) -> None:
+        """What an agents file or a template says: taken before all that the files say."""
+        if one.field == "env":
+            assert isinstance(one.value, tuple)
+            self.env_values[one.value[0]] = one.value[1]
+        elif one.field == "secret":
+            self.secrets[str(one.value)] = None
+        elif one.field == "warning":
+            self.warn(f"{one.file}:{one.line}: {one.value}")
+        else:
+            name = next(known for known in get_args(Field) if known == one.field)
+            rule = f"stated.{printable(one.key.rpartition('.')[2] or one.key, 40)}"
+            self.add(name, one.value, Origin.MANIFEST, file=one.file, line=one.line, rule=rule, confidence=1.0,
+                     text=one.text)  # fmt: skip
 
     def warn(self, text: str) -> None:
         """One sentence for people, said once; it may hold names from the repository."""

@@ -47,10 +47,11 @@ def instructions(lines: Sequence[str]) -> list[Instruction]:
     """Comments and here-documents are passed over; `\\` at the end of a line continues it."""
     found: list[Instruction] = []
     parts: list[str] = []
-    start, until = 0, ""
+    start, until = 0, list[str]()
     for number, line in enumerate(lines, 1):
         if until:
-            until = "" if line.strip() == until else until
+            if line.strip() == until[0]:
+                del until[0]
             continue
         if line.lstrip().startswith("#") or (parts and not line.strip()):
             continue
@@ -63,8 +64,8 @@ def instructions(lines: Sequence[str]) -> list[Instruction]:
         parts = []
         if match:
             found.append(Instruction(match[1].upper(), match[2].strip(), start))
-            if match[1].upper() in ("RUN", "COPY", "ADD") and (here := _HEREDOC.search(match[2])):
-                until = here[1]
+            if match[1].upper() in ("RUN", "COPY", "ADD"):
+                until = _HEREDOC.findall(match[2])[:20]
         if len(found) >= _MOST:
             break
     return found

@@ -24,6 +24,7 @@ class Repo:
 
     def __init__(self, view: FileView) -> None:
         self._view = view
+        self.source = view.source
         self.sizes = {entry.path: entry.size for entry in view.entries()}
         self.paths: Sequence[str] = tuple(self.sizes)
         self._texts: dict[str, str] = {}

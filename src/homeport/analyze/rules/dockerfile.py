@@ -9,15 +9,19 @@ from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.command import Command, from_words, parse_command, to_port
-from homeport.analyze.dockerlines import Instruction, last_stage
+from homeport.analyze.dockerlines import Instruction, instructions, last_stage
+from homeport.analyze.quote import quote
 from homeport.analyze.repo import Repo, shown
+from homeport.analyze.routes import healthcheck
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 from homeport.model.requirements import Ecosystem, GpuNeed
+from homeport.model.source import SourceKind
 
 _NAMES = ("Dockerfile", "Containerfile", "docker/Dockerfile", "deploy/Dockerfile", "build/Dockerfile")
 _GPU_IMAGES = re.compile(r"(?:^|/)(?:nvidia/cuda|nvcr\.io/|rocm/)|pytorch/pytorch:\S*cuda|tensorflow/tensorflow:\S*gpu")
-_HEALTH = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::[\w${}:-]{1,30})?(/[!#-&(-~]{0,200})")
+_FETCHED = re.compile(r"(?:^|\s)(https?://\S{1,500}|git@\S{1,500})")
+_FRONTEND = re.compile(r"#\s*syntax\s*=\s*(\S{1,200})", re.I)
 
 
 class _Reader:
@@ -54,8 +58,11 @@ class _Reader:
             case "EXPOSE":
                 self._expose(at)
             case "HEALTHCHECK":
-                if found := _HEALTH.search(at.rest):
-                    self.add("health_path", found[1].rstrip(")\"'"), at, "healthcheck", 0.9)
+                path, port = healthcheck(at.rest)
+                if path:
+                    self.add("health_path", path, at, "healthcheck", 0.9)
+                if port:
+                    self.add("port", port, at, "healthcheck-port", 0.7)
             case "ENTRYPOINT":
                 self.entrypoint, self.command = (_command(at.rest), at), None
             case "CMD":
@@ -118,6 +125,17 @@ class _Reader:
                 self.add("port", port, at, "expose", 0.8)
 
 
+def _warn_of_fetches(repo: Repo, claims: Claims, file: str) -> None:
+    """What a build would fetch besides its base images."""
+    frontend = _FRONTEND.match(repo.line(file, 1))
+    if frontend and not frontend[1].startswith(("docker/dockerfile:", "docker/dockerfile@")):
+        claims.warn(f"{shown(file)}:1: some builders fetch and run the frontend {quote(frontend[1])}")
+    adds = [one for one in instructions(repo.lines(file)) if one.word == "ADD"]
+    for one in adds[:5]:
+        if found := _FETCHED.search(one.rest):
+            claims.warn(f"{shown(file)}:{one.line}: building it fetches {quote(found[1])}")
+
+
 def _command(rest: str) -> Command:
     if not rest.startswith("["):
         return parse_command(rest)
@@ -130,12 +148,26 @@ def _command(rest: str) -> Command:
     return from_words(words) if words else Command()
 
 
+def _file_of(repo: Repo) -> str:
+    """The one that was named, or the first that is called as the usual ones are."""
+    if repo.source.kind is SourceKind.DOCKERFILE:
+        return repo.source.ref
+    return next((name for name in _NAMES if name in repo), "")
+
+
 def _read(repo: Repo, claims: Claims) -> None:
-    file = next((name for name in _NAMES if name in repo), "")
-    if not file:
+    file = _file_of(repo)
+    if file not in repo:
         return
+    repo.load([file])
+    if not repo.is_whole(file):
+        claims.warn(f"{shown(file)} is too large to be read as a whole")
     reader = _Reader(repo, claims, file)
     stage = last_stage(repo.lines(file))
+    if stage:
+        at = stage[0]
+        reader.add("dockerfile", file, at, "named" if repo.source.kind is SourceKind.DOCKERFILE else "present", 0.5)
+    _warn_of_fetches(repo, claims, file)
     for instruction in stage:
         reader.take(instruction)
     reader.finish()

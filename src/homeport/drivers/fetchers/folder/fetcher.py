@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from homeport.drivers.fetchers import appear, scratch, write_file
+from homeport.drivers.fetchers import appear, pointers_told, scratch, write_file
 from homeport.drivers.fetchers.folder.view import FolderView
 from homeport.drivers.fetchers.folder.walk import Caps, Seen, open_file, open_root, walk
 from homeport.errors import HomeportError, Interrupted, InvalidSource, StalePlan
@@ -66,7 +66,8 @@ class FolderFetcher:
             os.close(root)
             raise
         source = Source(kind=SourceKind.FOLDER, locator=str(folder), digest=_digest(seen))
-        return FolderView(source, root, seen, sieve.skipped)
+        pointers = [(one.path, one.pointed) for one in seen if one.pointed is not None]
+        return FolderView(source, root, seen, (*pointers_told(pointers), *sieve.skipped))
 
     def _copy(self, source: Source, destination: Path, check: Callable[[], None]) -> None:
         try:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from homeport.drivers.fetchers import LFS_BYTES, pointed_size
 from homeport.errors import InvalidSource
 from homeport.model.paths import DEPTH, Sieve, printable
 
@@ -29,6 +30,8 @@ class Seen:
     executable: bool
     sha256: str
     stamp: tuple[int, int, int, int]
+    pointed: int | None = None
+    """The size of the file that it is a pointer of Git LFS for; None: it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +144,18 @@ def _hash(root: int, path: str, caps: Caps, room: int) -> Seen | None:
         return None
     try:
         digest, size, stamp = hashlib.sha256(), 0, stamp_of(descriptor)
+        pointed: int | None = None
+        if stamp[1] > room:  # a sparse file of a terabyte is not read to find that out
+            raise _over(f"more than {caps.max_bytes // 1_000_000} MB")
         while chunk := os.read(descriptor, _CHUNK):
             caps.check()
             size += len(chunk)
             if size > room:
                 raise _over(f"more than {caps.max_bytes // 1_000_000} MB")
             digest.update(chunk)
+            pointed = pointed_size(chunk) if size in LFS_BYTES else None
         executable = bool(os.fstat(descriptor).st_mode & stat.S_IXUSR)
-        return Seen(path, size, executable, digest.hexdigest(), stamp)
+        return Seen(path, size, executable, digest.hexdigest(), stamp, pointed)
     finally:
         os.close(descriptor)
 

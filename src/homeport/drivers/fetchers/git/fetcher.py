@@ -10,8 +10,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from homeport.drivers.fetchers import appear, scratch, write_file
+from homeport.drivers.fetchers import appear, pointers_told, scratch, write_file
 from homeport.drivers.fetchers.git.command import environment
+from homeport.drivers.fetchers.git.lfs import pointers_in
+from homeport.drivers.fetchers.git.local import check_own, git_dir_of
 from homeport.drivers.fetchers.git.mirror import complete, head, mirror
 from homeport.drivers.fetchers.git.objects import Objects
 from homeport.drivers.fetchers.git.options import Options
@@ -50,7 +52,13 @@ class GitFetcher:
         if not place.remote:
             notes = (f"changes that are not committed: commit {commit[:12]} counts",)
         source = Source(SourceKind.GIT, place.address, tree.digest, commit, place.ref, place.subdir)
-        return GitView(source, tree, self._objects(git_dir), (*notes, *tree.skipped))
+        objects = self._objects(git_dir)
+        try:
+            pointers = await asyncio.to_thread(pointers_in, tree, objects)
+        except BaseException:
+            objects.close()
+            raise
+        return GitView(source, tree, objects, (*notes, *pointers_told(pointers), *tree.skipped))
 
     async def export(self, source: Source, destination: Path, *, progress: Progress | None = None) -> None:
         remote = "://" in source.locator
@@ -79,6 +87,8 @@ class GitFetcher:
                 "repositories of this machine are not read here", operation="fetch", hint="give an https address"
             )
         git_dir = git_dir_of(Path(place.address))
+        if git_dir is not None:
+            check_own(Path(place.address), Path(git_dir))
         if git_dir is None:
             raise InvalidSource(
                 f"{place.address} is not a Git repository",
@@ -144,14 +154,6 @@ class GitFetcher:
             stopped.set()
             await asyncio.gather(running, return_exceptions=True)
             raise
-
-
-def git_dir_of(folder: Path) -> str | None:
-    """Where the objects of a local repository are: `folder/.git`, or the folder itself if it is a bare one."""
-    if (folder / ".git").exists():
-        return str(folder / ".git")
-    bare = (folder / "HEAD").is_file() and (folder / "objects").is_dir() and (folder / "refs").is_dir()
-    return str(folder) if bare else None
 
 
 def _moved(source: Source) -> StalePlan:
