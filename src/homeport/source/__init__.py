@@ -4,7 +4,7 @@
 Belongs here: recognising locators, caps, rules about paths. Does not belong here: Git, files, sockets (drivers).
 The rules that drivers obey as well are in `model.locator` and `model.paths`, since stages and drivers never meet."""
 
-from homeport.model.locator import Locator, recognise
+from homeport.model.locator import Locator, plain_path, recognise
 from homeport.source.choose import choose_fetcher
 
-__all__ = ["Locator", "choose_fetcher", "recognise"]
+__all__ = ["Locator", "choose_fetcher", "plain_path", "recognise"]

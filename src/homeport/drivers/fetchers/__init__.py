@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from homeport.errors import Conflict, StorageFull
+from homeport.errors import Conflict, InvalidSource, StorageFull
 from homeport.interfaces.fetcher import FileView
 from homeport.model.paths import printable
 from homeport.model.source import Source, SourceEntry, Statement
@@ -24,6 +24,17 @@ from homeport.model.source import Source, SourceEntry, Statement
 LFS_BYTES = range(100, 1024)
 """Sizes that a pointer of Git LFS can have."""
 _POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:[a-z0-9.-]+ [^\n]*\n)*?size (\d{1,18})\n")
+
+
+def here(address: str) -> Path:
+    """A local address as a path of this machine. Raises `InvalidSource` for a home folder of nobody."""
+    try:
+        return Path(address).expanduser()
+    except RuntimeError:
+        shown = printable(address.partition("/")[0], 80)
+        raise InvalidSource(
+            f"there is no user {shown}", operation="fetch", hint=f"for a folder write ./{shown}"
+        ) from None
 
 
 class Described:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from homeport.drivers.fetchers import Described
+from homeport.drivers.fetchers import Described, here
 from homeport.errors import HomeportError, InvalidSource
 from homeport.interfaces.fetcher import Fetcher, FileView, Progress
 from homeport.model.agentsfile import AgentsFile, read_agents_file
@@ -39,17 +39,17 @@ class AgentsFetcher:
     def handles(self, locator: str) -> bool:
         try:
             place = recognise(locator)
-        except HomeportError:
+            plain = not place.remote and place.kind is None
+            return plain and names_agents_file(place.address) and here(place.address).is_file()
+        except (HomeportError, OSError):
             return False
-        path = Path(place.address).expanduser()
-        return not place.remote and place.kind is None and names_agents_file(place.address) and path.is_file()
 
     async def fetch(self, locator: str, *, ref: str = "", progress: Progress | None = None) -> FileView:
         """`ref` is the agent's name, where it does not stand behind the # of the locator."""
         place = recognise(locator)
         if ref and place.ref and ref != place.ref:
             raise InvalidSource(f"two agents are named: {place.ref} and {printable(ref, 80)}", operation="fetch")
-        path = Path(place.address).expanduser().absolute()
+        path = here(place.address).absolute()
         if progress:
             progress(f"reading {path.name}")
         try:

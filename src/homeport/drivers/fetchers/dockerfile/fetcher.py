@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from homeport.drivers.fetchers import Described
+from homeport.drivers.fetchers import Described, here
 from homeport.errors import HomeportError, InvalidSource
 from homeport.interfaces.fetcher import Fetcher, FileView, Progress
 from homeport.model.locator import names_dockerfile, recognise
@@ -21,14 +21,14 @@ class DockerfileFetcher:
     def handles(self, locator: str) -> bool:
         try:
             place = recognise(locator)
-        except HomeportError:
+            plain = not place.remote and place.kind is None
+            return plain and names_dockerfile(place.address) and here(place.address).is_file()
+        except (HomeportError, OSError):
             return False
-        path = Path(place.address).expanduser()
-        return not place.remote and place.kind is None and names_dockerfile(place.address) and path.is_file()
 
     async def fetch(self, locator: str, *, ref: str = "", progress: Progress | None = None) -> FileView:
         """A locator that is a folder is the context itself; `ref` is then the Dockerfile's path in it."""
-        path = Path(recognise(locator).address).expanduser()
+        path = here(recognise(locator).address)
         context, name = (path, ref) if path.is_dir() else (path.parent, path.name)
         if ref and ref != name:
             raise InvalidSource("a Dockerfile has no branches or commits", operation="fetch", hint="leave --ref out")

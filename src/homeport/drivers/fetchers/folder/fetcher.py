@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from homeport.drivers.fetchers import appear, pointers_told, scratch, write_file
+from homeport.drivers.fetchers import appear, here, pointers_told, scratch, write_file
 from homeport.drivers.fetchers.folder.view import FolderView
 from homeport.drivers.fetchers.folder.walk import Caps, Seen, open_file, open_root, walk
 from homeport.errors import HomeportError, Interrupted, InvalidSource, StalePlan
@@ -40,14 +40,14 @@ class FolderFetcher:
     def handles(self, locator: str) -> bool:
         try:
             place = recognise(locator)
-        except HomeportError:
+            return not place.remote and place.kind is None and here(place.address).is_dir()
+        except (HomeportError, OSError):
             return False
-        return not place.remote and place.kind is None and Path(place.address).expanduser().is_dir()
 
     async def fetch(self, locator: str, *, ref: str = "", progress: Progress | None = None) -> FileView:
         if ref:
             raise InvalidSource("a plain folder has no branches or commits", operation="fetch", hint="leave --ref out")
-        folder = Path(recognise(locator).address).expanduser().resolve()
+        folder = here(recognise(locator).address).resolve()
         if progress:
             progress(f"reading {folder}")
         return await _in_thread(lambda check: self._view(folder, check), self._options.max_seconds)

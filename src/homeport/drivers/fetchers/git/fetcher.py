@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from homeport.drivers.fetchers import appear, pointers_told, scratch, write_file
+from homeport.drivers.fetchers import appear, here, pointers_told, scratch, write_file
 from homeport.drivers.fetchers.git.command import environment
 from homeport.drivers.fetchers.git.lfs import pointers_in
 from homeport.drivers.fetchers.git.local import check_own, git_dir_of
@@ -33,16 +33,16 @@ class GitFetcher:
     def handles(self, locator: str) -> bool:
         try:
             place = recognise(locator, schemes=self._options.schemes)
+            local = self._options.allow_local and place.kind is None
+            return place.remote or (local and git_dir_of(here(place.address)) is not None)
         except HomeportError:
             return False
-        local = self._options.allow_local and place.kind is None
-        return place.remote or (local and git_dir_of(Path(place.address).expanduser()) is not None)
 
     async def fetch(self, locator: str, *, ref: str = "", progress: Progress | None = None) -> FileView:
         place = recognise(locator, schemes=self._options.schemes)
         place = replace(place, ref=check_ref(ref) or place.ref)
         if not place.remote:
-            place = replace(place, address=str(Path(place.address).expanduser().resolve()))
+            place = replace(place, address=str(here(place.address).resolve()))
         session = Session(self._options, place.address, place.ref)
         if progress:
             progress(f"reading {place.address}{f' at {place.ref}' if place.ref else ''}")
