@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -16,7 +17,7 @@ from homeport.api.describe import describe, page
 from homeport.api.edge import Edge
 from homeport.api.errors import on_homeport_error, on_http_error, on_invalid_parameter
 from homeport.api.routes import ROUTERS
-from homeport.app.control import Control
+from homeport.app.control import Control, Readiness
 from homeport.errors import HomeportError
 
 PREFIX = "/v1"
@@ -27,12 +28,12 @@ DESCRIPTION = (
 )
 
 
-def create_app(control: Control, *, version: str) -> FastAPI:
+def create_app(control: Control, *, version: str, readiness: Callable[[], Readiness] = Readiness) -> FastAPI:
     """The management API over `control`. Give it to uvicorn as it is for TCP, and in `local_door` for the socket."""
     app = FastAPI(
         title="Homeport", version=version, description=DESCRIPTION, openapi_url=None, docs_url=None, redoc_url=None
     )
-    app.state.control = control
+    give_control(app, control, readiness)
     app.state.version = version
     app.state.stopping = asyncio.Event()
     for router in ROUTERS:
@@ -43,6 +44,11 @@ def create_app(control: Control, *, version: str) -> FastAPI:
     app.add_exception_handler(RequestValidationError, on_invalid_parameter)
     _describe_itself(app)
     return app
+
+
+def give_control(app: FastAPI, control: Control, readiness: Callable[[], Readiness]) -> None:
+    """From now on `control` answers: a standby's, then the real one."""
+    app.state.control, app.state.readiness = control, readiness
 
 
 def _describe_itself(app: FastAPI) -> None:

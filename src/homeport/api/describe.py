@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute, APIRouter
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-OPEN = ("/v1/health", "/v1/version")
+OPEN = ("/v1/health", "/v1/ready", "/v1/version")
 """Paths that need no token."""
 
 _ERROR = {

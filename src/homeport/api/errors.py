@@ -33,6 +33,9 @@ _STATUS: tuple[tuple[type[HomeportError], int], ...] = (
 )
 """The first class that fits; a subclass comes before its parent."""
 
+RETRY_AFTER_S = "2"
+"""Where something is away, it is usually back, or replaced, within seconds."""
+
 
 class Unauthenticated(Denied):
     """No token, or none that is known: 401 instead of 403. Clients see it as `Denied`."""
@@ -64,7 +67,9 @@ def error_body(error: HomeportError) -> bytes:
 
 
 def error_response(error: HomeportError, *, status: int | None = None) -> Response:
-    headers = {"WWW-Authenticate": 'Bearer realm="homeport"'} if isinstance(error, Unauthenticated) else None
+    headers = {"WWW-Authenticate": 'Bearer realm="homeport"'} if isinstance(error, Unauthenticated) else {}
+    if isinstance(error, Unavailable):
+        headers = {"Retry-After": RETRY_AFTER_S}
     return Response(error_body(error), status or status_of(error), headers=headers, media_type="application/json")
 
 

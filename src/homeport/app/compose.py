@@ -8,10 +8,12 @@ from dataclasses import fields
 from typing import Any, cast
 
 from homeport.interfaces.cloud import Cloud
+from homeport.interfaces.durable import Durable
 from homeport.interfaces.extension_points import DRIVERS, driver
 from homeport.interfaces.fetcher import Fetcher
 from homeport.interfaces.images import Images
 from homeport.interfaces.runtime import Runtime
+from homeport.interfaces.store import Store
 from homeport.settings import Settings
 
 
@@ -41,6 +43,22 @@ def fetchers(settings: Settings, *, allow_local: bool = True) -> dict[str, Fetch
 
 def clouds(settings: Settings) -> dict[str, Cloud]:
     return {"local": made("cloud", "local", register=settings.paths.state / "local-machines.json")}
+
+
+async def open_store(settings: Settings) -> Store:
+    """State: the shared database where one is named, else a file. Close it."""
+    if settings.database_url:
+        return cast("Store", await opened("store", "postgres", url=settings.database_url))
+    return cast("Store", await opened("store", "sqlite", path=settings.paths.state / "state.db"))
+
+
+def durable_steps(settings: Settings) -> Durable:
+    """Durable steps, where the state is. Not launched."""
+    paths = settings.paths
+    return cast("Durable", made(
+        "durable", "dbos", database=paths.state / "durable.db", lock=paths.state / "durable.lock",
+        url=settings.database_url,
+    ))  # fmt: skip
 
 
 def docker_runtime(settings: Settings) -> Runtime:

@@ -25,6 +25,23 @@ class Actor:
     role: Role
 
 
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a server decides, or waits. `since_us`: since when `holder` has the control plane.
+
+    `clear`: nothing runs here that the holder runs, too.
+    """
+
+    ready: bool = True
+    role: str = "alone"
+    """alone (no other server knows its database), holder or standby."""
+    node: str = ""
+    holder: str = ""
+    since_us: int = 0
+    clear: bool = True
+    detail: str = ""
+
+
 class Control(Protocol):
     """Raises errors of `homeport.errors`; every method that changes or reads others' data is authorized and audited."""
 

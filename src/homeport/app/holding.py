@@ -36,7 +36,7 @@ class Holding:
     """`lost` is done once another server took the claim: this one must end, and start anew as a standby."""
 
     def __init__(self, claim: Claim, me: Me, sealer: Sealer, *, grace: float = GRACE_S, beat: float = BEAT_S) -> None:
-        self._claim, self._me, self._sealer = claim, me, sealer
+        self._claim, self.me, self._sealer = claim, me, sealer
         self._grace, self._beat = grace, beat
         self._seal = b""
         self._task: asyncio.Task[None] | None = None
@@ -59,11 +59,16 @@ class Holding:
                 free_since = clock()
             if seen is not None and free_since is not None:
                 last = None if seen.last is None else seen.last.me
-                if last in (None, self._me) or clock() - free_since >= self._grace:
+                if last in (None, self.me) or clock() - free_since >= self._grace:
                     held = await self._take(last)
                     if held is not None:
                         return self._hold(held)
             await asyncio.sleep(self._beat)
+
+    async def must_wait(self) -> None:
+        """Returns once the claim cannot be had at once: another server has it, or the database is away."""
+        async with self._news:
+            await self._news.wait_for(lambda: self.waiting != Waiting())
 
     async def another_holds(self) -> Holder:
         """Returns once it is certain that another server holds the claim, which starts the agents there."""
@@ -89,9 +94,9 @@ class Holding:
         except Unavailable as error:
             await self._tell(Waiting(self.waiting.holder, error.message))
             return None
-        if seen.last is not None and seen.last.me != self._me:
+        if seen.last is not None and seen.last.me != self.me:
             self._check_key(seen.last)
-        other = seen.last if seen.held and seen.last is not None and seen.last.me != self._me else None
+        other = seen.last if seen.held and seen.last is not None and seen.last.me != self.me else None
         await self._tell(Waiting(other or self.waiting.holder))
         return seen
 
@@ -106,13 +111,13 @@ class Holding:
 
     async def _take(self, after: Me | None) -> Holder | None:
         try:
-            return await self._claim.take(self._me, self._seal, after=after)
+            return await self._claim.take(self.me, self._seal, after=after)
         except Unavailable as error:
             log.warning("claim.not_taken", error=error.message)
             return None
 
     def _hold(self, held: Holder) -> Holder:
-        log.info("claim.taken", node=self._me.node)
+        log.info("claim.taken", node=self.me.node)
         self.held = held
         self._task = asyncio.create_task(self._keep(), name="claim")
         return held
@@ -122,9 +127,9 @@ class Holding:
             await asyncio.sleep(self._beat)
             if await self._claim.confirm():
                 continue
-            log.warning("claim.session_lost", node=self._me.node)
+            log.warning("claim.session_lost", node=self.me.node)
             if (other := await self._again()) is not None:
-                log.error("claim.lost", node=self._me.node, to=other.me.node)
+                log.error("claim.lost", node=self.me.node, to=other.me.node)
                 if not self.lost.done():
                     self.lost.set_result(other)
                 return
@@ -134,10 +139,10 @@ class Holding:
         while True:
             try:
                 seen = await self._claim.look()
-                if seen.last is not None and seen.last.me != self._me:
+                if seen.last is not None and seen.last.me != self.me:
                     return seen.last
-                if not seen.held and await self._claim.take(self._me, self._seal, after=self._me):
-                    log.info("claim.taken_again", node=self._me.node)
+                if not seen.held and await self._claim.take(self.me, self._seal, after=self.me):
+                    log.info("claim.taken_again", node=self.me.node)
                     return None
             except Unavailable as error:
                 log.warning("claim.database_away", error=error.message)

@@ -58,6 +58,7 @@ def test_every_verb_of_the_control_plane_has_a_path(document: dict[str, Any]) ->
             line.split()
             for line in """
             GET /health
+            GET /ready
             GET /version
             GET /status
             POST /deployments

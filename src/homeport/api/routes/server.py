@@ -11,6 +11,7 @@ from starlette.responses import Response
 from homeport.api.bodies import Health, Version, answer
 from homeport.api.callers import Ask, Caller
 from homeport.api.describe import returns
+from homeport.app.control import Readiness
 
 router = APIRouter(tags=["server"])
 
@@ -19,6 +20,13 @@ router = APIRouter(tags=["server"])
 @returns(Health)
 async def health() -> Response:
     return answer(Health())
+
+
+@router.get("/ready", summary="Whether it decides, or waits as a standby: 503 then (no token needed)")
+@returns(Readiness)
+async def ready(request: Request) -> Response:
+    found: Readiness = request.app.state.readiness()
+    return answer(found, 200 if found.ready else 503)
 
 
 @router.get("/version", summary="Which version answers (no token needed)")
