@@ -26,13 +26,19 @@ DRIVERS: dict[str, dict[str, str]] = {
         "template": "homeport.drivers.fetchers.template:TemplateFetcher",
         "agents": "homeport.drivers.fetchers.agents:AgentsFetcher",
     },
-    "journal": {"sqlite": "homeport.drivers.journals.sqlite:SqliteJournal"},
+    "journal": {
+        "sqlite": "homeport.drivers.journals.sqlite:SqliteJournal",
+        "postgres": "homeport.drivers.journals.postgres:PostgresJournal",
+    },
     "policy": {"rego": "homeport.drivers.policies.rego:RegoPolicy"},
     "probe": {"http": "homeport.drivers.probes.http:HttpProbe"},
     "runtime": {"process": "homeport.drivers.runtimes.process.client:ProcessRuntime"},
     "sealer": {"fernet": "homeport.drivers.secrets.sealed:FernetSealer"},
     "secrets": {"sealed": "homeport.drivers.secrets.sealed:SealedSecrets"},
-    "store": {"sqlite": "homeport.drivers.stores.sql.sqlite:SqliteStore"},
+    "store": {
+        "sqlite": "homeport.drivers.stores.sql.sqlite:SqliteStore",
+        "postgres": "homeport.drivers.stores.sql.postgres:PostgresStore",
+    },
 }
 
 

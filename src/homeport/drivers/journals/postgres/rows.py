@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records to rows and back, and the two clocks between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from homeport.drivers.journals.postgres.session import Connection
+from homeport.model.request import (
+    Body,
+    RequestState,
+    StoredRequest,
+    StoredResponse,
+    pack_headers,
+    unpack_headers,
+)
+
+Row = tuple[Any, ...]
+_STEADY_US = 250_000
+_MEASURED_S = 60.0
+_NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+
+class Clocks:
+    """Leases are kept in the server's time, so that machines whose clocks differ agree on which are over.
+
+    The difference to ours is measured with each new connection and now and then; what is less than a quarter of a
+    second is the measurement's own and changes nothing.
+    """
+
+    def __init__(self, now_us: Callable[[], int]) -> None:
+        self._now_us = now_us
+        self._ahead_us: int | None = None
+        self._next = 0.0
+
+    def measure(self, connection: Connection, *, anew: bool = False) -> None:
+        """Asks the server once a minute, or `anew`."""
+        now = time.monotonic()
+        if now < self._next and not anew:
+            return
+        self._next = now + _MEASURED_S
+        before = self._now_us()
+        row = connection.execute(_NOW).fetchone()
+        assert row is not None
+        ahead = int(row[0]) - (before + self._now_us()) // 2
+        if self._ahead_us is None or abs(ahead - self._ahead_us) > _STEADY_US:
+            self._ahead_us = ahead
+
+    def to_server(self, at_us: int) -> int:
+        """0 is "not at all" and stays 0."""
+        return at_us + (self._ahead_us or 0) if at_us else 0
+
+    def to_caller(self, at_us: int) -> int:
+        return at_us - (self._ahead_us or 0) if at_us else 0
+
+
+def text(value: str) -> str:
+    """As the database can hold it: no NUL, no half of a character."""
+    if "\0" in value:
+        value = value.replace("\0", "\ufffd")
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+def request_row(request: StoredRequest, clocks: Clocks) -> Row:
+    """In the order of `statements.ACCEPT`."""
+    body = request.body
+    return (
+        *(request.id, request.namespace, request.agent, request.method, text(request.target)),
+        *(pack_headers(request.headers), body.inline, body.spool, body.size, request.state.value),
+        *(request.accepted_at_us, text(request.key), request.fingerprint, request.attempts, request.fence),
+        *(request.lease_owner, clocks.to_server(request.lease_until_us), clocks.to_server(request.not_before_us)),
+        *(text(request.outcome), request.agent_id),
+    )
+
+
+def response_row(request_id: str, fence: int, response: StoredResponse) -> Row:
+    """In the order of `statements.COMPLETE`."""
+    body = response.body
+    return (
+        *(request_id, fence, response.status, text(response.reason), pack_headers(response.headers)),
+        *(body.spool, body.size, response.at_us, body.inline),
+    )
+
+
+def stored(row: Row, clocks: Clocks) -> StoredRequest:
+    """From the columns of `statements.ROW`."""
+    response = None
+    if row[20] is not None:
+        response = StoredResponse(
+            status=row[20],
+            reason=row[21],
+            headers=unpack_headers(row[22]),
+            body=Body(row[26], row[23], row[24]),
+            at_us=row[25],
+        )
+    return StoredRequest(
+        id=row[0],
+        namespace=row[1],
+        agent=row[2],
+        method=row[3],
+        target=row[4],
+        headers=unpack_headers(row[5]),
+        body=Body(row[6], row[7], row[8]),
+        state=RequestState(row[9]),
+        accepted_at_us=row[10],
+        key=row[11],
+        fingerprint=row[12],
+        attempts=row[13],
+        fence=row[14],
+        lease_owner=row[15],
+        lease_until_us=clocks.to_caller(row[16]),
+        not_before_us=clocks.to_caller(row[17]),
+        outcome=row[18],
+        agent_id=row[19],
+        response=response,
+    )

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of the journal, in a schema of their own. Add migrations to the end, never edit one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from homeport.errors import HomeportError
+
+SCHEMA = "homeport_journal"
+_LOCK = 0x686F_6D65_6A72_6E6C
+"""Of the advisory lock that is held while the schema is looked at and changed."""
+
+MIGRATIONS: tuple[str, ...] = (
+    # 1: a request and its answer are one row: large values lie in TOAST, which a change of state does not rewrite.
+    #    Ids and names compare by their bytes, whatever the database's language.
+    """
+    CREATE TABLE requests (
+      id text COLLATE "C" PRIMARY KEY,
+      namespace text COLLATE "C" NOT NULL,
+      agent text COLLATE "C" NOT NULL,
+      agent_id text COLLATE "C" NOT NULL,
+      method text NOT NULL,
+      target text NOT NULL,
+      headers bytea NOT NULL,
+      body bytea NOT NULL,
+      spool text NOT NULL,
+      size bigint NOT NULL,
+      state text NOT NULL,
+      accepted_at_us bigint NOT NULL,
+      key text COLLATE "C" NOT NULL,
+      fingerprint text NOT NULL,
+      attempts bigint NOT NULL,
+      fence bigint NOT NULL,
+      lease_owner text NOT NULL,
+      lease_until_us bigint NOT NULL,
+      not_before_us bigint NOT NULL,
+      outcome text NOT NULL,
+      response_status bigint,
+      response_reason text,
+      response_headers bytea,
+      response_spool text,
+      response_size bigint,
+      response_at_us bigint,
+      response_body bytea
+    ) WITH (autovacuum_vacuum_scale_factor = 0.05);
+    ALTER TABLE requests ALTER body SET STORAGE EXTERNAL, ALTER response_body SET STORAGE EXTERNAL;
+    CREATE UNIQUE INDEX requests_key ON requests (namespace, agent, agent_id, key) WHERE key <> '';
+    CREATE INDEX requests_pending ON requests (namespace, agent, id) WHERE state = 'pending';
+    CREATE INDEX requests_in_flight ON requests (id) WHERE state = 'in_flight';
+
+    -- Each gateway counts in rows of its own, so that none waits for another; the sum over all is the number.
+    CREATE TABLE counts (owner text NOT NULL, state text NOT NULL, n bigint NOT NULL, PRIMARY KEY (owner, state))
+      WITH (fillfactor = 50);
+    CREATE TABLE notes (owner text NOT NULL, name text NOT NULL, value bytea NOT NULL, PRIMARY KEY (owner, name));
+
+    -- Large bodies, in pieces.
+    CREATE TABLE shelf (name text COLLATE "C" PRIMARY KEY, owner text NOT NULL, size bigint NOT NULL);
+    CREATE TABLE pieces (
+      name text COLLATE "C" NOT NULL REFERENCES shelf ON DELETE CASCADE,
+      n bigint NOT NULL,
+      data bytea NOT NULL,
+      PRIMARY KEY (name, n)
+    );
+    ALTER TABLE pieces ALTER data SET STORAGE EXTERNAL;
+    """,
+)
+
+
+def migrate(connection: psycopg.Connection[Any], label: str) -> None:
+    """Bring the schema up to date, one process at a time. Raises `HomeportError` for a newer one, and leaves it so."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        found = connection.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.migrations",)).fetchone()
+        if found is None or found[0] is None:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            connection.execute("CREATE TABLE migrations (number bigint PRIMARY KEY, at timestamptz DEFAULT now())")
+        row = connection.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone()
+        version = int(row[0]) if row else 0
+        if version > len(MIGRATIONS):
+            raise HomeportError(
+                f"the journal in {label} was written by a newer Homeport (schema {version}; this one knows"
+                f" {len(MIGRATIONS)})",
+                operation="open the journal",
+                subject=label,
+                hint="use the newer version, or restore the backup made before the upgrade",
+            )
+        for number in range(version, len(MIGRATIONS)):
+            connection.execute(MIGRATIONS[number])
+            connection.execute("INSERT INTO migrations (number) VALUES (%s)", (number + 1,))

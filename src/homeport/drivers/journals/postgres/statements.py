@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every statement of the journal, named. Those that write take many rows at once, as one array a column."""
+
+from __future__ import annotations
+
+ROW = (
+    "id, namespace, agent, method, target, headers, body, spool, size, state, accepted_at_us, key, fingerprint,"
+    " attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, agent_id, response_status,"
+    " response_reason, response_headers, response_spool, response_size, response_at_us, response_body"
+)
+_UNREAD = ROW.replace(" body,", " ''::bytea,").replace(" response_body", " ''::bytea")
+
+
+def _columns(text: str) -> dict[str, str]:
+    """Name to type."""
+    return dict(column.split() for column in text.split(","))
+
+
+_ACCEPTED = _columns(
+    "id text, namespace text, agent text, method text, target text, headers bytea, body bytea, spool text,"
+    " size bigint, state text, accepted_at_us bigint, key text, fingerprint text, attempts bigint, fence bigint,"
+    " lease_owner text, lease_until_us bigint, not_before_us bigint, outcome text, agent_id text"
+)
+_COMPLETED = _columns(
+    "id text, fence bigint, response_status bigint, response_reason text, response_headers bytea,"
+    " response_spool text, response_size bigint, response_at_us bigint, response_body bytea"
+)
+_RELEASED = _columns("id text, fence bigint, state text, outcome text, not_before_us bigint, uncounted bigint")
+_LEASED = _columns("id text, lease_owner text, lease_until_us bigint")
+_RENEWED = _columns("id text, fence bigint, lease_owner text, lease_until_us bigint")
+_SET_RESPONSE = ", ".join(f"{name} = g.{name}" for name in _COMPLETED if name.startswith("response_"))
+_NO_RESPONSE = ", ".join(f"{name} = NULL" for name in _COMPLETED if name.startswith("response_"))
+
+
+def _given(columns: dict[str, str]) -> str:
+    arrays = ", ".join(f"%b::{kind}[]" for kind in columns.values())
+    return f"unnest({arrays}) AS g ({', '.join(columns)})"
+
+
+def _counted(moves: str) -> str:
+    """The sums kept beside: `moves` gives (state, amount) rows. The last parameter of the statement is the owner."""
+    return (
+        "INSERT INTO counts AS c (owner, state, n)"
+        f" SELECT %b::text, state, sum(amount) FROM ({moves}) AS moves (state, amount)"
+        " GROUP BY state HAVING sum(amount) <> 0"
+        " ON CONFLICT (owner, state) DO UPDATE SET n = c.n + excluded.n"
+    )
+
+
+def _moving(change: str, moves: str, result: str = "id") -> str:
+    """A change whose rows are returned and counted, in one statement."""
+    return f"WITH done AS ({change}), counted AS ({_counted(moves)}) SELECT {result} FROM done"
+
+
+ACCEPT = _moving(
+    f"INSERT INTO requests ({', '.join(_ACCEPTED)}) SELECT * FROM {_given(_ACCEPTED)}"
+    " ON CONFLICT DO NOTHING RETURNING id, state",
+    "SELECT state, 1 FROM done",
+)
+# Pending → in flight: only one caller can win.
+LEASE = _moving(
+    "UPDATE requests r SET state = 'in_flight', attempts = r.attempts + 1, fence = r.fence + 1,"
+    " lease_owner = g.lease_owner, lease_until_us = g.lease_until_us, not_before_us = 0"
+    f" FROM {_given(_LEASED)} WHERE r.id = g.id AND r.state = 'pending'"
+    f" RETURNING {', '.join(f'r.{name}' for name in ROW.split(', '))}",
+    "SELECT 'pending', -1 FROM done UNION ALL SELECT 'in_flight', 1 FROM done",
+    ROW,
+)
+RENEW = (
+    "UPDATE requests r SET lease_until_us = g.lease_until_us"
+    f" FROM {_given(_RENEWED)} WHERE r.id = g.id AND r.fence = g.fence AND r.lease_owner = g.lease_owner"
+    " AND r.state = 'in_flight' RETURNING r.id"
+)
+# In flight → elsewhere: only by the holder of the current fence. A finished request keeps no lease.
+COMPLETE = _moving(
+    f"UPDATE requests r SET state = 'completed', lease_owner = '', lease_until_us = 0, outcome = '', {_SET_RESPONSE}"
+    f" FROM {_given(_COMPLETED)} WHERE r.id = g.id AND r.fence = g.fence AND r.state = 'in_flight' RETURNING r.id",
+    "SELECT 'in_flight', -1 FROM done UNION ALL SELECT 'completed', 1 FROM done",
+)
+RELEASE = _moving(
+    "UPDATE requests r SET state = g.state, lease_owner = '', lease_until_us = 0, not_before_us = g.not_before_us,"
+    " outcome = g.outcome, attempts = r.attempts - g.uncounted"
+    f" FROM {_given(_RELEASED)} WHERE r.id = g.id AND r.fence = g.fence AND r.state = 'in_flight'"
+    " RETURNING r.id, r.state",
+    "SELECT 'in_flight', -1 FROM done UNION ALL SELECT state, 1 FROM done",
+)
+# Finished → pending, by a person's wish.
+REPLAY = _moving(
+    f"UPDATE requests r SET state = 'pending', not_before_us = 0, outcome = '', {_NO_RESPONSE}"
+    " FROM (SELECT id, state FROM requests WHERE id = ANY (%b::text[]) AND state IN ('completed', 'failed', 'dead')"
+    f" FOR UPDATE) AS old (old_id, old_state) WHERE r.id = old_id"
+    f" RETURNING old_state, {', '.join(f'r.{name}' for name in ROW.split(', '))}",
+    "SELECT old_state, -1 FROM done UNION ALL SELECT 'pending', 1 FROM done",
+    ROW,
+)
+PUT_NOTE = (
+    "INSERT INTO notes (name, value, owner)"
+    " SELECT name, value, owner FROM unnest(%b::text[], %b::bytea[], %b::text[]) AS g (name, value, owner)"
+    " ON CONFLICT (owner, name) DO UPDATE SET value = excluded.value RETURNING name"
+)
+
+BY_ID = f"SELECT {ROW} FROM requests WHERE id = %s"
+BY_KEY = f"SELECT {ROW} FROM requests WHERE namespace = %s AND agent = %s AND agent_id = %s AND key = %s AND key <> ''"
+PENDING = f"SELECT {ROW} FROM requests WHERE state = 'pending' AND namespace = %s AND agent = %s ORDER BY id LIMIT %s"
+INTERRUPTED = (
+    f"SELECT {ROW} FROM requests WHERE state = 'in_flight' AND (lease_owner = %s OR lease_until_us < %s)"
+    " ORDER BY id LIMIT %s"
+)
+# Newest first; listings do not read bodies.
+LIST = (
+    f"SELECT {_UNREAD} FROM requests WHERE namespace = %(namespace)s"
+    " AND (%(agent)s::text = '' OR agent = %(agent)s) AND (%(state)s::text = '' OR state = %(state)s)"
+    " AND (%(after)s::text = '' OR id < %(after)s) ORDER BY id DESC LIMIT %(limit)s"
+)
+BACKLOG = "SELECT namespace, agent, count(*) FROM requests WHERE state = 'pending' GROUP BY namespace, agent"
+COUNTS = "SELECT state, sum(n)::bigint FROM counts GROUP BY state"
+GET_NOTE = "SELECT value FROM notes WHERE owner = %s AND name = %s"
+NOTES = "SELECT owner, value FROM notes WHERE name = %s"
+
+SHELVE = "INSERT INTO shelf (name, owner, size) VALUES (%s, %s, %s)"
+PUT_PIECE = "INSERT INTO pieces (name, n, data) VALUES (%s, %s, %b)"
+SHELVED = "SELECT size FROM shelf WHERE name = %s"
+GET_PIECE = "SELECT data FROM pieces WHERE name = %s AND n = %s"
+HEAD = "SELECT substring(data FROM 1 FOR %s) FROM pieces WHERE name = %s AND n = 0"
+UNSHELVE = "DELETE FROM shelf WHERE name = %s"
+# Of an owner that has just begun: what no request names was put down for one that was never accepted or answered.
+ORPHANS = (
+    "SELECT name FROM shelf s WHERE owner = %s AND NOT EXISTS (SELECT FROM requests r"
+    " WHERE r.id = split_part(s.name, '.', 1) AND s.name IN (r.spool, coalesce(r.response_spool, '')))"
+)
