@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any sequence of calls gives the same answers from SQLite and from the model in memory."""
+"""Any sequence of calls gives the same answers from each real store and from the model in memory."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from homeport.drivers.stores.sql.postgres import Options as PostgresOptions
+from homeport.drivers.stores.sql.postgres import PostgresStore
 from homeport.drivers.stores.sql.sqlite import Options, SqliteStore
 from homeport.errors import HomeportError
 from homeport.model.codec import kind_of
@@ -17,6 +20,7 @@ from homeport.model.event import Event
 from homeport.model.token import Role, Token
 from homeport.testing.stores import MemoryStore
 
+COUNT = itertools.count()
 TEXT = st.text(st.sampled_from(list("ab/%_é\U0010ffff\ud7ff\0☃")), max_size=4)
 NAMESPACE = st.sampled_from(["a", "b", ""])
 CLASS = st.sampled_from([Event, Token])
@@ -67,17 +71,31 @@ async def perform(store, number, call, last, count):
         return type(error)
 
 
+async def compare(real, calls):
+    model = MemoryStore()
+    try:
+        for number, call in enumerate(calls):
+            told = (number, call, model.revision, waiting_changes(model, call))
+            assert await perform(real, *told) == await perform(model, *told), call
+    finally:
+        await real.close()
+
+
 @settings(max_examples=60, deadline=None)
 @given(calls=st.lists(CALL, max_size=14))
 def test_sqlite_answers_as_the_model_does(calls):
     async def run():
         with tempfile.TemporaryDirectory() as folder:
-            real, model = await SqliteStore.open(Options(Path(folder) / "state.db")), MemoryStore()
-            try:
-                for number, call in enumerate(calls):
-                    told = (number, call, model.revision, waiting_changes(model, call))
-                    assert await perform(real, *told) == await perform(model, *told), call
-            finally:
-                await real.close()
+            await compare(await SqliteStore.open(Options(Path(folder) / "state.db")), calls)
+
+    asyncio.run(run())
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(calls=st.lists(CALL, max_size=14))
+def test_postgresql_answers_as_the_model_does(database, calls):
+    async def run():
+        options = PostgresOptions(database, schema=f"Homeport {next(COUNT)}")
+        await compare(await PostgresStore.open(options), calls)
 
     asyncio.run(run())

@@ -19,6 +19,11 @@ from sqlalchemy import (
 REVISIONS = ("0001", "0002")
 """Every schema ever released, oldest first. The last is the one this program reads and writes."""
 
+HALF_COPIED = "half-copied"
+"""In place of a revision while the whole state is copied into a database, so that no server starts on half of it."""
+SCHEMA = "homeport_store"
+"""Of PostgreSQL: where these tables are."""
+
 metadata = MetaData()
 number = Integer().with_variant(BigInteger(), "postgresql")
 name = Text().with_variant(Text(collation="C"), "postgresql")

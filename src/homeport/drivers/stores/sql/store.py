@@ -25,7 +25,8 @@ class Writing:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._first = self._last = connection.execute(queries.LAST).scalar_one()
+        self._first: int = connection.execute(queries.LAST).scalar_one()
+        self._last: int = self._first
 
     def next_revision(self) -> int:
         self._last += 1

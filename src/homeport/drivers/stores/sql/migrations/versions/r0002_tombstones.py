@@ -9,15 +9,19 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
+# On SQLite both are what their names say.
+NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+NUMBER = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
         "tombstones",
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("namespace", sa.Text, nullable=False),
-        sa.Column("key", sa.Text, nullable=False),
-        sa.Column("revision", sa.Integer, nullable=False),
-        sa.Column("deleted_at", sa.Integer, nullable=False),
+        sa.Column("kind", NAME, nullable=False),
+        sa.Column("namespace", NAME, nullable=False),
+        sa.Column("key", NAME, nullable=False),
+        sa.Column("revision", NUMBER, nullable=False),
+        sa.Column("deleted_at", NUMBER, nullable=False),
         sa.PrimaryKeyConstraint("kind", "namespace", "key"),
     )
     op.create_index("tombstones_by_revision", "tombstones", ["kind", "revision"])

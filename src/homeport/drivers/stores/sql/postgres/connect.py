@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections whose every wait has an end, and that are made anew after the server was away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Connection, Engine, NullPool, create_engine
+
+from homeport.drivers.stores.sql.postgres.faults import explain, is_lost
+from homeport.errors import HomeportError, Unavailable
+from homeport.model.database import shown
+
+CONNECT_S = 5
+ANSWER_S = 15.0
+"""A server that has not answered a statement for so long is taken for gone: it hangs, or the network lost it."""
+BUSY_S = 10
+"""How long one server waits for another's write; and after which the lock of a writer that went silent is broken."""
+COPYING = 0x686F6D65_636F7079
+"""Advisory lock of the database: shared by every open store, exclusive while the whole state is copied."""
+
+
+class Bounded(psycopg.Connection[Any]):
+    """Gives up on a server that does not answer within `ANSWER_S`, and on itself: nobody knows what it is at."""
+
+    def wait(self, gen: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().wait(_until(gen, time.monotonic() + ANSWER_S), *args, **kwargs)
+        except _Silent:
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"no answer within {ANSWER_S:g} s") from None
+
+
+class _Silent(Exception):
+    pass
+
+
+def _until(gen: Generator[Any, Any, Any], deadline: float) -> Generator[Any, Any, Any]:
+    """psycopg looks at its generators at least ten times a second, with nothing when nothing came."""
+    try:
+        wants = next(gen)
+        while True:
+            ready = yield wants
+            if not ready and time.monotonic() > deadline:
+                raise _Silent
+            wants = gen.send(ready)
+    except StopIteration as end:
+        return end.value
+
+
+def _session() -> LiteralString:
+    return f"""
+        SET statement_timeout = '{BUSY_S}s';
+        SET lock_timeout = '{BUSY_S}s';
+        SET idle_in_transaction_session_timeout = '{BUSY_S}s';
+        SET default_transaction_isolation = 'read committed';
+        SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+    """
+
+
+def connect(url: str, schema: str, what: str = "store") -> Bounded:
+    """A connection that sees the tables of `schema`. Raises what psycopg raises."""
+    connection = Bounded.connect(
+        url, application_name=f"homeport {what}", connect_timeout=CONNECT_S, client_encoding="utf8",
+        keepalives_idle=5, keepalives_interval=3, keepalives_count=3, tcp_user_timeout=int(ANSWER_S * 1000),
+        autocommit=True,
+    )  # fmt: skip
+    try:
+        connection.execute(_session())
+        connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
+    except BaseException:
+        connection.close()
+        raise
+    connection.autocommit = False
+    return connection
+
+
+class ServerLink:
+    """A lane's connection to a server that may go and come back."""
+
+    def __init__(self, url: str, schema: str, *, writes: bool, ready: Callable[[Connection], None]) -> None:
+        self.name = shown(url)
+        self._url, self._schema = url, schema
+        self._writes = writes
+        self._ready = ready
+        self._engine = engine(lambda: connect(url, schema))
+        self._connection: Connection | None = None
+
+    def connection(self) -> Connection:
+        if self._connection is None:
+            made = self._engine.connect()
+            try:
+                if not took(made, "pg_try_advisory_lock_shared"):
+                    raise Unavailable(
+                        "the state in this database is being copied",
+                        operation="store",
+                        subject=self.name,
+                        hint="wait until `homeport store copy` has ended",
+                    )
+                self._ready(made)
+                made.commit()
+            except BaseException:
+                discard(made)
+                raise
+            # What only reads is one statement at a time: without BEGIN and COMMIT around it.
+            self._connection = made if self._writes else made.execution_options(isolation_level="AUTOCOMMIT")
+        return self._connection
+
+    def lost(self, error: BaseException) -> bool:
+        if self._connection is None:
+            return True  # there was none, and none could be made
+        if not is_lost(error):
+            return False
+        self.close()
+        return True
+
+    def explain(self, error: BaseException) -> HomeportError:
+        return explain(error, self._url)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            discard(self._connection)
+            self._connection = None
+
+
+def took(connection: Connection, lock: str) -> bool:
+    return bool(connection.exec_driver_sql(f"SELECT {lock}({COPYING})").scalar())
+
+
+def engine(creator: Callable[[], Any]) -> Engine:
+    """SQLAlchemy over `connect`. The URL has neither address nor password, because it may be shown."""
+    return create_engine("postgresql+psycopg://", creator=creator, poolclass=NullPool, pool_reset_on_return=None)
+
+
+def discard(connection: Connection) -> None:
+    """Close without asking the server, which may not answer."""
+    connection.invalidate()
+    connection.close()
