@@ -39,8 +39,10 @@ def parse_image(text: str) -> ImageName:
     if not text.isascii() or not text.isprintable() or len(text) > 400:
         raise ValueError("it is too long, or holds what no name of an image can hold")
     found = _REFERENCE.fullmatch(text)
-    if not found or len(found["path"]) > _LONGEST:
-        if _REFERENCE.fullmatch(text.lower()):
-            raise ValueError("names of images are lower-case")
+    if not found and _REFERENCE.fullmatch(text.lower()):
+        raise ValueError("names of images are lower-case")
+    if not found:
         raise ValueError("it is not of the form NAME, NAME:TAG or NAME@sha256:DIGEST")
+    if len(found["path"]) > _LONGEST:
+        raise ValueError(f"it is too long: a name has at most {_LONGEST} characters")
     return ImageName(found["host"] or "", found["path"], found["tag"] or "", found["digest"] or "")

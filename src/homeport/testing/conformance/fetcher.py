@@ -31,14 +31,33 @@ def below(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+TYPED = (
+    *("", "-x", "--upload-pack=id", "ext::sh -c id", "file:///etc", "ssh://h/r", "a\nb", "a\x1b[2J", "~nobody-here/x"),
+    *("x" * 1500, "image:-x", "template:../x", "no/such.yaml", "no/Dockerfile", "no.yaml#", "\udcff"),
+)
+"""What is refused, or is not there."""
+
+
 class FetcherSuite:
+    besides: dict[str, bytes] = {}
+    """Files that every source of this kind has, whatever the workshop was asked for."""
+
+    def expected(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        return {**self.besides, **files}
+
+    @pytest.mark.parametrize("locator", TYPED)
+    def test_what_is_none_of_its_kind_is_not_handled_and_raises_nothing(self, fetcher: Fetcher, locator: str) -> None:
+        assert fetcher.handles(locator) is False
+
     async def test_a_view_lists_all_files_sorted_and_reads_them(self, fetcher: Fetcher, workshop: Workshop) -> None:
         locator = workshop.make(FILES)
         assert fetcher.handles(locator)
         view = await fetcher.fetch(locator)
         try:
-            assert {entry.path: entry.size for entry in view.entries()} == {path: len(FILES[path]) for path in FILES}
-            assert [entry.path for entry in view.entries()] == sorted(FILES)
+            files = self.expected(FILES)
+            assert {entry.path: entry.size for entry in view.entries()} == {path: len(files[path]) for path in files}
+            assert [entry.path for entry in view.entries()] == sorted(files)
+            assert all(one.file and one.key for one in view.said)
             assert view.read_many(list(FILES)) == FILES
             assert view.read("pkg/data.bin", 10) == bytes(range(10))
             assert view.read("main.py") == FILES["main.py"]
@@ -70,7 +89,7 @@ class FetcherSuite:
         told: list[str] = []
         target = tmp_path / "deep" / "code"
         await fetcher.export(view.source, target, progress=told.append)
-        assert below(target) == FILES
+        assert below(target) == self.expected(FILES)
         assert told
         modes = {stat.S_IMODE(path.lstat().st_mode) for path in target.rglob("*") if path.is_file()}
         assert modes == {0o644}
@@ -105,7 +124,7 @@ class FetcherSuite:
         assert len({view.source for view in views}) == 1
         source = views[0].source
         await asyncio.gather(*(fetcher.export(source, tmp_path / f"out{n}") for n in range(3)))
-        assert all(below(tmp_path / f"out{n}") == FILES for n in range(3))
+        assert all(below(tmp_path / f"out{n}") == self.expected(FILES) for n in range(3))
         for view in views:
             view.close()
 
