@@ -249,10 +249,8 @@ async def test_an_agent_is_its_source_and_what_the_file_says_wins(tmp_path):
     kinds = fetchers(tmp_path, values={"M": "fast"})
     source, found = await needs(kinds["agents"], locator)
     assert (source.kind, source.locator) == (SourceKind.FOLDER, str(tmp_path / "home" / "code"))
-    assert (
-        found.port.value == 7000 and found.port.evidence[0].file == "agents.yaml"
-    assert found.port.evidence[0].line == 7
-    )
+    assert found.port.value == 7000
+    assert (found.port.evidence[0].file, found.port.evidence[0].line) == ("agents.yaml", 7)
     assert "homeport.yaml:2" in found.port.note and found.start.value == ("python", "main.py")
     assert found.name.value == "web" and found.env_values == {"MODE": "fast"} and found.secrets == ("KEY",)
     assert found.cpus.value == 2.0 and found.restart.value.enabled is False
@@ -302,7 +300,7 @@ async def test_several_agents_without_a_choice_are_listed(tmp_path):
         ("source: ..", "leads out"), ("source: /etc", "leads out"), ("source: link", "leads out"),
         ("source: link/..", "leads out"), ("dockerfile: ../Dockerfile", "leads out"), ("build: /", "leads out"),
         ("source: ~/x", "expected a path"), ("source: -x", "expected a path"), ("source: ext::sh", "expected a path"),
-        ("source: ssh://h/r", "private keys"), ("source: 'http://h/r'", "plain http"), 
+        ("source: ssh://h/r", "private keys"), ("source: 'http://h/r'", "plain http"),
         ("source: file:///etc", "by its path"),
         ("source: https://u:p4ss@h/r", "secrets do not"), ("source: gone", "there is no gone"),
         ("source: f", "no folder"),
