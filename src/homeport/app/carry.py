@@ -6,7 +6,8 @@ The only place where decisions become effects. A command that fails in an expect
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from homeport.app.runtimes import Runtimes
@@ -40,6 +41,8 @@ class Carrier:
     secrets: Secrets
     paths: Paths
     clock: Clock
+    lay_again: Callable[[Agent], Awaitable[None]]
+    """Puts an agent's folders here if they are not: another server may have made them."""
 
     async def carry(self, agent: Agent, command: Carried) -> Event | None:
         """Perform one command for `agent`. Safe to repeat after a crash: all of them are idempotent by instance."""
@@ -61,13 +64,14 @@ class Carrier:
             for name in agent.workload.secrets:
                 env[name] = await self.secrets.get(agent.namespace, name)
             env["HOMEPORT_AGENT"] = agent.name
+            await self.lay_again(agent)
             status = await self.runtimes.of(agent.workload.runtime).start(
                 InstanceSpec(
                     instance=instance_id(agent, incarnation),
                     agent_id=agent.id,
                     namespace=agent.namespace,
                     name=agent.name,
-                    workload=agent.workload,
+                    workload=replace(agent.workload, code=str(self.paths.agents / agent.workload.code)),
                     data=str(data_folder(self.paths, agent.id)),
                     env=env,
                 )

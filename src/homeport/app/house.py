@@ -5,42 +5,41 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import structlog
 
+from homeport.app.agentimages import AgentImages
 from homeport.app.agentlogs import AgentLogs
-from homeport.app.carry import data_folder
 from homeport.app.eventlog import EventLog
+from homeport.app.folders import AgentFolders, code_of, erase
 from homeport.app.loops.supervise import Supervisor
 from homeport.app.runtimes import Runtimes
-from homeport.drivers.runtimes.process.trees import delete_tree
-from homeport.errors import Conflict, HomeportError, NoStartCommand, NotFound, Unavailable, Unhealthy
+from homeport.errors import Conflict, NotFound, StalePlan, Unavailable, Unhealthy
+from homeport.flow import agent_of, judge
 from homeport.interfaces.cloud import Cloud
 from homeport.interfaces.fetcher import Fetcher
-from homeport.interfaces.images import ImageFacts
 from homeport.interfaces.runtime import Runtime
 from homeport.model.agent import Agent, AgentState, Exit
 from homeport.model.instance import InstanceSpec, InstanceState
 from homeport.model.order import Order
-from homeport.model.source import Source, SourceKind
 from homeport.model.workload import Workload
-from homeport.run.workload import start_in_image
-from homeport.settings import Paths
+from homeport.run.workload import install_job
 
 log = structlog.get_logger(__name__)
 
 SETTLED = (AgentState.RUNNING, AgentState.CRASHED, AgentState.STOPPED)
 LAST_LINES = 20
 INSTALL_TIMEOUT_S = 900.0
+GATEWAY_S = 10.0
 
 
 @dataclass(slots=True)
 class LocalHouse:
-    paths: Paths
+    folders: AgentFolders
+    images: AgentImages
     clouds: Mapping[str, Cloud]
     fetchers: Mapping[str, Fetcher]
     runtimes: Runtimes
@@ -51,6 +50,8 @@ class LocalHouse:
     """Proxies and certificates, for installs only: agents themselves have no network."""
     container_base: str
     """The image that agents in containers run in; "" means the programs of this machine."""
+    told: Callable[[], Awaitable[None]]
+    """Returns once the gateway knows where the agents are."""
 
     def python_of(self, runtime: str) -> str:
         return "python3" if runtime == "docker" and self.container_base else sys.executable
@@ -69,93 +70,65 @@ class LocalHouse:
         return agent
 
     async def lay_out(self, order: Order) -> str:
-        folder = self._code_folder(order)
-        await self._sweep_code(order, keep=str(folder))
-        if not folder.exists():
-            folder.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-            await self.fetchers[order.plan.source.kind].export(order.plan.source, folder)
-        data_folder(self.paths, order.agent_id).mkdir(mode=0o700, exist_ok=True)
-        return str(folder)
+        keep = code_of(order.agent_id, order.plan.source)
+        await self.folders.sweep(order.agent_id, {keep, *(agent.workload.code for agent in self._mine(order))})
+        return await self.folders.lay_out(order.agent_id, order.plan.source)
 
-    async def _sweep_code(self, order: Order, keep: str) -> None:
-        """What was replaced before the agent that runs now: nothing goes back to it any more."""
-        used = {agent.workload.code for agent in self._mine(order)} | {keep}
-        for code in self._agent_folder(order).glob("code-*"):
-            if str(code) not in used:
-                await _erase(code)
+    async def obtain_image(self, order: Order, code: str) -> str:
+        return await self.images.obtain(order, code)
+
+    async def lay_again(self, agent: Agent) -> None:
+        """The agent's folders, where another server has made them and this machine has none: from its source, again.
+
+        Raises what the source raises, `StalePlan` where what it said then can no longer be had.
+        """
+        source, runtime = agent.source, agent.workload.runtime
+        if agent.workload.image or self.folders.of(agent.workload.code).exists():
+            self.folders.open(agent.id)
+            return
+        log.info("house.lay_again", agent=agent.name, source=source.locator)
+        found, needs, _ = await judge(source.locator, self.fetchers[source.kind], ref=source.commit or source.ref)
+        if found.digest != source.digest:
+            raise StalePlan(
+                f"{source.locator} has moved", operation="start", subject=agent.name, hint="deploy it again"
+            )
+        code = await self.folders.lay_out(agent.id, source)
+        job = install_job(needs, code=code, python=self.python_of(runtime), runtime=runtime)
+        if job is None:
+            return
+        try:
+            await self._run_job(agent, f"{agent.id}-job-again", job)
+        except BaseException:
+            await erase(self.folders.of(code))
+            raise
 
     async def clear(self, order: Order) -> None:
         mine = self._mine(order)
-        await self._sweep_images(order.agent_id, {agent.workload.image for agent in mine})
+        await self.images.sweep(order.agent_id, {agent.workload.image for agent in mine})
+        await self.folders.sweep(order.agent_id, {agent.workload.code for agent in mine})
         if not mine:
-            await self.remove_agent_folder(order.agent_id)
-        elif all(agent.workload.code != str(self._code_folder(order)) for agent in mine):
-            await _erase(self._code_folder(order))
+            await self.folders.remove(order.agent_id)
 
     async def remove_agent_folder(self, agent_id: str, *, keep_data: bool = False) -> None:
-        await self._sweep_images(agent_id, set())
-        folder = self.paths.agents / agent_id
-        if keep_data:
-            for code in folder.glob("code-*"):
-                await _erase(code)
-            return
-        await _erase(folder)
-
-    # ── images ───────────────────────────────────────────────────────────────────────────────────────────────────
-    async def obtain_image(self, order: Order, code: str) -> str:
-        needs, source = order.plan.requirements, order.plan.source
-        self._agent_folder(order).mkdir(mode=0o711, parents=True, exist_ok=True)
-        data_folder(self.paths, order.agent_id).mkdir(mode=0o700, exist_ok=True)
-        if needs.image is not None:
-            facts = await self.runtimes.images.look(_pinned(source) or needs.image.value, pull=True, said=_note)
-        else:
-            facts = await self._build(order, code)
-        if not (facts.command or facts.entrypoint or start_in_image(needs)):
-            raise NoStartCommand(
-                f"the image {facts.reference} has no command of its own", operation="image", subject=order.plan.name,
-                hint="say what to run with --start",
-            )  # fmt: skip
-        return facts.id
-
-    async def _build(self, order: Order, code: str) -> ImageFacts:
-        """What was built is marked in the agent's folder, so that it goes when nothing runs from it any more."""
-        dockerfile = order.plan.requirements.dockerfile
-        assert dockerfile is not None
-        tag = f"homeport/{order.agent_id.lower()}:{order.plan.source.digest[:12]}"
-        mark = self._agent_folder(order) / f"image-{order.plan.source.digest[:12]}"
-        await asyncio.to_thread(mark.write_text, tag)
-        facts = await self.runtimes.images.build(Path(code), dockerfile=dockerfile.value, tag=tag, said=_note)
-        await asyncio.to_thread(mark.write_text, facts.id)
-        await self._sweep_images(order.agent_id, {facts.id, *(agent.workload.image for agent in self._mine(order))})
-        await _erase(Path(code))
-        return facts
-
-    async def _sweep_images(self, agent_id: str, used: set[str]) -> None:
-        for mark in (self.paths.agents / agent_id).glob("image-*"):
-            image = mark.read_text().strip()
-            if image in used:
-                continue
-            try:
-                await self.runtimes.images.remove(image)
-            except HomeportError as error:
-                log.warning("house.image_not_removed", image=image, error=error.message)
-                continue
-            mark.unlink(missing_ok=True)
+        await self.images.sweep(agent_id, set())
+        await self.folders.remove(agent_id, keep_data=keep_data)
 
     def _mine(self, order: Order) -> list[Agent]:
         return [agent for agent in self.supervisor.agents() if agent.id == order.agent_id]
 
     # ── dependencies ─────────────────────────────────────────────────────────────────────────────────────────────
     async def install(self, order: Order, job: Workload) -> None:
-        instance = f"{order.agent_id}-job-{order.deployment[-8:]}"
-        scratch = self._agent_folder(order) / "job"
+        await self._run_job(agent_of(order, "", job.code), f"{order.agent_id}-job-{order.deployment[-8:]}", job)
+
+    async def _run_job(self, agent: Agent, instance: str, job: Workload) -> None:
+        scratch = self.folders.open(agent.id) / "job"
         scratch.mkdir(mode=0o700, exist_ok=True)
         spec = InstanceSpec(
             instance=instance,
-            agent_id=order.agent_id,
-            namespace=order.namespace,
-            name=order.plan.name,
-            workload=job,
+            agent_id=agent.id,
+            namespace=agent.namespace,
+            name=agent.name,
+            workload=replace(job, code=str(self.folders.of(job.code))),
             data=str(scratch),
             env={**self.network_env, **job.env},
             job=True,
@@ -168,14 +141,15 @@ class LocalHouse:
         except TimeoutError:
             raise Unhealthy(f"installing took more than {INSTALL_TIMEOUT_S:g} s", operation="install") from None
         finally:
-            await runtime.stop(instance, grace=1.0)
+            with suppress(NotFound):  # it was never started
+                await runtime.stop(instance, grace=1.0)
             await runtime.forget(instance)
-            await _erase(scratch)
+            await erase(scratch)
         if exit_.code != 0:
             raise Unhealthy(
-                f"installing the dependencies failed ({exit_.reason()}):\n{await self._last_lines(order)}",
+                f"installing the dependencies failed ({exit_.reason()}):\n{await self._last_lines(agent)}",
                 operation="install",
-                subject=order.plan.name,
+                subject=agent.name,
                 hint="the lines above are the installer's own",
             )
 
@@ -226,36 +200,16 @@ class LocalHouse:
         except NotFound:
             raise Unhealthy("the agent was removed while it started", operation="up", subject=order.plan.name) from None
         if agent.state is AgentState.RUNNING:
+            with suppress(TimeoutError):  # a gateway that is away learns it when it is back
+                async with asyncio.timeout(GATEWAY_S):
+                    await self.told()
             return agent
-        lines = await self._last_lines(order)
+        lines = await self._last_lines(agent)
         return replace(agent, detail=f"{agent.detail}\n{lines}" if lines else agent.detail)
 
-    async def _last_lines(self, order: Order) -> str:
+    async def _last_lines(self, agent: Agent) -> str:
         read = self.agent_logs.read(
-            order.agent_id, runtime=order.plan.runtime, namespace=order.namespace, given=order.secrets, tail=LAST_LINES
-        )
-        lines = [line.text async for line in read]
-        return "\n".join(f"  | {text}" for text in lines)
-
-    def _code_folder(self, order: Order) -> Path:
-        return self._agent_folder(order) / f"code-{order.plan.source.digest[:12]}"
-
-    def _agent_folder(self, order: Order) -> Path:
-        return self.paths.agents / order.agent_id
-
-
-def _pinned(source: Source) -> str:
-    """The very image that the plan was made from, where it was there to be looked at."""
-    return source.digest if source.kind is SourceKind.IMAGE and source.digest.startswith("sha256:") else ""
-
-
-def _note(line: str) -> None:
-    log.debug("image.said", line=line)
-
-
-async def _erase(folder: Path) -> None:
-    """What agents wrote goes however they left it; a disk that refuses must not keep the rest from being undone."""
-    try:
-        await asyncio.to_thread(delete_tree, str(folder))
-    except OSError as error:
-        log.error("house.folder_not_removed", folder=str(folder), error=str(error))
+            agent.id, runtime=agent.workload.runtime, namespace=agent.namespace, given=agent.workload.secrets,
+            tail=LAST_LINES,
+        )  # fmt: skip
+        return "\n".join([f"  | {line.text}" async for line in read])

@@ -13,11 +13,15 @@ import structlog
 
 from homeport import __version__
 from homeport.app.access import Access
+from homeport.app.agentimages import AgentImages
 from homeport.app.agentlogs import AgentLogs
 from homeport.app.carry import Carrier
-from homeport.app.compose import clouds, docker_runtime, fetchers, images, made, opened
+from homeport.app.compose import clouds, docker_runtime, durable_steps, fetchers, images, made, open_store
+from homeport.app.control import Readiness
 from homeport.app.deployments import Deployments
 from homeport.app.eventlog import EventLog
+from homeport.app.folders import AgentFolders
+from homeport.app.holding import Holding
 from homeport.app.house import LocalHouse
 from homeport.app.loops.publish import Publisher
 from homeport.app.loops.retain import retain
@@ -31,10 +35,13 @@ log = structlog.get_logger(__name__)
 
 
 class ControlPlane:
-    """`async with ControlPlane(settings) as service`. Raises `Conflict` where another server owns the state."""
+    """`async with ControlPlane(settings) as service`. Raises `Conflict` where another server owns the state.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    With a database that several servers share, open it only while `holding` has the claim.
+    """
+
+    def __init__(self, settings: Settings, holding: Holding | None = None) -> None:
+        self._settings, self._holding = settings, holding
         self._stack = AsyncExitStack()
         self._started_us = time.time_ns() // 1000
         self.failed: asyncio.Future[None]
@@ -53,12 +60,12 @@ class ControlPlane:
         settings, paths = self._settings, self._settings.paths
         paths.create()
         self.failed = asyncio.get_running_loop().create_future()
-        durable = made("durable", "dbos", database=paths.state / "durable.db", lock=paths.state / "durable.lock")
+        durable = durable_steps(settings)
         self._stack.push_async_callback(durable.close)
         durable.claim()  # before anything is touched: one server per state folder
         clock, ids = made("clock", "system"), made("ids", "ulid")
         probe = made("probe", "http")
-        store = await opened("store", "sqlite", path=paths.state / "state.db")
+        store = await open_store(settings)
         self._stack.push_async_callback(store.close)
         sealer = made("sealer", "fernet", key_file=paths.key)
         audit = made("audit", "file", path=paths.state / "audit.jsonl", sealer=sealer)
@@ -78,12 +85,15 @@ class ControlPlane:
         await access.first_token(paths.admin_token)
         gateway = GatewayControl(paths.gateway_socket)
         publisher = Publisher(gateway, clock, lambda: supervisor.agents(), access.grants)  # noqa: PLW0108  (made just below)
-        carrier = Carrier(runtimes, probe, secrets, paths, clock)
+        carrier = Carrier(runtimes, probe, secrets, paths, clock, lambda agent: house.lay_again(agent))  # noqa: PLW0108
         supervisor = Supervisor(store, carrier, events, clock, publisher.changed)
         agent_logs = AgentLogs(runtimes, secrets)
+        readers = fetchers(settings)
+        folders = AgentFolders(paths, readers)
         house = LocalHouse(
-            paths, clouds(settings), fetchers(settings), runtimes, agent_logs, supervisor, events,
-            settings.network_env, settings.docker_base,
+            folders, AgentImages(runtimes, folders, supervisor.images_of), clouds(settings), readers, runtimes,
+            agent_logs, supervisor, events,
+            settings.network_env, settings.docker_base, publisher.settled,
         )  # fmt: skip
         deployments = Deployments(durable, store, events, clock, ids, house)
 
@@ -99,6 +109,12 @@ class ControlPlane:
             self._about,
         )  # fmt: skip
 
+    def readiness(self) -> Readiness:
+        held = self._holding.held if self._holding is not None else None
+        if held is None:
+            return Readiness()
+        return Readiness(role="holder", node=held.me.node, holder=held.me.node, since_us=held.since_us)
+
     async def _about(self) -> dict[str, Any]:
         settings = self._settings
         keeper = await self._keeper.status()
@@ -107,6 +123,7 @@ class ControlPlane:
             "pid": keeper["pid"],
             "processes": {"keeper": {"pid": keeper["pid"], "restarts": 0}, **keeper["processes"]},
             "started_at_us": self._started_us,
+            "role": self.readiness().role,
             "listen": {"api": settings.api_listen, "gateway": settings.gateway_listen},
             "paths": {
                 "state": str(settings.paths.state),

@@ -25,7 +25,10 @@ class House(Protocol):
         ...
 
     async def lay_out(self, order: Order) -> str:
-        """The planned state of the source as a folder, whole or not at all. Raises `StalePlan`."""
+        """The planned state of the source as a folder, whole or not at all; its place below the folder of all agents.
+
+        Raises `StalePlan`.
+        """
         ...
 
     async def obtain_image(self, order: Order, code: str) -> str:

@@ -57,7 +57,8 @@ class RestartPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One agent's program. `code` is a folder of the state directory, read-only to the agent.
+    """One agent's program. `code` is a folder, read-only to the agent; relative to the folder of all agents where it
+    is recorded, so that the record holds on every machine, and absolute for a runtime.
 
     With an `image` (an id or digest, never a tag that may move) the program and its files are in the image, `code` is
     "" and an empty `start` means the image's own command. `runtime` names the driver that runs it.

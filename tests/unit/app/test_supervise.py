@@ -50,6 +50,10 @@ def an_agent(name: str, *start: str, **changes: Any) -> Agent:
     )
 
 
+async def nothing_to_lay(agent: Agent) -> None:
+    pass
+
+
 class Rig:
     def __init__(self, folder: Path) -> None:
         self.runtime, self.store, self.changes = FakeRuntime(), MemoryStore(), 0
@@ -61,7 +65,7 @@ class Rig:
         clock = SystemClock()
         paths = find_paths({"HOMEPORT_HOME": str(self.folder)})
         runtimes = Runtimes({"process": lambda: self.runtime}, lambda: None)
-        carrier = Carrier(runtimes, HttpProbe(), NoSecrets(), paths, clock)  # type: ignore[arg-type]
+        carrier = Carrier(runtimes, HttpProbe(), NoSecrets(), paths, clock, nothing_to_lay)  # type: ignore[arg-type]
         supervisor = Supervisor(self.store, carrier, EventLog(self.store, clock, UlidIds()), clock, self.count)
         task = asyncio.create_task(supervisor.run())
         try:

@@ -35,6 +35,10 @@ def an_agent(name: str, runtime: str) -> Agent:
     return Agent(f"agt_{name}", "default", name, Desired.RUNNING, AgentState.CREATED, workload, source, "m")
 
 
+async def nothing_to_lay(agent: Agent) -> None:
+    pass
+
+
 class Rig:
     def __init__(self, folder: Path) -> None:
         self.process, self.engine, self.store, self.folder = FakeRuntime(), FakeRuntime(), MemoryStore(), folder
@@ -44,7 +48,7 @@ class Rig:
         clock = SystemClock()
         paths = find_paths({"HOMEPORT_HOME": str(self.folder)})
         drivers: dict[str, Any] = {"process": lambda: self.process, "docker": lambda: self.engine}
-        carrier = Carrier(Runtimes(drivers, lambda: None), HttpProbe(), None, paths, clock)  # type: ignore[arg-type, return-value]
+        carrier = Carrier(Runtimes(drivers, lambda: None), HttpProbe(), None, paths, clock, nothing_to_lay)  # type: ignore[arg-type, return-value]
         supervisor = Supervisor(self.store, carrier, EventLog(self.store, clock, UlidIds()), clock, lambda: None)
         task = asyncio.create_task(supervisor.run())
         try:

@@ -87,6 +87,10 @@ class Supervisor:
     def agent(self, namespace: str, name: str) -> Agent:
         return self._charge(namespace, name).agent
 
+    def images_of(self, agent_id: str) -> set[str]:
+        charge = self._by_id.get(agent_id)
+        return {charge.agent.workload.image} if charge else set()
+
     async def enlist(self, agent: Agent) -> None:
         """A new agent, or a new workload for one that exists: saved, then started or restarted as desired."""
         existing = self._charges.get((agent.namespace, agent.name))
