@@ -1,71 +1,102 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server process: the control plane with its API on api.sock (0600, its owner is admin) and on TCP (tokens)."""
+"""The server process: the control plane with its API on api.sock (0600, its owner is admin) and on TCP (tokens).
+
+Of several servers on one database one decides; the others answer as its standbys until they have to take over.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
-import uvicorn
 import uvloop
 
-from homeport import __version__
-from homeport.api import create_app, end_streams, local_door
+from homeport.app.control import Control
+from homeport.app.holding import Holding
 from homeport.app.plane import ControlPlane
 from homeport.app.service import Service
-from homeport.errors import HomeportError
+from homeport.app.standby import Standby, holding_of
+from homeport.errors import Conflict, HomeportError
+from homeport.serve.doors import Doors
 from homeport.serve.listen import inherited, ready
 from homeport.serve.logs import configure
 from homeport.settings import Settings, load
 
-DRAIN_S = 10
-
-
-class _Door(uvicorn.Server):
-    """One listening socket. Signals are handled once for all doors."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
 
 async def serve(settings: Settings, sockets: dict[str, socket.socket]) -> None:
-    """Until SIGTERM or SIGINT. Raises what made a loop fail."""
-    plane = ControlPlane(settings)
+    """Until SIGTERM or SIGINT. Raises what made a loop fail, or `Conflict` once another server has the claim."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    doors = Doors(settings, sockets)
+    try:
+        if not settings.database_url:
+            await _decide(settings, doors, stop, None)
+            return
+        holding = holding_of(settings)
+        try:
+            if await _wait_for_claim(settings, doors, stop, holding):
+                await _decide(settings, doors, stop, holding)
+        finally:
+            await holding.close()
+    finally:
+        await doors.close()
+
+
+async def _wait_for_claim(settings: Settings, doors: Doors, stop: asyncio.Event, holding: Holding) -> bool:
+    """True once this server is the one; False when it is to end. Callers are answered as soon as it is not at once."""
+    standby = Standby(settings, holding)
+    held, ended = asyncio.create_task(holding.hold()), asyncio.create_task(stop.wait())
+    waiting = asyncio.create_task(holding.must_wait())
+    tending = asyncio.create_task(standby.run())
+    tasks: list[asyncio.Task[Any]] = [held, ended, waiting, tending]
+    try:
+        await asyncio.wait([held, ended, waiting], return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done() and not held.done():
+            await doors.open(cast("Control", standby), standby.readiness)
+            ready()
+            await asyncio.wait([held, ended, tending, *doors.running], return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            return False
+        for task in (tending, *doors.running):
+            if task.done():
+                await task  # it failed: neither ends by itself
+        await held
+        return True
+    finally:
+        await _cancel(*tasks)
+
+
+async def _decide(settings: Settings, doors: Doors, stop: asyncio.Event, holding: Holding | None) -> None:
+    """The control plane, until it is to end."""
+    plane = ControlPlane(settings, holding)
     async with plane as service:
-        app = create_app(service, version=__version__)
-        doors = [
-            (_Door(_config(local_door(app) if name == "api_unix" else app, settings)), sock)
-            for name, sock in sockets.items()
-        ]
-        running = [asyncio.create_task(door.serve(sockets=[sock])) for door, sock in doors]
-        while not all(door.started for door, _ in doors):  # noqa: ASYNC110  (uvicorn has no event for it)
-            await asyncio.sleep(0.005)
+        await doors.open(service, plane.readiness)
         ready()
         idle = asyncio.create_task(_until_idle(service, settings.idle_exit))
-        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), idle, plane.failed, *running]
+        stopped = asyncio.create_task(stop.wait())
+        waits: list[asyncio.Future[Any]] = [stopped, idle, plane.failed, *doors.running]
+        if holding is not None:
+            waits.append(holding.lost)
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         if idle.done():
             os.kill(os.getppid(), signal.SIGTERM)  # the keeper ends all three of us, in order
             await stop.wait()
-        end_streams(app)  # followers would keep their door open
-        for door, _ in doors:
-            door.should_exit = True
-        await asyncio.gather(*running)
-        for wait in waits:
-            wait.cancel()
+        lost = holding is not None and holding.lost.done()
+        await doors.close(now=lost)
+        await _cancel(idle, stopped)
         if plane.failed.done() and not plane.failed.cancelled() and (error := plane.failed.exception()):
             raise error
+        if holding is not None and lost:
+            raise Conflict(
+                f"the server on {holding.lost.result().me.node} has the control plane now",
+                operation="serve", hint="this one is started again, as its standby",
+            )  # fmt: skip
 
 
 async def _until_idle(service: Service, seconds: float) -> None:
@@ -80,18 +111,10 @@ async def _until_idle(service: Service, seconds: float) -> None:
         await asyncio.sleep(min(0.5, seconds))
 
 
-def _config(app: object, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        ws="none",
-        timeout_graceful_shutdown=DRAIN_S,
-        log_level=settings.log_level,
-    )
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def main() -> int:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import psycopg
 
 from homeport.errors import Unavailable
 from homeport.interfaces.claim import Holder, Me, Seen
+from homeport.model.database import check_database_url, without_passwords
 
 T = TypeVar("T")
 LEASE_S = 6
@@ -31,16 +32,17 @@ _HELD = """
     SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
                    AND classid = %s::bigint::oid AND objid = %s::bigint::oid AND objsubid = 2),
-           to_regclass('homeport_holder') IS NOT NULL
+           to_regclass('homeport_claim.holder') IS NOT NULL
 """
 _TABLE = """
-    CREATE TABLE IF NOT EXISTS homeport_holder (
+    CREATE SCHEMA IF NOT EXISTS homeport_claim;
+    CREATE TABLE IF NOT EXISTS homeport_claim.holder (
         one boolean PRIMARY KEY DEFAULT true CHECK (one),
         node text NOT NULL, home text NOT NULL, seal bytea NOT NULL, since timestamptz NOT NULL DEFAULT now())
 """
-_LAST = "SELECT node, home, (extract(epoch FROM since) * 1000000)::bigint, seal FROM homeport_holder"
+_LAST = "SELECT node, home, (extract(epoch FROM since) * 1000000)::bigint, seal FROM homeport_claim.holder"
 _RECORD = """
-    INSERT INTO homeport_holder AS old (node, home, seal) VALUES (%s, %s, %s)
+    INSERT INTO homeport_claim.holder AS old (node, home, seal) VALUES (%s, %s, %s)
     ON CONFLICT (one) DO UPDATE SET node = excluded.node, home = excluded.home, seal = excluded.seal,
         since = CASE WHEN (old.node, old.home) = (excluded.node, excluded.home) THEN old.since ELSE now() END
 """
@@ -48,12 +50,13 @@ _RECORD = """
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    url: str
+    url: str = field(repr=False)
     """postgresql://… as libpq reads it: the database that the servers share, reached directly, not through a pooler."""
 
 
 class PostgresClaim:
     def __init__(self, options: Options) -> None:
+        check_database_url(options.url)
         self._url = options.url
         self._session: psycopg.Connection[Any] | None = None
         self._held: Me | None = None
@@ -136,15 +139,22 @@ class PostgresClaim:
 
     async def _ask(self, work: Callable[[], T]) -> T:
         async with self._turn:
+            running = asyncio.ensure_future(asyncio.to_thread(self._twice, work))
             try:
-                return await asyncio.to_thread(self._twice, work)
+                return await asyncio.shield(running)
+            except asyncio.CancelledError:
+                await asyncio.wait([running])  # who closes must find what it has made
+                raise
             except psycopg.Error as problem:
                 await asyncio.to_thread(self._let_go)
-                said = str(problem).strip().split("\n", 1)[0] or type(problem).__name__
-                raise Unavailable(
-                    f"PostgreSQL does not answer: {said}", operation="claim",
-                    hint="see whether the database server runs and can be reached",
-                ) from problem  # fmt: skip
+                raise self._away(problem) from None
+
+    def _away(self, problem: psycopg.Error) -> Unavailable:
+        said = without_passwords(str(problem), self._url).strip().split("\n", 1)[0] or type(problem).__name__
+        return Unavailable(
+            f"PostgreSQL does not answer: {said}", operation="claim",
+            hint="see whether the database server runs and can be reached",
+        )  # fmt: skip
 
 
 class _Bounded(psycopg.Connection[Any]):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -18,7 +18,7 @@ class Options:
     """Held by flock while launched: one server per state folder."""
     application_version: str = "1"
     executor_id: str = "homeport"
-    url: str = ""
+    url: str = field(default="", repr=False)
     """A PostgreSQL database (postgresql://…, as libpq reads it) instead of the file. Several servers may know it; that
     one at a time launches is for `interfaces.claim` to see to."""
     schema: str = "dbos"

@@ -8,9 +8,11 @@ database is away, and most of that minute would be lost after it is back. So a l
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from homeport.errors import StorageFull, Unavailable
+from homeport.model.database import check_database_url, without_passwords
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,6 +33,7 @@ def engine(url: str, threads: int) -> sa.Engine:
     """One pool on the database that `url` (as libpq reads it) names, for so many threads; nothing connects yet."""
     import sqlalchemy as sa
 
+    check_database_url(url)
     made = sa.create_engine(
         # Without address or password: those are in the connector only, and this URL may be shown.
         "postgresql+psycopg://",
@@ -41,7 +44,7 @@ def engine(url: str, threads: int) -> sa.Engine:
         pool_pre_ping=True,
         pool_use_lifo=True,
     )
-    sa.event.listen(made, "handle_error", _tell)
+    sa.event.listen(made, "handle_error", partial(_tell, url))
     return made
 
 
@@ -63,7 +66,7 @@ def connect(url: str) -> psycopg.Connection[Any]:
     )  # fmt: skip
 
 
-def _tell(context: sa.ExceptionContext) -> None:
+def _tell(url: str, context: sa.ExceptionContext) -> None:
     """SQLAlchemy's `handle_error`: what it raises is raised instead."""
     import psycopg
 
@@ -75,12 +78,12 @@ def _tell(context: sa.ExceptionContext) -> None:
         raise StorageFull("no room left to record durable steps", operation="durable", hint="free some disk space")
     lost = context.is_disconnect or (isinstance(problem, psycopg.OperationalError) and not state)
     if lost or (state != _CANCELLED and state.startswith(_AWAY)):
-        raise away(problem)
+        raise away(problem, url)
 
 
-def away(problem: BaseException) -> Unavailable:
-    """In the server's words about itself: the first line, which names no password and no value."""
-    said = str(problem).strip().split("\n", 1)[0] or type(problem).__name__
+def away(problem: BaseException, url: str) -> Unavailable:
+    """In the server's words about itself: the first line, which holds no value of ours."""
+    said = without_passwords(str(problem), url).strip().split("\n", 1)[0] or type(problem).__name__
     return Unavailable(
         f"PostgreSQL does not answer: {said}",
         operation="durable",
