@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from homeport.interfaces.cloud import Cloud
 from homeport.interfaces.durable import Durable
-from homeport.interfaces.extension_points import DRIVERS, driver
+from homeport.interfaces.extension_points import driver
 from homeport.interfaces.fetcher import Fetcher
 from homeport.interfaces.images import Images
 from homeport.interfaces.runtime import Runtime
@@ -31,13 +31,24 @@ async def opened(point: str, name: str, **options: Any) -> Any:
     return await cls.open(*own, **given)
 
 
-def fetchers(settings: Settings, *, allow_local: bool = True) -> dict[str, Fetcher]:
-    """By source kind. `allow_local`: the locator was typed by a person on this machine."""
-    return {
+def fetchers(settings: Settings, images: Images, *, allow_local: bool = True, pull: bool = False) -> dict[str, Fetcher]:
+    """By source kind. `allow_local`: the locator was typed by a person on this machine.
+
+    `pull`: an image that is not here may be fetched.
+    """
+    folder = made("fetcher", "folder")
+    plain: dict[str, Fetcher] = {
         "git": made(
             "fetcher", "git", cache=settings.paths.cache / "git", allow_local=allow_local, env=settings.network_env
         ),
-        "folder": made("fetcher", "folder"),
+        "folder": folder,
+        "dockerfile": made("fetcher", "dockerfile", folder=folder),
+        "image": made("fetcher", "image", images=images, pull=pull),
+    }
+    return {
+        **plain,
+        "template": made("fetcher", "template", inner=plain),
+        "yaml": made("fetcher", "agents", inner=plain),
     }
 
 
@@ -69,14 +80,8 @@ def docker_runtime(settings: Settings) -> Runtime:
     ))  # fmt: skip
 
 
-def images(settings: Settings) -> Images:
-    return cast("Images", made("images", "docker", host=settings.docker_host))
-
-
 async def engine(settings: Settings) -> str:
     """Which container engine answers, as people call it; "" for none. Quick where there is none."""
-    if "engine" not in DRIVERS:
-        return ""
     return str(await driver("engine", "docker")(settings.docker_host))
 
 

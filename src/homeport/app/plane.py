@@ -16,9 +16,10 @@ from homeport.app.access import Access
 from homeport.app.agentimages import AgentImages
 from homeport.app.agentlogs import AgentLogs
 from homeport.app.carry import Carrier
-from homeport.app.compose import clouds, docker_runtime, durable_steps, fetchers, images, made, open_store
+from homeport.app.compose import clouds, docker_runtime, durable_steps, fetchers, made, open_store
 from homeport.app.control import Readiness
 from homeport.app.deployments import Deployments
+from homeport.app.engine import LazyImages
 from homeport.app.eventlog import EventLog
 from homeport.app.folders import AgentFolders
 from homeport.app.holding import Holding
@@ -75,7 +76,7 @@ class ControlPlane:
         secrets = made("secrets", "sealed", key_file=paths.key, store=store, sealer=sealer)
         self._keeper = made("runtime", "process", keeper_socket=paths.keeper_socket, logs=paths.logs)
         runtimes = Runtimes(
-            {"process": lambda: self._keeper, "docker": lambda: docker_runtime(settings)}, lambda: images(settings)
+            {"process": lambda: self._keeper, "docker": lambda: docker_runtime(settings)}, LazyImages(settings)
         )
         self._stack.push_async_callback(runtimes.close)
 
@@ -88,7 +89,7 @@ class ControlPlane:
         carrier = Carrier(runtimes, probe, secrets, paths, clock, lambda agent: house.lay_again(agent))  # noqa: PLW0108
         supervisor = Supervisor(store, carrier, events, clock, publisher.changed)
         agent_logs = AgentLogs(runtimes, secrets)
-        readers = fetchers(settings)
+        readers = fetchers(settings, runtimes.images)
         folders = AgentFolders(paths, readers)
         house = LocalHouse(
             folders, AgentImages(runtimes, folders, supervisor.images_of), clouds(settings), readers, runtimes,

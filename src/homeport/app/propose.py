@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from homeport.app.compose import clouds, engine, fetchers
+from homeport.app.engine import LazyImages
 from homeport.flow import judge
 from homeport.flow import propose as propose_plan
 from homeport.interfaces.fetcher import Progress
@@ -18,11 +19,18 @@ from homeport.source import choose_fetcher
 
 
 async def examine(
-    locator: str, settings: Settings, *, ref: str = "", progress: Progress | None = None
+    locator: str, settings: Settings, *, ref: str = "", pull: bool = False, progress: Progress | None = None
 ) -> tuple[Source, Requirements, tuple[str, ...]]:
-    """What the source needs, and what was left out of the view. Raises `InvalidSource`."""
-    fetcher = choose_fetcher(locator, list(fetchers(settings).values()))
-    return await judge(locator, fetcher, ref=ref, progress=progress)
+    """What the source needs, and what was left out of the view. Raises `InvalidSource`.
+
+    `pull`: an image that is not here may be fetched.
+    """
+    images = LazyImages(settings)
+    try:
+        fetcher = choose_fetcher(locator, list(fetchers(settings, images, pull=pull).values()))
+        return await judge(locator, fetcher, ref=ref, progress=progress)
+    finally:
+        await images.close()
 
 
 async def propose(
@@ -34,13 +42,14 @@ async def propose(
     overrides: Mapping[str, str] | None = None,
     hours: float = 0.0,
     runtime: str = "",
+    pull: bool = False,
     progress: Progress | None = None,
 ) -> Plan:
     """Analysed, matched with every cloud's offers, priced. `runtime` "" leaves it to the settings."""
     from time import time_ns
 
     check_name(name or "unnamed")
-    source, requirements, _ = await examine(locator, settings, ref=ref, progress=progress)
+    source, requirements, _ = await examine(locator, settings, ref=ref, pull=pull, progress=progress)
     if not name:
         name = requirements.name.value if requirements.name else suggest_name(locator)
     offers = [offer for cloud in clouds(settings).values() for offer in await cloud.offers()]

@@ -12,10 +12,9 @@ from homeport.interfaces.runtime import Runtime
 
 
 class Runtimes:
-    def __init__(self, makers: Mapping[str, Callable[[], Runtime]], images: Callable[[], Images]) -> None:
-        self._makers, self._images_maker = makers, images
+    def __init__(self, makers: Mapping[str, Callable[[], Runtime]], images: Images) -> None:
+        self._makers, self.images = makers, images
         self._made: dict[str, Runtime] = {}
-        self._images: Images | None = None
 
     def of(self, name: str) -> Runtime:
         """Raises `UsageError` for a name that no driver here has."""
@@ -27,12 +26,6 @@ class Runtimes:
             self._made[name] = maker()
         return self._made[name]
 
-    @property
-    def images(self) -> Images:
-        if self._images is None:
-            self._images = self._images_maker()
-        return self._images
-
     def in_use(self) -> Mapping[str, Runtime]:
         """Those made so far."""
         return self._made
@@ -42,5 +35,4 @@ class Runtimes:
         async with AsyncExitStack() as stack:
             for runtime in self._made.values():
                 stack.push_async_callback(runtime.close)
-            if self._images is not None:
-                stack.push_async_callback(self._images.close)
+            stack.push_async_callback(self.images.close)

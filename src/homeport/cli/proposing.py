@@ -41,8 +41,11 @@ def overrides_of(given: Mapping[str, object]) -> dict[str, str]:
     return {key: str(given[key]) for key in OVERRIDES if given.get(key) is not None}
 
 
-def plan_for(session: Session, source: str, given: Mapping[str, object]) -> Plan:
-    """Analysed and priced, with progress on stderr. Raises what the stages raise."""
+def plan_for(session: Session, source: str, given: Mapping[str, object], *, pull: bool = False) -> Plan:
+    """Analysed and priced, with progress on stderr. `pull`: an image that is not here may be fetched.
+
+    Raises what the stages raise.
+    """
     import asyncio
 
     from homeport.app.propose import propose
@@ -52,7 +55,7 @@ def plan_for(session: Session, source: str, given: Mapping[str, object]) -> Plan
             source, session.settings,
             name=str(given.get("name") or ""), ref=str(given.get("ref") or ""),
             overrides=overrides_of(given), hours=float(str(given.get("hours") or 0)),
-            runtime=str(given.get("runtime") or ""), progress=say,
+            runtime=str(given.get("runtime") or ""), pull=pull, progress=say,
         )
     )  # fmt: skip
 

@@ -27,6 +27,7 @@ def realize(
     secrets: tuple[str, ...],
 ) -> None:
     """Prints where the agent answers. Raises what went wrong, after what was done is undone."""
+    secrets = tuple(dict.fromkeys([*secrets, *plan.requirements.secrets]))  # shown with the plan, and so agreed to
     if plan.total.micros > 0:
         confirm(f"This costs {plan.total}. Go on?", yes=yes)
     client = session.client

@@ -18,6 +18,7 @@ DRIVERS: dict[str, dict[str, str]] = {
     "ids": {"ulid": "homeport.drivers.clocks.system:UlidIds"},
     "cloud": {"local": "homeport.drivers.clouds.local:LocalCloud"},
     "durable": {"dbos": "homeport.drivers.durable.dbos:DbosDurable"},
+    "engine": {"docker": "homeport.drivers.runtimes.docker.finding:answers"},
     "fetcher": {
         "git": "homeport.drivers.fetchers.git:GitFetcher",
         "folder": "homeport.drivers.fetchers.folder:FolderFetcher",
@@ -30,6 +31,7 @@ DRIVERS: dict[str, dict[str, str]] = {
         "sqlite": "homeport.drivers.journals.sqlite:SqliteJournal",
         "postgres": "homeport.drivers.journals.postgres:PostgresJournal",
     },
+    "passphrases": {"scrypt": "homeport.drivers.secrets.sealed:PassphraseSealer"},
     "policy": {"rego": "homeport.drivers.policies.rego:RegoPolicy"},
     "probe": {"http": "homeport.drivers.probes.http:HttpProbe"},
     "runtime": {"process": "homeport.drivers.runtimes.process.client:ProcessRuntime"},

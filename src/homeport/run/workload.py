@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from homeport.errors import NoStartCommand
 from homeport.model.evidence import Origin
 from homeport.model.requirements import Ecosystem, Requirements
-from homeport.model.workload import HealthCheck, Limits, Workload
+from homeport.model.workload import HealthCheck, Limits, RestartPolicy, Workload
 
 DEFAULT_PORT = 8000
 INSTALLED = ".homeport"
@@ -38,10 +39,13 @@ def workload_of(
         runtime=runtime,
         port=requirements.port.value if requirements.port else DEFAULT_PORT,
         ecosystem=str(ecosystem),
-        env={**own, **env},
+        env={**own, **requirements.env_values, **env},
         secrets=secrets,
-        limits=Limits(memory_bytes=requirements.memory_bytes.value),
-        health=HealthCheck(path=path),
+        limits=Limits(
+            memory_bytes=requirements.memory_bytes.value, cpus=requirements.cpus.value if requirements.cpus else 0.0
+        ),
+        health=replace(requirements.checks.value if requirements.checks else HealthCheck(), path=path),
+        restart=requirements.restart.value if requirements.restart else RestartPolicy(),
         delivery=requirements.delivery.value,
         honours_keys=requirements.honours_keys.value,
     )

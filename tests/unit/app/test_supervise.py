@@ -50,6 +50,9 @@ def an_agent(name: str, *start: str, **changes: Any) -> Agent:
     )
 
 
+NO_IMAGES: Any = None
+
+
 async def nothing_to_lay(agent: Agent) -> None:
     pass
 
@@ -64,7 +67,7 @@ class Rig:
         """A server's life: what it knew is gone afterwards, the store and the runtime stay."""
         clock = SystemClock()
         paths = find_paths({"HOMEPORT_HOME": str(self.folder)})
-        runtimes = Runtimes({"process": lambda: self.runtime}, lambda: None)
+        runtimes = Runtimes({"process": lambda: self.runtime}, NO_IMAGES)
         carrier = Carrier(runtimes, HttpProbe(), NoSecrets(), paths, clock, nothing_to_lay)  # type: ignore[arg-type]
         supervisor = Supervisor(self.store, carrier, EventLog(self.store, clock, UlidIds()), clock, self.count)
         task = asyncio.create_task(supervisor.run())

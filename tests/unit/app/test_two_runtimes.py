@@ -35,6 +35,9 @@ def an_agent(name: str, runtime: str) -> Agent:
     return Agent(f"agt_{name}", "default", name, Desired.RUNNING, AgentState.CREATED, workload, source, "m")
 
 
+NO_IMAGES: Any = None
+
+
 async def nothing_to_lay(agent: Agent) -> None:
     pass
 
@@ -48,7 +51,7 @@ class Rig:
         clock = SystemClock()
         paths = find_paths({"HOMEPORT_HOME": str(self.folder)})
         drivers: dict[str, Any] = {"process": lambda: self.process, "docker": lambda: self.engine}
-        carrier = Carrier(Runtimes(drivers, lambda: None), HttpProbe(), None, paths, clock, nothing_to_lay)  # type: ignore[arg-type, return-value]
+        carrier = Carrier(Runtimes(drivers, NO_IMAGES), HttpProbe(), None, paths, clock, nothing_to_lay)  # type: ignore[arg-type, return-value]
         supervisor = Supervisor(self.store, carrier, EventLog(self.store, clock, UlidIds()), clock, lambda: None)
         task = asyncio.create_task(supervisor.run())
         try:
@@ -133,4 +136,4 @@ async def test_an_agent_that_moves_is_stopped_where_it_ran_before_it_starts_else
 
 def test_an_unknown_runtime_is_refused_with_those_there_are() -> None:
     with pytest.raises(UsageError, match="no runtime 'lxc' here"):
-        Runtimes({"process": FakeRuntime}, lambda: None).of("lxc")  # type: ignore[arg-type, return-value]
+        Runtimes({"process": FakeRuntime}, NO_IMAGES).of("lxc")  # type: ignore[arg-type, return-value]

@@ -38,7 +38,7 @@ def up(
     Ctrl-C cancels, waits until what was done is undone, and says what that was; a second one leaves at once.
     """
     env = environment_of(pairs)
-    plan = plan_for(session, source, given)
+    plan = plan_for(session, source, given, pull=not dry_run)
     if dry_run and session.json:
         put_json(plan)
         return
