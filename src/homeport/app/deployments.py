@@ -6,11 +6,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import TypeVar
 
 import structlog
 
 from homeport.app.eventlog import EventLog
-from homeport.errors import Conflict, HomeportError, Interrupted, NotFound
+from homeport.errors import Conflict, HomeportError, Interrupted, NotFound, Unavailable
 from homeport.flow import carry_out, wish_of
 from homeport.interfaces.clock import Clock, Ids
 from homeport.interfaces.durable import Durable, Json, Steps, WorkflowState
@@ -23,6 +24,10 @@ from homeport.model.order import Order
 from homeport.model.plan import Plan
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+AWAY_S = 0.5
+"""Seconds between two attempts to write to a state database that is away."""
 
 SAGA = "up.v1"
 """A changed `carry_out` takes a new name here; the old one stays registered for those under way."""
@@ -85,9 +90,11 @@ class Deployments:
             agent_id = existing.id if existing else self._ids.new("agt")
             order = Order(deployment.id, namespace, agent_id, plan, env, secrets, replace)
             await self._store.put(deployment, namespace=namespace, key=deployment.id, expected=0)
-            await self._durable.start(SAGA, deployment.id, wish_of(order))
+            try:
+                await self._durable.start(SAGA, deployment.id, wish_of(order))
+            finally:
+                self._follow(deployment)  # also where nobody knows whether it began: then that is found out
         await self._events.append(namespace, "deployment.started", deployment.id, f"deploying {plan.name}")
-        self._follow(deployment)
         return deployment
 
     async def get(self, namespace: str, deployment_id: str) -> Deployment:
@@ -146,12 +153,14 @@ class Deployments:
         if (error or {}).get("type") == "Interrupted":
             state = DeploymentState.CANCELLED
         plain = {key: value for key, value in (error or {}).items() if isinstance(value, str | bool)}
-        await self._change(
-            deployment.namespace, deployment.id, state=state, error=plain or None,
-            agent=deployment.name if state is DeploymentState.SUCCEEDED else "",
-        )  # fmt: skip
+        agent = deployment.name if state is DeploymentState.SUCCEEDED else ""
         message = str(plain.get("message", "")) or f"{deployment.name} is running"
-        await self._events.append(deployment.namespace, f"deployment.{state}", deployment.id, message)
+        await patiently(
+            lambda: self._change(deployment.namespace, deployment.id, state=state, error=plain or None, agent=agent)
+        )
+        await patiently(
+            lambda: self._events.append(deployment.namespace, f"deployment.{state}", deployment.id, message)
+        )
 
     async def _change(self, namespace: str, deployment_id: str, **fields: object) -> None:
         stored = await self._store.get(Deployment, namespace, deployment_id)
@@ -187,22 +196,40 @@ class _Told:
 
         async def told_undo(result: Json) -> None:
             if undo is not None:
-                await undo(result)
-                await self._tell(self._order, what, "undone")
+                await patiently(lambda: undo(result))
+                await self._say(what, "undone")
 
         if what != name:  # of no interest to people until it is undone
             return await self._steps.step(name, act, undo=told_undo)
 
         async def told() -> Json:
-            await self._tell(self._order, name, "began")
-            result = await (unless(self._wish, act()) if name in INTERRUPTIBLE else act())
-            await self._tell(self._order, name, "done")
+            await self._say(name, "began")
+            result = await patiently(lambda: unless(self._wish, act()) if name in INTERRUPTIBLE else act())
+            await self._say(name, "done")
             return result
 
         return await self._steps.step(name, told, undo=told_undo if undo else None)
 
     async def receive(self, topic: str, timeout: float) -> Json | None:
         return await self._steps.receive(topic, timeout)
+
+    async def _say(self, what: str, phase: str) -> None:
+        await patiently(lambda: self._tell(self._order, what, phase))
+
+
+async def patiently(work: Callable[[], Awaitable[T]]) -> T:
+    """`work`, which is safe to repeat, again and again while the state database is away.
+
+    What could not be written has not failed: it is written, or done again, once the database is back.
+    """
+    while True:
+        try:
+            return await work()
+        except Unavailable as error:
+            if error.operation != "store":
+                raise
+            log.warning("deployments.state_away", error=error.message)
+        await asyncio.sleep(AWAY_S)
 
 
 async def unless(wish: asyncio.Event, act: Awaitable[Json]) -> Json:
