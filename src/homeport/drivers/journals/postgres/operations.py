@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The writes. Many of a kind become one statement; each knows its own part of what that returns.
 
-A write whose transaction may have been committed before the connection was lost is carried out again. Each can tell
-from the rows whether it was: ids are new, a fence has one holder, and the holder does one thing with it.
+A batch leaves its number in its transaction. Where the connection was lost before the answer came, the number tells
+whether the batch was committed; if so, what each write came to is read from the rows: ids are new, a fence has one
+holder, and the holder does one thing with it.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Operation:
         raise NotImplementedError
 
     def resolve(self, connection: Connection, clocks: Clocks, *, again: bool) -> Any:
-        """After the commit, where `settle` found nothing. `again`: an earlier try may have succeeded."""
+        """After the commit, where `settle` found nothing; or `again`, where what it returned was lost."""
         raise NotImplementedError
 
     def _held(self, connection: Connection, clocks: Clocks) -> StoredRequest | None:
@@ -117,6 +118,10 @@ class Renew(Operation):
 
     def settle(self, returned: Returned, clocks: Clocks) -> set[str]:
         return {request_id for request_id in self._held_by_us if request_id in returned}
+
+    def resolve(self, connection: Connection, clocks: Clocks, *, again: bool) -> set[str]:
+        found = connection.execute(statements.HELD, (list(self._held_by_us), self._owner)).fetchall()
+        return {request_id for request_id, fence in found if self._held_by_us[request_id] == fence}
 
 
 class Complete(Operation):
@@ -196,6 +201,9 @@ class PutNote(Operation):
     def settle(self, returned: Returned, clocks: Clocks) -> None:
         return None
 
+    def resolve(self, connection: Connection, clocks: Clocks, *, again: bool) -> None:
+        return None
+
 
 def stages(batch: list[Operation]) -> list[list[Operation]]:
     """As few statements as can be: all of a kind in one, but what touches the same thing one after the other."""
@@ -211,7 +219,7 @@ def stages(batch: list[Operation]) -> list[list[Operation]]:
     return found
 
 
-def carry_out(connection: Connection, batch: list[Operation], owner: str, clocks: Clocks, *, again: bool) -> list[Any]:
+def carry_out(connection: Connection, batch: list[Operation], owner: str, clocks: Clocks, *, number: int) -> list[Any]:
     """In one transaction and one journey to the server. The results, in the order of `batch`; errors are psycopg's."""
     work = stages(batch)
     with connection.pipeline():
@@ -221,11 +229,26 @@ def carry_out(connection: Connection, batch: list[Operation], owner: str, clocks
             columns = [list(column) for column in zip(*(row for one in stage for row in one.rows(clocks)), strict=True)]
             parameters = [*columns, owner] if stage[0].counted else columns
             cursors.append(connection.execute(stage[0].sql, parameters, binary=True))
+        if work:
+            connection.execute(statements.MARK, (owner, number))
         connection.execute("COMMIT")
     results: dict[int, Any] = {}
     for stage, cursor in zip(work, cursors, strict=True):
         returned = {row[0]: row for row in cursor.fetchall()}
         for one in stage:
             found = one.settle(returned, clocks)
-            results[id(one)] = one.resolve(connection, clocks, again=again) if found is MISSING else found
+            results[id(one)] = one.resolve(connection, clocks, again=False) if found is MISSING else found
     return [results[id(one)] for one in batch]
+
+
+def recall(
+    connection: Connection, batch: list[Operation], owner: str, clocks: Clocks, *, number: int
+) -> list[Any] | None:
+    """The results of a batch that was committed under that number with nobody there to hear it; None if it was not.
+
+    The connection must be the one whose lock tells that the former is over.
+    """
+    row = connection.execute(statements.MARKED, (owner,)).fetchone()
+    if row is None or row[0] != number:
+        return None
+    return [one.resolve(connection, clocks, again=True) for one in batch]

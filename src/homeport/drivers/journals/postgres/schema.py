@@ -54,6 +54,8 @@ MIGRATIONS: tuple[str, ...] = (
     -- Each gateway counts in rows of its own, so that none waits for another; the sum over all is the number.
     CREATE TABLE counts (owner text NOT NULL, state text NOT NULL, n bigint NOT NULL, PRIMARY KEY (owner, state))
       WITH (fillfactor = 50);
+    -- The last batch of each gateway: one that lost its connection learns whether that was committed.
+    CREATE TABLE batches (owner text PRIMARY KEY, n bigint NOT NULL) WITH (fillfactor = 50);
     CREATE TABLE notes (owner text NOT NULL, name text NOT NULL, value bytea NOT NULL, PRIMARY KEY (owner, name));
 
     -- Large bodies, in pieces.

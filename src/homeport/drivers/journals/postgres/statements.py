@@ -98,6 +98,8 @@ PUT_NOTE = (
     " SELECT name, value, owner FROM unnest(%b::text[], %b::bytea[], %b::text[]) AS g (name, value, owner)"
     " ON CONFLICT (owner, name) DO UPDATE SET value = excluded.value RETURNING name"
 )
+MARK = "INSERT INTO batches (owner, n) VALUES (%b, %b) ON CONFLICT (owner) DO UPDATE SET n = excluded.n"
+MARKED = "SELECT n FROM batches WHERE owner = %s"
 
 BY_ID = f"SELECT {ROW} FROM requests WHERE id = %s"
 BY_KEY = f"SELECT {ROW} FROM requests WHERE namespace = %s AND agent = %s AND agent_id = %s AND key = %s AND key <> ''"
@@ -112,6 +114,7 @@ LIST = (
     " AND (%(agent)s::text = '' OR agent = %(agent)s) AND (%(state)s::text = '' OR state = %(state)s)"
     " AND (%(after)s::text = '' OR id < %(after)s) ORDER BY id DESC LIMIT %(limit)s"
 )
+HELD = "SELECT id, fence FROM requests WHERE id = ANY (%s) AND state = 'in_flight' AND lease_owner = %s"
 BACKLOG = "SELECT namespace, agent, count(*) FROM requests WHERE state = 'pending' GROUP BY namespace, agent"
 COUNTS = "SELECT state, sum(n)::bigint FROM counts GROUP BY state"
 GET_NOTE = "SELECT value FROM notes WHERE owner = %s AND name = %s"

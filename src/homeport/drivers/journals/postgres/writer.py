@@ -15,11 +15,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-from homeport.drivers.journals.postgres.operations import Operation, carry_out
+from homeport.drivers.journals.postgres.operations import Operation, carry_out, recall
 from homeport.drivers.journals.postgres.rows import Clocks
-from homeport.drivers.journals.postgres.session import Session, away, lost, passing, translate
+from homeport.drivers.journals.postgres.session import Connection, Session, away, lost, passing, translate
 from homeport.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,17 @@ Queued = tuple[Operation, "asyncio.Future[Any]"]
 Outcome = tuple["asyncio.Future[Any]", Any, Exception | None]
 
 
+@dataclass(slots=True)
+class Tried:
+    """What an attempt came to. `unknown` may have been committed, under `number`; `unsent` was not."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    unknown: list[Queued] = field(default_factory=list)
+    number: int = 0
+    unsent: list[Queued] = field(default_factory=list)
+    error: Exception | None = None
+
+
 class Writer:
     """Of one event loop at a time, and not thread-safe: only what talks to the server leaves the loop's thread."""
 
@@ -49,7 +61,7 @@ class Writer:
         self._queue: list[Queued] = []
         self._under_way: list[Queued] = []
         self._busy = False
-        self._again = False
+        self._number = 0
         self._urgent = False
         self._begins: asyncio.TimerHandle | asyncio.Handle | None = None
         self._watch: list[asyncio.TimerHandle] = []
@@ -61,6 +73,8 @@ class Writer:
         self._idle: asyncio.Future[None] | None = None
         self.away = False
         self.durations: deque[float] = deque(maxlen=256)
+        # Grows over our lives, as the clock does: a number of a former life is no number of this one.
+        self._last = time.time_ns()
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
@@ -126,7 +140,7 @@ class Writer:
         if self._busy:
             return
         if not self._under_way:
-            self._again = False
+            self._number = 0
             count = weight = 0
             for operation, _ in self._queue[:_MOST]:
                 weight += operation.weight
@@ -136,13 +150,13 @@ class Writer:
             self._under_way, self._queue = self._queue[:count], self._queue[count:]
             self._urgent = bool(self._queue)
         self._busy = True
-        batch, again = self._under_way, self._again
+        batch, number = self._under_way, self._number
         stall = min(LONGEST_STALL_S, STALL_S * 2**self._stalls)
         self._watch = [loop.call_later(PATIENCE_S, self._refuse), loop.call_later(stall, self._stalled)]
         if self._ping is not None:
             self._ping.cancel()
             self._ping = None
-        self._work.put(lambda: self._attempt(loop, batch, again=again))
+        self._work.put(lambda: self._attempt(loop, batch, number))
 
     def _stalled(self) -> None:
         self._stalls += 1
@@ -158,23 +172,19 @@ class Writer:
         self._queue = [one for one in self._queue if one[0].must]
         _settle([(future, None, away(self._session.address)) for _, future in refused])
 
-    def _came_back(
-        self, loop: asyncio.AbstractEventLoop, outcomes: list[Outcome], rest: list[Queued], error: Exception | None,
-        sent: bool,
-    ) -> None:  # fmt: skip
-        """`rest` could not be carried out, for the reason `error`; `sent`: it may have been all the same."""
+    def _came_back(self, loop: asyncio.AbstractEventLoop, tried: Tried) -> None:
         self._busy = False
         for timer in self._watch:
             timer.cancel()
-        _settle(outcomes)
+        _settle(tried.outcomes)
         if self._ended:
             return
-        self._under_way = rest
-        if error is not None:
-            self._again = self._again or sent
-            self._wait(loop, error)
+        self._under_way, self._number = tried.unknown, tried.number
+        self._queue = [*tried.unsent, *self._queue]
+        if tried.error is not None:
+            self._wait(loop, tried.error)
             return
-        self._again, self._stalls, self._failures = False, 0, 0
+        self._stalls = self._failures = 0
         if self._lost_since or self.away:
             log.warning("%s is back", self._label)
             self._lost_since, self.away = 0.0, False
@@ -187,15 +197,12 @@ class Writer:
             self._ping = loop.call_later(PING_S, self._begin, loop)
 
     def _wait(self, loop: asyncio.AbstractEventLoop, error: Exception) -> None:
-        """Until the next try. What was never sent goes back to the queue, where it can be refused."""
-        if not self._again:
-            self._queue, self._under_way = [*self._under_way, *self._queue], []
+        """Until the next try. What is in the queue can be refused; what is under way cannot."""
         now = time.monotonic()
         if not self._lost_since:
             self._lost_since = now
             log.warning("%s is lost: %s", self._label, translate(error, self._session.address).message)
-        patience = self._lost_since + PATIENCE_S - now
-        if patience <= 0 or self.away:
+        if self.away or now - self._lost_since >= PATIENCE_S:
             self._refuse()
         delay = min(_BACKOFF_S[1], _BACKOFF_S[0] * 2 ** min(self._failures, 8))
         self._failures += 1
@@ -206,36 +213,54 @@ class Writer:
         while (work := self._work.get()) is not None:
             work()
 
-    def _attempt(self, loop: asyncio.AbstractEventLoop, batch: list[Queued], *, again: bool) -> None:
-        sent = self._session.open
-        outcomes: list[Outcome] = []
-        rest, failed = batch, None
+    def _attempt(self, loop: asyncio.AbstractEventLoop, batch: list[Queued], number: int) -> None:
+        """`number` is not 0 where the batch may have been committed already."""
+        tried = Tried()
         try:
-            self._session.connection()
-            sent = True
-            started = time.perf_counter()
-            outcomes, rest = self._carried(batch, again=again), []
-            self.durations.append(time.perf_counter() - started)
+            connection = self._session.connection()
         except Exception as error:
-            if lost(error):
-                self._session.drop()
-                failed = error
-            elif not sent:
-                # It lets us in but is not as it should be (its setup failed): as good as away.
-                failed = error
-            else:
-                outcomes, rest, failed = self._one_by_one(batch, error, again=again)
+            # Also where it lets us in and is not as it should be: as good as away.
+            tried = Tried(unknown=batch, number=number, error=error) if number else Tried(unsent=batch, error=error)
+        else:
+            started = time.perf_counter()
+            self._carry(connection, batch, number, tried)
+            if batch and tried.error is None:
+                self.durations.append(time.perf_counter() - started)
+        if tried.error is not None:
+            self._session.drop()
         if not loop.is_closed():
-            loop.call_soon_threadsafe(self._came_back, loop, outcomes, rest, failed, sent)
+            loop.call_soon_threadsafe(self._came_back, loop, tried)
 
-    def _carried(self, batch: list[Queued], *, again: bool) -> list[Outcome]:
+    def _carry(self, connection: Connection, batch: list[Queued], number: int, tried: Tried) -> None:
+        writes = [one for one, _ in batch]
+        try:
+            results = None
+            if number:
+                results = recall(connection, writes, self._owner, self._clocks, number=number)
+            if results is None:
+                number = 0
+                results = self._commit(connection, writes)
+            tried.outcomes += [(future, result, None) for (_, future), result in zip(batch, results, strict=True)]
+        except Exception as error:
+            if number or lost(error):
+                tried.unknown, tried.number, tried.error = batch, number or self._last, error
+            elif len(batch) > 1:
+                # The fault of one is not the fault of all.
+                for n, one in enumerate(batch):
+                    self._carry(connection, [one], 0, tried)
+                    if tried.error is not None:
+                        tried.unsent = batch[n + 1 :]
+                        return
+            else:
+                tried.outcomes += [(future, None, translate(error, self._session.address)) for _, future in batch]
+
+    def _commit(self, connection: Connection, writes: list[Operation]) -> list[Any]:
         """Raises what psycopg does, with the transaction rolled back."""
         for turn in range(_TRIES):
-            connection = self._session.connection()
+            self._last += 1
             try:
                 self._clocks.measure(connection)
-                results = carry_out(connection, [one for one, _ in batch], self._owner, self._clocks, again=again)
-                return [(future, result, None) for (_, future), result in zip(batch, results, strict=True)]
+                return carry_out(connection, writes, self._owner, self._clocks, number=self._last)
             except Exception as error:
                 if lost(error):
                     raise
@@ -243,24 +268,6 @@ class Writer:
                 if not passing(error) or turn == _TRIES - 1:
                     raise
         raise AssertionError("unreachable")
-
-    def _one_by_one(
-        self, batch: list[Queued], failed: Exception, *, again: bool
-    ) -> tuple[list[Outcome], list[Queued], Exception | None]:
-        """The fault of one is not the fault of all."""
-        address = self._session.address
-        if len(batch) <= 1:
-            return [(future, None, translate(failed, address)) for _, future in batch], [], None
-        outcomes: list[Outcome] = []
-        for n, one in enumerate(batch):
-            try:
-                outcomes += self._carried([one], again=again)
-            except Exception as error:
-                if lost(error):
-                    self._session.drop()
-                    return outcomes, batch[n:], error
-                outcomes.append((one[1], None, translate(error, address)))
-        return outcomes, [], None
 
 
 def _settle(outcomes: list[Outcome]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from homeport.drivers.journals.sqlite import opening, operations, queries, rows
+from homeport.drivers.journals.sqlite import opening, operations, queries, rows, snapshot
 from homeport.drivers.journals.sqlite.writer import Writer
 from homeport.interfaces.journal import Accepted
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
@@ -128,6 +128,15 @@ class SqliteJournal:
     def sync_seconds(self) -> float:
         durations = list(self._writer.durations)
         return statistics.median(durations) if durations else 0.0
+
+    async def snapshot(self, to: Path) -> tuple[dict[str, int], frozenset[str]]:
+        """As `interfaces.snapshots.CopiedJournal.snapshot`."""
+        try:
+            return await asyncio.to_thread(snapshot.copy, self._path, to)
+        except apsw.Error as error:
+            raise opening.translate(error, to) from error
+        except OSError as error:
+            raise opening.translate_os(error, to) from error
 
     async def close(self) -> None:
         if self._closed:

@@ -90,3 +90,9 @@ def translate(error: apsw.Error, path: Path, system_errno: int = 0) -> HomeportE
             hint="move the file aside to start with an empty journal, or restore a backup",
         )
     return HomeportError(f"the journal {path} cannot be used: {error}", operation=operation, subject=subject)
+
+
+def translate_os(error: OSError, path: Path) -> HomeportError:
+    """What the operating system says about a file beside the journal."""
+    kind = StorageFull if error.errno in _NO_ROOM else HomeportError
+    return kind(f"{path} cannot be written: {error.strerror}", operation="use the journal", subject=str(path))
