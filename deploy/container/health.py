@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether both doors of the Homeport in this container answer: exit 0 and one line, or 1 and why. Standard library."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+DOORS = {"api.sock": b"/v1/health", "gateway.sock": b"/_gateway/status"}
+TIMEOUT_S = 4.0
+
+
+def main() -> int:
+    folder = os.path.join(os.environ.get("HOMEPORT_HOME", "/var/lib/homeport"), "run")
+    for name, path in DOORS.items():
+        try:
+            said = ask(os.path.join(folder, name), path)
+        except OSError as error:
+            print(f"{name}: {error}")
+            return 1
+        if b" 200 " not in said:
+            print(f"{name}: {said.decode(errors='replace').strip()}")
+            return 1
+    print("API and gateway answer")
+    return 0
+
+
+def ask(where: str, path: bytes) -> bytes:
+    """The first line of the answer."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(TIMEOUT_S / 2)
+        sock.connect(where)
+        sock.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return sock.makefile("rb").readline(200)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
