@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 UNDER_WAY = frozenset({"PENDING", "ENQUEUED", "DELAYED"})
 """States of DBOS in which a workflow has not ended."""
-PAUSE = 5.0
+PAUSE = 2.0
 """Seconds before an attempt: long enough for room to be made or a server to come back, short enough to wait for."""
 
 
