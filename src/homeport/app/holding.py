@@ -136,6 +136,7 @@ class Holding:
 
     async def _again(self) -> Holder | None:
         """Take it back, however long the database is away. Who has it instead, if somebody does."""
+        said = ""
         while True:
             try:
                 seen = await self._claim.look()
@@ -145,7 +146,9 @@ class Holding:
                     log.info("claim.taken_again", node=self.me.node)
                     return None
             except Unavailable as error:
-                log.warning("claim.database_away", error=error.message)
+                if error.message != said:
+                    log.warning("claim.database_away", error=error.message)
+                said = error.message
             await asyncio.sleep(self._beat)
 
     def _check_key(self, other: Holder) -> None:

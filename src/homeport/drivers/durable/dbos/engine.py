@@ -18,16 +18,33 @@ if TYPE_CHECKING:
     from dbos import DBOS
     from sqlalchemy import Engine
 
+AGAIN_S = 30.0
+"""Seconds between two lines of the log which say that the database is still away."""
 _pools: list[Engine] = []
 """On PostgreSQL: the one that DBOS was given, and does not close itself."""
 Body = Callable[[Json], Awaitable[Json]]
 
 
 class _Quiet(logging.Filter):
-    """DBOS warns of every task that close() cancels; that is how closing works, not a warning."""
+    """DBOS warns of every task that close() cancels; that is how closing works, not a warning. And several of its
+    loops say every second, with a traceback each, that the database is away: once in a while is enough."""
+
+    _next = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return "Asyncio task cancelled" not in record.msg
+        if "Asyncio task cancelled" in record.msg:
+            return False
+        said = record.getMessage()
+        if postgres.AWAY not in said:
+            return True
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + AGAIN_S
+        last = next(line for line in reversed(said.splitlines()) if postgres.AWAY in line)
+        record.msg, record.args = f"waits for its database: {last.partition(postgres.AWAY)[2].strip(': ')}", None
+        record.exc_info = record.exc_text = None
+        return True
 
 
 def launch(options: Options, bodies: dict[str, Body]) -> type[DBOS]:

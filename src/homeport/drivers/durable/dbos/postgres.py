@@ -23,7 +23,8 @@ ANSWER_S = 15.0
 """A server that has not answered a statement for so long is taken for gone: it hangs, or the network lost it."""
 SPARE = 6
 """Connections beside those of the threads: for DBOS's own loops."""
-_AWAY = ("08", "53", "57")
+AWAY = "PostgreSQL does not answer"
+_LOST = ("08", "53", "57")
 """Classes of SQLSTATE: connection lost, out of resources, shut down by its operator."""
 FULL = "53100"
 _CANCELLED = "57014"
@@ -77,7 +78,7 @@ def _tell(url: str, context: sa.ExceptionContext) -> None:
     if state == FULL:
         raise StorageFull("no room left to record durable steps", operation="durable", hint="free some disk space")
     lost = context.is_disconnect or (isinstance(problem, psycopg.OperationalError) and not state)
-    if lost or (state != _CANCELLED and state.startswith(_AWAY)):
+    if lost or (state != _CANCELLED and state.startswith(_LOST)):
         raise away(problem, url)
 
 
@@ -85,7 +86,7 @@ def away(problem: BaseException, url: str) -> Unavailable:
     """In the server's words about itself: the first line, which holds no value of ours."""
     said = without_passwords(str(problem), url).strip().split("\n", 1)[0] or type(problem).__name__
     return Unavailable(
-        f"PostgreSQL does not answer: {said}",
+        f"{AWAY}: {said}",
         operation="durable",
         hint="it is asked again by itself; see whether the database server runs and can be reached",
     )
