@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
@@ -44,6 +45,9 @@ log = structlog.get_logger(__name__)
 STARTS_AT_ONCE = 16
 """More at once only slows each of them down: they compete for the same cores."""
 
+SAVE_AGAIN_S = 1.0
+"""Seconds between two attempts to save a record that could not be saved."""
+
 
 @dataclass(slots=True)
 class Charge:
@@ -57,6 +61,11 @@ class Charge:
     task: asyncio.Task[None] | None = None
     leaving: bool = False
     """It is being removed: nobody can want anything of it any more."""
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    unanswered: list[Agent] = field(default_factory=list)
+    """What was written since the last answer of the store: it may have it or not."""
+    unsaved: bool = False
+    """The store does not have the record as it is: it is written again until it has."""
 
     @property
     def runtime(self) -> str:
@@ -97,8 +106,7 @@ class Supervisor:
         if existing is None:
             now_us = self._clock.now_us()
             agent = replace(agent, created_at_us=now_us, changed_at_us=now_us)
-            revision = await self._store.put(agent, namespace=agent.namespace, key=agent.name, expected=0)
-            charge = self._note(agent, revision)
+            charge = self._note(agent, await self._create(agent))
             if self._followers.follow(agent.workload.runtime).is_set():  # else it is adopted with the others
                 self._adopt(charge, None)
             return
@@ -112,6 +120,16 @@ class Supervisor:
         existing.life = replace(existing.life, health=agent.workload.health, stop_grace=agent.workload.stop_grace)
         await self._write(existing)
         existing.inbox.put_nowait(RestartWanted() if agent.desired is Desired.RUNNING else Wanted(agent.desired))
+
+    async def _create(self, agent: Agent) -> int:
+        """The revision of the new record: also of one that was written by an attempt whose answer was lost."""
+        try:
+            return await self._store.put(agent, namespace=agent.namespace, key=agent.name, expected=0)
+        except Conflict:
+            stored = await self._store.get(Agent, agent.namespace, agent.name)
+            if stored is None or stored.record.id != agent.id:
+                raise
+            return await self._store.put(agent, namespace=agent.namespace, key=agent.name, expected=stored.revision)
 
     async def want(self, namespace: str, name: str, desired: Desired, *, restart: bool = False) -> Agent:
         """Running or stopped; returns once a stop is complete, or the start is under way.
@@ -308,14 +326,37 @@ class Supervisor:
         await self._notify()
 
     async def _write(self, charge: Charge) -> None:
-        """A full disk must not stop supervision: it goes on from memory, and the next change writes again."""
+        """A store that is full or away must not stop supervision: it goes on from memory, and writes again."""
         agent = charge.agent
         try:
-            charge.revision = await self._store.put(
-                agent, namespace=agent.namespace, key=agent.name, expected=charge.revision
-            )
+            async with charge.writing:
+                await self._put(charge)
         except HomeportError as error:
-            log.error("supervise.record_not_saved", agent=agent.name, state=agent.state, error=error.message)
+            if not charge.unsaved:
+                log.error("supervise.record_not_saved", agent=agent.name, state=agent.state, error=error.message)
+                charge.unsaved = error.retry
+                self._spawn(self._write_again(charge))
+        else:
+            charge.unsaved = False
+
+    async def _put(self, charge: Charge) -> None:
+        agent = charge.agent
+        put = partial(self._store.put, agent, namespace=agent.namespace, key=agent.name)
+        charge.unanswered.append(agent)
+        try:
+            charge.revision = await put(expected=charge.revision)
+        except Conflict:
+            # Whoever else wrote it wins, except ourselves: a write whose answer was lost with the connection.
+            stored = await self._store.get(Agent, agent.namespace, agent.name)
+            if stored is None or stored.record not in charge.unanswered:
+                raise
+            charge.revision = await put(expected=stored.revision)
+        charge.unanswered.clear()
+
+    async def _write_again(self, charge: Charge) -> None:
+        while charge.unsaved and self._by_id.get(charge.agent.id) is charge:
+            await asyncio.sleep(SAVE_AGAIN_S)
+            await self._write(charge)
 
     async def _announce(self, charge: Charge, type: str, message: str) -> None:
         agent = charge.agent
