@@ -34,12 +34,25 @@ DRIVERS: dict[str, dict[str, str]] = {
     "passphrases": {"scrypt": "homeport.drivers.secrets.sealed:PassphraseSealer"},
     "policy": {"rego": "homeport.drivers.policies.rego:RegoPolicy"},
     "probe": {"http": "homeport.drivers.probes.http:HttpProbe"},
-    "runtime": {"process": "homeport.drivers.runtimes.process.client:ProcessRuntime"},
+    "runtime": {
+        "process": "homeport.drivers.runtimes.process.client:ProcessRuntime",
+        "docker": "homeport.drivers.runtimes.docker.runtime:DockerRuntime",
+    },
     "sealer": {"fernet": "homeport.drivers.secrets.sealed:FernetSealer"},
     "secrets": {"sealed": "homeport.drivers.secrets.sealed:SealedSecrets"},
     "store": {
         "sqlite": "homeport.drivers.stores.sql.sqlite:SqliteStore",
         "postgres": "homeport.drivers.stores.sql.postgres:PostgresStore",
+    },
+    "gate": {
+        "folder": "homeport.drivers.stores.sql.sqlite.gate:FolderGate",
+        "database": "homeport.drivers.stores.sql.postgres.gate:DatabaseGate",
+    },
+    "transfer": {
+        "state": "homeport.drivers.stores.sql.transfer:StatePart",
+        "journal in a folder": "homeport.drivers.journals.sqlite.transfer:JournalPart",
+        "journal in a database": "homeport.drivers.journals.postgres.transfer:JournalPart",
+        "steps": "homeport.drivers.durable.dbos.transfer:StepsPart",
     },
 }
 

@@ -30,7 +30,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 def serve():
-    http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+    address = (os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"]))
+    http.server.ThreadingHTTPServer(address, Handler).serve_forever()
 
 if kind == "serve":
     serve()

@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from homeport.drivers.runtimes.process.logformat import CURRENT, KEPT, MAX_LINE, stamp
+from homeport.model.logformat import CURRENT, KEPT, MAX_LINE, stamp
 
 CUT = b" [cut: longer than %d bytes]" % MAX_LINE
 _SMALLEST, _UNLIMITED = 4096, 1 << 62

@@ -262,19 +262,24 @@ class RealProgramsSuite(RuntimeSuite):
         expected = ["hello world", "hello world!", "$UNKNOWN", "ahello world;true"]
         assert await heard(runtime, "agt_1", 4) == expected
 
-    async def test_without_network_nothing_outside_can_be_reached(self, runtime: Runtime, spec: Any) -> None:
-        if (await runtime.confinement()).level != "sandbox":
-            pytest.skip("no sandbox here: agents share the network of the host")
+    @pytest.fixture
+    async def outside(self) -> AsyncIterator[tuple[str, int]]:
+        """Where a program with network gets a connection. A runtime with a network of its own says where that is."""
         server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
-        port = str(server.sockets[0].getsockname()[1])
-        try:
-            for network, code in ((False, 1), (True, 0)):
-                started = await runtime.start(spec("dial", "127.0.0.1", port, job=True, network=network))
-                ended = await exit_of(runtime, started.instance)
-                assert ended.exit is not None
-                assert ended.exit.code == code
-        finally:
-            server.close()
+        yield server.sockets[0].getsockname()[:2]
+        server.close()
+
+    async def test_without_network_nothing_outside_can_be_reached(
+        self, runtime: Runtime, spec: Any, outside: tuple[str, int]
+    ) -> None:
+        if (await runtime.confinement()).level not in ("sandbox", "container"):
+            pytest.skip("no sandbox here: agents share the network of the host")
+        host, port = outside
+        for network, code in ((False, 1), (True, 0)):
+            started = await runtime.start(spec("dial", host, str(port), job=True, network=network))
+            ended = await exit_of(runtime, started.instance)
+            assert ended.exit is not None
+            assert ended.exit.code == code
 
     async def test_a_flood_of_lines_is_rotated_and_followed_over_rotations(self, runtime: Runtime, spec: Any) -> None:
         started = await runtime.start(spec("flood", "4000", log_bytes=200_000))

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from homeport.drivers.runtimes.process.logformat import CURRENT, older_first, parse
+from homeport.model.logformat import CURRENT, older_first, parse
 from homeport.model.instance import LogLine
 
 POLL = 0.1
