@@ -86,11 +86,12 @@ class Answers:
             answer(reply, 410, refusal.to_dict() | {"id": request.id})
             return
         headers = self._tools.sealing.unseal(response.headers)
+        pieces = await self._tools.spool.read(body) if sent else iter(())
         if not reply.open:
             return
         reply.begin(ResponseHead(response.status, response.reason, headers, body.size), request.id)
         try:
-            for piece in self._tools.spool.chunks(body) if sent else ():
+            for piece in pieces:
                 reply.data(piece)
                 if not await reply.drained():
                     break

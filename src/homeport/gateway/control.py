@@ -8,13 +8,14 @@ import os
 from typing import Any
 from urllib.parse import parse_qs
 
-from homeport.errors import HomeportError
+from homeport.errors import HomeportError, Unavailable
 from homeport.gateway.answers import summary
 from homeport.gateway.core.access import Refusal, Routes
 from homeport.gateway.core.message import ResponseHead
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.incoming import Incoming, answer
 from homeport.gateway.sealing import redacted
+from homeport.gateway.tables import NOTE, newest_revision
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.model.codec import from_json, to_builtins, to_json
@@ -22,7 +23,6 @@ from homeport.model.names import DEFAULT_NAMESPACE
 from homeport.model.request import Body, RequestState, StoredRequest
 from homeport.model.route import RoutingTable
 
-NOTE = "routes"
 SHOWN = 64 * 1024
 """Bytes of a body that are shown."""
 
@@ -45,12 +45,14 @@ class Control:
             match (incoming.head.method, incoming.name, *[part for part in path.split("/") if part]):
                 case ("PUT", "routes"):
                     answer(reply, 200, await self._put_routes(await self._read(incoming)))
+                case ("GET", "ready"):
+                    self._ready(reply)
                 case ("GET", "status"):
                     answer(reply, 200, await self._status())
                 case ("GET", "requests"):
                     answer(reply, 200, await self._list(query))
                 case ("GET", "requests", request_id):
-                    self._show(await self._tools.journal.get(request_id), reply)
+                    await self._show(await self._tools.journal.get(request_id), reply)
                 case ("POST", "requests", request_id, "replay"):
                     await self._replay(request_id, reply)
                 case ("GET", "metrics"):
@@ -58,7 +60,8 @@ class Control:
                 case _:
                     answer(reply, 404, Refusal(404, "NotFound", "no such control call").to_dict())
         except HomeportError as error:
-            answer(reply, 507 if error.retry else 400, {"error": error.to_dict()})
+            status = 503 if isinstance(error, Unavailable) else 507 if error.retry else 400
+            answer(reply, status, {"error": error.to_dict()})
 
     async def apply(self, table: RoutingTable) -> bool:
         """Take a newer table over: on disk first, then in force. False where it is not newer."""
@@ -74,25 +77,37 @@ class Control:
 
     async def _read(self, incoming: Incoming) -> bytes:
         body = await incoming.body.finish()
-        data = b"".join(self._tools.spool.chunks(body))
+        data = b"".join(await self._tools.spool.read(body))
         if body.spool:
-            self._tools.spool.remove(body.spool)
+            await self._tools.spool.remove(body.spool)
         return data
 
     async def _put_routes(self, raw: bytes) -> dict[str, Any]:
-        applied = await self.apply(from_json(raw, RoutingTable))
-        return {"revision": self._routes.revision, "applied": applied}
+        table = from_json(raw, RoutingTable)
+        if self._tools.journal.shared:
+            # Whoever decides now must be known as the one who knows best, whatever its clock says.
+            newest = await newest_revision(self._tools.journal)
+            if table.revision < newest:
+                return {"revision": newest, "applied": False}
+        return {"applied": await self.apply(table), "revision": self._routes.revision}
 
     async def _status(self) -> dict[str, Any]:
         journal = self._tools.journal
-        backlog = await journal.backlog()
+        reason = away = journal.away()
+        backlog, counts = {}, {}
+        if not away:
+            try:
+                backlog, counts = await journal.backlog(), await journal.counts()
+            except Unavailable as error:
+                reason = error.message
         return {
             "pid": os.getpid(),
             "revision": self._routes.revision,
             "routes": [to_builtins(route) for route in self._routes.by_key.values()],
             "in_flight": len(self._dispatcher.courier.active),
             "pending": sum(backlog.values()),
-            "requests": {state.value: n for state, n in (await journal.counts()).items()},
+            "requests": {state.value: n for state, n in counts.items()},
+            "journal": {"away": bool(away), "reason": reason, "shared": journal.shared, "owner": self._tools.owner},
             "journal_sync_p50_s": journal.sync_seconds(),
         }
 
@@ -112,7 +127,7 @@ class Control:
         )
         return [summary(request) for request in found]
 
-    def _show(self, request: StoredRequest | None, reply: Reply) -> None:
+    async def _show(self, request: StoredRequest | None, reply: Reply) -> None:
         if request is None:
             answer(reply, 404, Refusal(404, "NotFound", "no such request").to_dict())
             return
@@ -120,15 +135,15 @@ class Control:
             "key": request.key,
             "fence": request.fence,
             "headers": redacted(request.headers),
-            "body": self._body(request.body),
+            "body": await self._body(request.body),
         }
         if request.response is not None:
             shown["response_headers"] = redacted(request.response.headers)
-            shown["response_body"] = self._body(request.response.body)
+            shown["response_body"] = await self._body(request.response.body)
         answer(reply, 200, shown)
 
-    def _body(self, body: Body) -> str:
-        return base64.b64encode(self._tools.spool.head(body, SHOWN)).decode()
+    async def _body(self, body: Body) -> str:
+        return base64.b64encode(await self._tools.spool.head(body, SHOWN)).decode()
 
     async def _replay(self, request_id: str, reply: Reply) -> None:
         before = await self._tools.journal.get(request_id)
@@ -139,13 +154,24 @@ class Control:
             answer(reply, 409, Refusal(409, "Conflict", "it is pending or in flight already").to_dict())
         else:
             if before.response is not None and before.response.body.spool:
-                self._tools.spool.remove(before.response.body.spool)
+                await self._tools.spool.remove(before.response.body.spool)
             self._dispatcher.wake((request.namespace, request.agent))
             answer(reply, 200, summary(request))
 
+    def _ready(self, reply: Reply) -> None:
+        """For load balancers, without a token: whether requests are accepted here."""
+        away = self._tools.journal.away()
+        answer(reply, 503 if away else 200, {"ready": not away, "reason": away})
+
     async def _metrics(self, reply: Reply) -> None:
-        backlog = await self._tools.journal.backlog()
-        text = self._tools.metrics.text(backlog, len(self._dispatcher.courier.active)).encode()
+        up, backlog = not self._tools.journal.away(), {}
+        if up:
+            try:
+                backlog = await self._tools.journal.backlog()
+            except Unavailable:
+                up = False
+        in_flight = len(self._dispatcher.courier.active)
+        text = self._tools.metrics.text(backlog, in_flight, journal_up=up).encode()
         if reply.open:
             reply.begin(ResponseHead(200, "OK", ((b"Content-Type", b"text/plain; version=0.0.4"),), len(text)))
             reply.data(text)

@@ -30,7 +30,9 @@ class GatewayControl:
         return int(answer["revision"])
 
     async def status(self) -> dict[str, Any]:
-        """pid, revision, routes, in_flight, pending, requests {state: n}, journal_sync_p50_s."""
+        """pid, revision, routes, in_flight, pending, requests {state: n}, journal_sync_p50_s, journal {away, reason,
+        shared, owner}. While the journal is away `requests` is empty and `pending` 0: nobody knows.
+        """
         found: dict[str, Any] = await self._call("GET", "/_gateway/status")
         return found
 
@@ -51,6 +53,7 @@ class GatewayControl:
         """Send a finished one again. Raises `NotFound`, `Conflict` while it is pending or in flight."""
         found: dict[str, Any] = await self._call("POST", f"/_gateway/requests/{quote(request_id, safe='')}/replay")
         return found
+
 
     async def metrics(self) -> str:
         """In the Prometheus text format."""

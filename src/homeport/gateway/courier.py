@@ -4,24 +4,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
-from homeport.errors import StorageFull
+from homeport.errors import HomeportError, StorageFull, Unavailable
 from homeport.gateway.core.access import Key
 from homeport.gateway.core.delivery import Verdict, backoff, may_repeat
 from homeport.gateway.delivery import Delivery
 from homeport.gateway.sockets.agents import AgentPool
 from homeport.gateway.tools import Tools
-from homeport.model.request import RequestState, StoredRequest, StoredResponse
+from homeport.model.request import RequestState, StoredRequest
 from homeport.model.route import Route
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
-LEASE_S = 3600.0
+ANSWER_S = 3600.0
 """Seconds an agent may take over one request; then the attempt counts as interrupted."""
-OWNER = "gateway"
-"""The journal has one owner, so that every lease of a former life is ours to judge."""
+_PASSING = (StorageFull, Unavailable)
 
 
 class Courier:
@@ -55,7 +56,8 @@ class Courier:
         self._freed(key)
 
     async def deliver(self, request: StoredRequest, route: Route) -> Verdict | None:
-        """Have it answered. None when it was; else what became of it, and that is in the journal."""
+        """Have it answered. None when it was, or when it is not ours any more; else what became of it, and that is in
+        the journal."""
         key = (route.namespace, route.agent)
         repeatable = may_repeat(
             request.method,
@@ -63,9 +65,11 @@ class Courier:
             honours_keys=route.honours_keys,
             delivery=route.delivery,
         )
-        delivery = Delivery(request, route, self._pool(route), self._tools, repeatable=repeatable)
-        self.active[request.id] = delivery
         try:
+            if self._tools.journal.shared and not await self._still_ours(request):
+                return None
+            delivery = Delivery(request, route, self._pool(route), self._tools, repeatable=repeatable)
+            self.active[request.id] = delivery
             verdict = await delivery.run()
             if verdict is None:
                 self._refusals.pop(key, None)
@@ -74,7 +78,7 @@ class Courier:
                 await self.release(request, verdict, key)
             return verdict
         finally:
-            del self.active[request.id]
+            self.active.pop(request.id, None)
             self.give(key)
 
     async def release(self, request: StoredRequest, verdict: Verdict, key: Key) -> None:
@@ -114,9 +118,9 @@ class Courier:
     def tick(self, now: float) -> None:
         """End what has held its lease for too long."""
         for delivery in list(self.active.values()):
-            if now - delivery.started < LEASE_S:
+            if now - delivery.started < ANSWER_S:
                 return
-            delivery.gone(f"no answer within {LEASE_S:.0f} s")
+            delivery.gone(f"no answer within {ANSWER_S:.0f} s")
 
     async def close(self) -> None:
         """Wait for completions under way; end idle connections."""
@@ -135,36 +139,63 @@ class Courier:
             pool = self._pools[place] = AgentPool(route.endpoint)
         return pool
 
+    async def _still_ours(self, request: StoredRequest) -> bool:
+        """Whether nobody else may have it: the journal may have taken long to tell us that we do."""
+        if request.lease_until_us - self._tools.clock.now_us() > self._tools.lease_s * 5e5:
+            return True
+        held, owner = [(request.id, request.fence)], self._tools.owner
+        kept = await _stubbornly(lambda: self._tools.journal.renew(held, owner, self._tools.lease_until()), _PASSING)
+        return request.id in kept
+
     async def _keep(self, delivery: Delivery) -> None:
         """Journal the answer. The client has it already and does not wait for that."""
-        request, response = delivery.request, await delivery.response()
-        future = self._tools.journal.complete(request.id, request.fence, response)
+        try:
+            response = await delivery.response()
+        except Unavailable:
+            self._later(self._keep_later(delivery))
+            return
+        future = self._tools.journal.complete(delivery.request.id, delivery.request.fence, response)
+        future.add_done_callback(lambda done: self._kept(delivery, done))
 
-        def done(future: asyncio.Future[bool]) -> None:
-            error = future.exception()
-            if error is None:
-                self._tools.waiters.settle(request.id)
-            else:
-                task = asyncio.ensure_future(self._keep_later(request, response, error))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+    def _kept(self, delivery: Delivery, done: asyncio.Future[bool]) -> None:
+        error = done.exception()
+        if error is None:
+            self._settled(delivery.request, in_time=done.result())
+        elif isinstance(error, StorageFull):
+            self._later(self._keep_later(delivery))
+        else:
+            log.error("the answer to request %s is not in the journal: %s", delivery.request.id, error)
 
-        future.add_done_callback(done)
+    async def _keep_later(self, delivery: Delivery) -> None:
+        request = delivery.request
+        try:
+            response = await _stubbornly(delivery.response, _PASSING)
+            kept = await _stubbornly(lambda: self._tools.journal.complete(request.id, request.fence, response))
+        except HomeportError as error:
+            log.error("the answer to request %s is not in the journal: %s", request.id, error.message)
+        else:
+            self._settled(request, in_time=kept)
 
-    async def _keep_later(self, request: StoredRequest, response: StoredResponse, error: BaseException) -> None:
-        if not isinstance(error, StorageFull):
-            raise error
-        await _stubbornly(lambda: self._tools.journal.complete(request.id, request.fence, response))
+    def _settled(self, request: StoredRequest, *, in_time: bool) -> None:
+        if not in_time:
+            log.warning("the answer to request %s came when its lease was over", request.id)
         self._tools.waiters.settle(request.id)
 
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-async def _stubbornly(write: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a write that must not be given up, until the disk has room for it."""
+
+async def _stubbornly(
+    write: Callable[[], Awaitable[T]], passing: tuple[type[HomeportError], ...] = (StorageFull,)
+) -> T:
+    """Repeat a write that must not be given up, until the disk has room for it, or the journal is back."""
     failures = 0
     while True:
         try:
             return await write()
-        except StorageFull:
+        except passing:
             await asyncio.sleep(backoff(failures, random.random()))  # noqa: S311
             failures += 1
 

@@ -141,7 +141,7 @@ class Delivery:
         connection.write(head, last=False)
         left = body.size
         try:
-            for piece in self._tools.spool.chunks(body):
+            for piece in await self._tools.spool.read(body):
                 if not await connection.drained():
                     return
                 left -= len(piece)

@@ -9,7 +9,8 @@ import logging
 from homeport.errors import HomeportError
 from homeport.gateway.core.access import Key, Routes
 from homeport.gateway.core.delivery import MAX_BACKOFF_S, Verdict
-from homeport.gateway.courier import LEASE_S, OWNER, Courier
+from homeport.gateway.courier import ANSWER_S, Courier
+from homeport.gateway.tables import newest_revision
 from homeport.gateway.tools import Tools
 from homeport.model.request import RequestState, StoredRequest
 from homeport.model.route import Route
@@ -53,7 +54,7 @@ class Dispatcher:
         try:
             verdict = await self.courier.deliver(request, route)
         except HomeportError as error:
-            # The lease stays; our next life judges it.
+            # The lease stays; whoever finds it overdue judges it, or our next life.
             log.error("request %s is left in flight: %s", request.id, error.message)
             return None
         if verdict is not None and verdict.state is RequestState.PENDING:
@@ -65,14 +66,24 @@ class Dispatcher:
         for key in await self._tools.journal.backlog():
             if key in self._routes.by_key:
                 self.wake(key)
-            else:
+            elif await self.may_judge(key):
                 await self._bury(key)
 
     async def recover(self) -> None:
         """Judge what our former life had in flight. Call it before anything is accepted."""
-        while found := await self._tools.journal.interrupted(owner=OWNER, now_us=self._tools.clock.now_us()):
+        now_us = 0 if self._tools.journal.shared else self._tools.clock.now_us()
+        while found := await self._tools.journal.interrupted(owner=self._tools.owner, now_us=now_us):
             for request in found:
                 await self.judge(request, "the gateway was restarted while it was in flight")
+
+    async def may_judge(self, key: Key) -> bool:
+        """Whether we know what there is to know of this agent: its route, or that there is none any more.
+
+        Of several gateways only the one with the newest table knows the latter.
+        """
+        if key in self._routes.by_key or not self._tools.journal.shared:
+            return True
+        return self._routes.revision >= await newest_revision(self._tools.journal)
 
     async def judge(self, request: StoredRequest, why: str) -> None:
         key = (request.namespace, request.agent)
@@ -100,7 +111,12 @@ class Dispatcher:
             while (route := self._routes.by_key.get(key)) is None or route.ready:
                 event.clear()
                 try:
-                    left, wait = await self._send_due(key, route) if route else await self._bury(key)
+                    if route is not None:
+                        left, wait = await self._send_due(key, route)
+                    elif await self.may_judge(key):
+                        left, wait = await self._bury(key)
+                    else:
+                        return
                 except HomeportError as error:
                     log.warning("cannot dispatch to %s/%s: %s", *key, error.message)
                     left, wait = True, _PAUSE_S
@@ -119,17 +135,17 @@ class Dispatcher:
         """Start what is due. Returns whether more may be pending, and for how many seconds to wait for an event."""
         free = self.courier.free(route)
         if not free:
-            return True, LEASE_S
+            return True, ANSWER_S
         found = await self._tools.journal.pending(*key, limit=free)
         now_us = self._tools.clock.now_us()
         # Further away than any backoff goes: the clock was set back since, and nobody waits for it to catch up.
         due = [request for request in found if not now_us < request.not_before_us <= now_us + _FURTHEST_US]
         for request in due:
             if not self.courier.take(route):
-                return True, LEASE_S
+                return True, ANSWER_S
             leased = None
             try:
-                leased = await self._tools.journal.lease(request.id, OWNER, now_us + int(LEASE_S * 1e6))
+                leased = await self._tools.journal.lease(request.id, self._tools.owner, self._tools.lease_until())
             finally:
                 if leased is None:
                     self.courier.give(key)
@@ -148,7 +164,7 @@ class Dispatcher:
         """The requests of an agent that is gone become dead letters. Returns as `_send_due`: nothing is left."""
         while found := await self._tools.journal.pending(*key):
             for request in found:
-                leased = await self._tools.journal.lease(request.id, OWNER, 0)
+                leased = await self._tools.journal.lease(request.id, self._tools.owner, 0)
                 if leased is not None:
                     await self.courier.release(leased, _REMOVED, key)
         return False, 0.0

@@ -10,9 +10,8 @@ from homeport.gateway.answers import Answers
 from homeport.gateway.core.access import Refusal, Routes
 from homeport.gateway.core.delivery import Verdict
 from homeport.gateway.core.message import forwarded, wait_preference
-from homeport.gateway.courier import LEASE_S, OWNER
 from homeport.gateway.dispatch import Dispatcher
-from homeport.gateway.incoming import Incoming, answer, refusal_of
+from homeport.gateway.incoming import Incoming, answer, refusal_of, refuse
 from homeport.gateway.spool import Spool
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
@@ -38,15 +37,16 @@ class Exchange:
         body = await incoming.body.finish()
         direct = route.ready and self._courier.take(route)
         try:
-            request = self._record(incoming, route, body, direct=direct)
+            request = await self._record(incoming, route, body, direct=direct)
             accepted = await self._tools.journal.accept(request)
         except HomeportError as error:
-            self._undo(route, body, direct=direct)
+            await self._undo(route, body, direct=direct)
             refusal = refusal_of(error)
-            answer(reply, refusal.status, refusal.to_dict())
+            self._tools.metrics.refused(refusal.status)
+            refuse(reply, refusal)
             return
         if accepted.existing is not None:
-            self._undo(route, body, direct=direct)
+            await self._undo(route, body, direct=direct)
             await self._again(accepted.existing, request.fingerprint, reply, wait)
             return
         self._tools.waiters.offer(request.id, reply)
@@ -87,9 +87,8 @@ class Exchange:
         elif reply.open:
             await self._answers.outcome(request.id, reply, self._reason(key))
 
-    def _record(self, incoming: Incoming, route: Route, body: Body, *, direct: bool) -> StoredRequest:
+    async def _record(self, incoming: Incoming, route: Route, body: Body, *, direct: bool) -> StoredRequest:
         """As the journal keeps it; with its first lease if it goes to the agent at once."""
-        now_us = self._tools.clock.now_us()
         head = incoming.head
         headers = forwarded(head, peer=incoming.peer, prefix=f"/agent/{incoming.name}")
         key = (head.get(b"idempotency-key") or b"").decode("latin-1")
@@ -103,13 +102,13 @@ class Exchange:
             headers=self._tools.sealing.seal(headers),
             body=body,
             state=RequestState.IN_FLIGHT if direct else RequestState.PENDING,
-            accepted_at_us=now_us,
+            accepted_at_us=self._tools.clock.now_us(),
             key=key,
-            fingerprint=_fingerprint(self._tools.spool, head.method, incoming.rest, body) if key else "",
+            fingerprint=await _fingerprint(self._tools.spool, head.method, incoming.rest, body) if key else "",
             attempts=int(direct),
             fence=int(direct),
-            lease_owner=OWNER if direct else "",
-            lease_until_us=now_us + int(LEASE_S * 1e6) if direct else 0,
+            lease_owner=self._tools.owner if direct else "",
+            lease_until_us=self._tools.lease_until() if direct else 0,
             outcome="" if direct else self._reason((route.namespace, route.agent)),
         )
 
@@ -127,11 +126,11 @@ class Exchange:
                 await self._tools.waiters.settled(held.id, wait)
             await self._answers.outcome(held.id, reply, self._reason((held.namespace, held.agent)))
 
-    def _undo(self, route: Route, body: Body, *, direct: bool) -> None:
+    async def _undo(self, route: Route, body: Body, *, direct: bool) -> None:
         if direct:
             self._courier.give((route.namespace, route.agent))
         if body.spool:
-            self._tools.spool.remove(body.spool)
+            await self._tools.spool.remove(body.spool)
 
     def _reason(self, key: tuple[str, str]) -> str:
         route = self._routes.by_key.get(key)
@@ -140,8 +139,8 @@ class Exchange:
         return route.reason or ("waiting for its turn" if route.ready else "the agent is not ready")
 
 
-def _fingerprint(spool: Spool, method: str, target: str, body: Body) -> str:
+async def _fingerprint(spool: Spool, method: str, target: str, body: Body) -> str:
     digest = hashlib.sha256(f"{method} {target}\n".encode())
-    for piece in spool.chunks(body):
+    for piece in await spool.read(body):
         digest.update(piece)
     return digest.hexdigest()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from homeport.errors import HomeportError, StorageFull
+from homeport.errors import HomeportError, StorageFull, Unavailable
 from homeport.gateway.core.access import Caller, Refusal
 from homeport.gateway.core.message import RequestHead
 from homeport.gateway.core.write import json_answer
@@ -16,6 +16,7 @@ from homeport.model.request import Headers
 
 MAX_BODY = 1024**3
 """Bytes of a request body."""
+_SOON: Headers = ((b"Retry-After", b"2"),)
 
 
 @dataclass(slots=True)
@@ -39,8 +40,13 @@ class Incoming:
 
 def refusal_of(error: HomeportError) -> Refusal:
     """How an error of ours looks on the data plane."""
-    status = 507 if isinstance(error, StorageFull) else 500
+    status = 507 if isinstance(error, StorageFull) else 503 if isinstance(error, Unavailable) else 500
     return Refusal(status, error.type, error.message, error.hint)
+
+
+def refuse(reply: Reply, refusal: Refusal) -> None:
+    """The refusal as the whole answer; one that will pass says when to come again."""
+    answer(reply, refusal.status, refusal.to_dict(), _SOON if refusal.status == 503 else ())
 
 
 def answer(reply: Reply, status: int, value: Any, headers: Headers = ()) -> None:

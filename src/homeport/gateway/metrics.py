@@ -39,7 +39,7 @@ class Metrics:
         """Answered by the gateway itself."""
         self._refused[status] = self._refused.get(status, 0) + 1
 
-    def text(self, backlog: Mapping[Key, int], in_flight: int) -> str:
+    def text(self, backlog: Mapping[Key, int], in_flight: int, *, journal_up: bool) -> str:
         """In the Prometheus text format 0.0.4. Names are DNS labels: nothing needs escaping."""
         lines = ["# TYPE homeport_gateway_answers_total counter"]
         for (namespace, agent, kind), n in sorted(self._answers.items()):
@@ -54,6 +54,7 @@ class Metrics:
         lines.append("# TYPE homeport_gateway_pending gauge")
         for (namespace, agent), n in sorted(backlog.items()):
             lines.append(f'homeport_gateway_pending{{namespace="{namespace}",agent="{agent}"}} {n}')
+        lines += ["# TYPE homeport_gateway_journal_up gauge", f"homeport_gateway_journal_up {int(journal_up)}"]
         lines += ["# TYPE homeport_gateway_in_flight gauge", f"homeport_gateway_in_flight {in_flight}"]
         lines.append("# TYPE homeport_gateway_seconds histogram")
         total = 0

@@ -11,18 +11,24 @@ from homeport.gateway.answers import Answers
 from homeport.gateway.control import Control
 from homeport.gateway.core.access import Refusal, Routes, split_target
 from homeport.gateway.core.message import RequestHead
+from homeport.gateway.courier import ANSWER_S
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.exchange import Exchange
-from homeport.gateway.incoming import Incoming, answer
+from homeport.gateway.incoming import Incoming, refuse
 from homeport.gateway.sealing import Sealing
 from homeport.gateway.sockets.clients import ClientConnection
 from homeport.gateway.spool import Spool
+from homeport.gateway.tenure import Tenure
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.interfaces.clock import Clock, Ids
 from homeport.interfaces.journal import Journal
 from homeport.interfaces.secrets import Sealer
 
+OWNER = "gateway"
+"""Of a journal that is ours alone, so that every lease of a former life is ours to judge."""
+LEASE_S = 15.0
+"""Seconds after which others may take over what a gateway has in flight that does not renew it any more."""
 GRACE_S = 10.0
 """Seconds that requests in flight have to end when the gateway does."""
 JUDGE_S = 5.0
@@ -34,8 +40,20 @@ _NOWHERE = Refusal(404, "NotFound", "nothing is here", "call /agent/NAME/... or 
 class Gateway:
     """`start`, serve, `stop`. The journal is the caller's: it is closed after `stop`."""
 
-    def __init__(self, journal: Journal, *, clock: Clock, ids: Ids, sealer: Sealer, spool: Spool) -> None:
-        self._tools = Tools(journal, clock, spool, Sealing(sealer))
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        clock: Clock,
+        ids: Ids,
+        sealer: Sealer,
+        spool: Spool,
+        owner: str = OWNER,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        """`owner` is this gateway's name among those on the journal. A journal of our own needs no short leases."""
+        lease_s = lease_s if journal.shared else ANSWER_S
+        self._tools = Tools(journal, clock, spool, Sealing(sealer), owner, lease_s)
         self._ids = ids
         self.routes = Routes()
         self._dispatcher = Dispatcher(self._tools, self.routes)
@@ -44,7 +62,8 @@ class Gateway:
         self._exchange = Exchange(self._tools, self.routes, self._dispatcher, self._answers)
         self._connections: set[ClientConnection] = set()
         self._servers: list[asyncio.Server] = []
-        self._ticker: asyncio.Task[None] | None = None
+        self._tenure = Tenure(self._tools, self.routes, self._dispatcher)
+        self._tickers: list[asyncio.Task[None]] = []
 
     async def start(self, *, tcp: socket.socket, unix: socket.socket) -> None:
         """Recover first, then listen: when this returns, requests are answered."""
@@ -57,7 +76,9 @@ class Gateway:
             await loop.create_server(lambda: ClientConnection(self, self._connections, trusted=False), sock=tcp),
             await loop.create_unix_server(lambda: ClientConnection(self, self._connections, trusted=True), sock=unix),
         ]
-        self._ticker = loop.create_task(self._tick())
+        self._tickers = [loop.create_task(self._tick())]
+        if self._tools.journal.shared:
+            self._tickers.append(loop.create_task(self._tenure.run()))
 
     async def stop(self, grace: float = GRACE_S) -> None:
         """Accept nothing more, let what is in flight end, judge the rest as interrupted."""
@@ -75,8 +96,8 @@ class Gateway:
             await asyncio.sleep(0.01)
         await self._dispatcher.stop()
         await self._dispatcher.courier.close()
-        if self._ticker is not None:
-            self._ticker.cancel()
+        for ticker in self._tickers:
+            ticker.cancel()
         await self._leave()
 
     def admit(self, head: RequestHead, *, trusted: bool, peer: str) -> Incoming:
@@ -115,10 +136,10 @@ class Gateway:
         refusal = refusal or _NOWHERE
         self._tools.metrics.refused(refusal.status)
         incoming.body.discard()
-        answer(reply, refusal.status, refusal.to_dict())
+        refuse(reply, refusal)
 
     def _refusal(self, incoming: Incoming, *, trusted: bool) -> Refusal | None:
-        if incoming.room == "_gateway" and trusted:
+        if incoming.room == "_gateway" and (trusted or (incoming.name, incoming.rest) == ("ready", "")):
             return None
         if incoming.room not in ("agent", "requests") or not incoming.name:
             return _NOWHERE
@@ -126,6 +147,9 @@ class Gateway:
         if isinstance(caller, Refusal):
             return caller
         incoming.caller = caller
+        away = self._tools.journal.away()
+        if away:
+            return Refusal(503, "Unavailable", away, "try again in a few seconds; nothing was accepted")
         if incoming.room == "agent":
             route = self.routes.route(caller, incoming.name)
             if isinstance(route, Refusal):
@@ -137,13 +161,13 @@ class Gateway:
 
     async def _sweep_spool(self) -> None:
         """Files of requests that were never accepted, and of answers that never ended."""
-        for name in self._tools.spool.names():
+        for name in await self._tools.spool.names():
             request = await self._tools.journal.get(name.partition(".")[0])
             held = {request.body.spool} if request else set()
             if request is not None and request.response is not None:
                 held.add(request.response.body.spool)
             if name not in held:
-                self._tools.spool.remove(name)
+                await self._tools.spool.remove(name)
 
     async def _tick(self) -> None:
         while True:

@@ -1,80 +1,116 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies: small ones stay in memory and go into the journal, large ones go to a file beside it."""
+"""Bodies: small ones stay in memory and go into the journal, large ones go to a file beside it, or on its shelf."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from homeport.errors import HomeportError, StorageFull
+from homeport.errors import HomeportError, StorageFull, Unavailable
+from homeport.interfaces.journal import Shelf
 from homeport.model.request import Body
 
 INLINE = 256 * 1024
 CHUNK = 256 * 1024
+COPIES = 256 * 1024 * 1024
+"""Bytes of bodies on the shelf of which a copy stays in the folder: most are read soon after they were written."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Spool:
-    """The folder of large bodies, 0700."""
+    """The folder of large bodies, 0700. With a shelf it holds copies only, none of them of a former life."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shelf: Shelf | None = None) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
+        self.shelf = shelf
+        self._copies: dict[str, int] = {}
+        self._fetched = itertools.count()
+        if shelf is not None:
+            for entry in folder.iterdir():
+                entry.unlink()
 
     def writer(self, name: str) -> BodyWriter:
         """`name` becomes the file's name, if there is ever a file."""
-        return BodyWriter(self.folder, name)
+        return BodyWriter(self, name)
 
-    def chunks(self, body: Body) -> Iterator[bytes]:
-        """The body in pieces of at most 256 KiB. Raises `HomeportError` when its file is gone or cut."""
+    async def read(self, body: Body) -> Iterator[bytes]:
+        """The body in pieces of at most 256 KiB. It, or a piece, raises `HomeportError` when its file is gone or cut,
+        `Unavailable` while the shelf that has it is away."""
         if not body.spool:
-            yield body.inline
-            return
-        left = body.size
-        try:
-            with self._path(body).open("rb", buffering=0) as file:
-                while left and (piece := file.read(min(CHUNK, left))):
-                    left -= len(piece)
-                    yield piece
-        except FileNotFoundError:
-            pass
-        if left:
-            raise HomeportError("a stored body is not there any more", operation="read a body", subject=body.spool)
+            return iter((body.inline,))
+        path = self.path(body.spool)
+        if self.shelf is not None and not path.exists():
+            await self._fetch(self.shelf, path.name)
+        pieces = _pieces(path, body)
+        next(pieces)  # The file is open from now on, whoever removes its name.
+        return pieces
 
-    def head(self, body: Body, limit: int) -> bytes:
+    async def head(self, body: Body, limit: int) -> bytes:
         """The first `limit` bytes, or b"" when the file is gone."""
         if not body.spool:
             return body.inline[:limit]
+        if self.shelf is not None:
+            return await self.shelf.head(body.spool, limit)
         try:
-            with self._path(body).open("rb") as file:
+            with self.path(body.spool).open("rb") as file:
                 return file.read(limit)
         except FileNotFoundError:
             return b""
 
-    def names(self) -> list[str]:
+    async def names(self) -> list[str]:
+        """Those that may have been left by a former life."""
+        if self.shelf is not None:
+            return await self.shelf.orphans()
         return sorted(entry.name for entry in self.folder.iterdir())
 
-    def remove(self, name: str) -> None:
-        (self.folder / name).unlink(missing_ok=True)
+    async def remove(self, name: str) -> None:
+        self._copies.pop(name, None)
+        self.path(name).unlink(missing_ok=True)
+        if self.shelf is not None:
+            try:
+                await self.shelf.remove(name)
+            except Unavailable:
+                pass  # an orphan now: our next life removes it
 
-    def _path(self, body: Body) -> Path:
-        return self.folder / Path(body.spool).name
+    def path(self, name: str) -> Path:
+        return self.folder / Path(name).name
+
+    def copied(self, name: str, size: int) -> None:
+        """It is on the shelf and in the folder: the oldest copies make room for it."""
+        self._copies[name] = size
+        while sum(self._copies.values()) > COPIES:
+            oldest = next(iter(self._copies))
+            del self._copies[oldest]
+            self.path(oldest).unlink(missing_ok=True)
+
+    async def _fetch(self, shelf: Shelf, name: str) -> None:
+        fresh = self.folder / f".{name}.{next(self._fetched)}"
+        if not await shelf.fetch(name, fresh):
+            raise _gone(name)
+        fresh.replace(self.path(name))
+        self.copied(name, self.path(name).stat().st_size)
 
 
 class BodyWriter:
-    """Collects one body. `write` and `finish` raise `StorageFull`; then `discard` it."""
+    """Collects one body. `write` and `finish` raise `StorageFull`; then `discard` it.
 
-    __slots__ = ("_file", "_folder", "_name", "_pieces", "size")
+    `finish` raises `Unavailable` while the shelf is away; it may be called again.
+    """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder = folder
+    __slots__ = ("_file", "_name", "_pieces", "_spilled", "_spool", "size")
+
+    def __init__(self, spool: Spool, name: str) -> None:
+        self._spool = spool
         self._name = name
         self._pieces: list[bytes] = []
         self._file: BinaryIO | None = None
+        self._spilled = False
         self.size = 0
 
     def write(self, data: bytes) -> None:
@@ -87,30 +123,39 @@ class BodyWriter:
         self._put(data)
 
     async def finish(self) -> Body:
-        """The body; on disk, with its folder entry, if it went to a file."""
-        if self._file is None:
+        """The body; if it went to a file, that is on disk with its folder entry, or on the shelf."""
+        if not self._spilled:
             return Body(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces), "", self.size)
-        await asyncio.to_thread(self._sync, self._file)
-        self._file = None
+        shelf = self._spool.shelf
+        if self._file is not None:
+            await asyncio.to_thread(self._close, self._file, sync=shelf is None)
+            self._file = None
+        if shelf is not None:
+            await shelf.put(self._name, self._path)
+            self._spool.copied(self._name, self.size)
+        self._spilled = False
         return Body(b"", self._name, self.size)
 
     def discard(self) -> None:
-        """Forget it, and its file. Idempotent."""
+        """Forget it, and its file. Idempotent; after `finish` the file stays."""
         self._pieces = []
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self._spilled:
+            self._spilled = False
             self._path.unlink(missing_ok=True)
 
     @property
     def _path(self) -> Path:
-        return self._folder / self._name
+        return self._spool.path(self._name)
 
     def _spill(self) -> None:
         try:
             self._file = self._path.open("xb", buffering=0)
         except OSError as error:
             raise _known(error, self._path) from error
+        self._spilled = True
         pieces, self._pieces = self._pieces, []
         for piece in pieces:
             self._put(piece)
@@ -124,17 +169,39 @@ class BodyWriter:
         except OSError as error:
             raise _known(error, self._path) from error
 
-    def _sync(self, file: BinaryIO) -> None:
+    def _close(self, file: BinaryIO, *, sync: bool) -> None:
         try:
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
             file.close()
-            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            if not sync:
+                return
+            folder = os.open(self._spool.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
         except OSError as error:
             raise _known(error, self._path) from error
+
+
+def _pieces(path: Path, body: Body) -> Iterator[bytes]:
+    """b"" first."""
+    left = body.size
+    try:
+        with path.open("rb", buffering=0) as file:
+            yield b""
+            while left and (piece := file.read(min(CHUNK, left))):
+                left -= len(piece)
+                yield piece
+    except FileNotFoundError:
+        pass
+    if left:
+        raise _gone(body.spool)
+
+
+def _gone(name: str) -> HomeportError:
+    return HomeportError("a stored body is not there any more", operation="read a body", subject=name)
 
 
 def _known(error: OSError, path: Path) -> HomeportError:

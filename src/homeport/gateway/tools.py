@@ -15,9 +15,17 @@ from homeport.interfaces.journal import Journal
 
 @dataclass(slots=True)
 class Tools:
+    """`owner` is whose leases ours are, `lease_s` how long one lasts without being renewed."""
+
     journal: Journal
     clock: Clock
     spool: Spool
     sealing: Sealing
+    owner: str
+    lease_s: float
     waiters: Waiters = field(default_factory=Waiters)
     metrics: Metrics = field(default_factory=Metrics)
+
+    def lease_until(self) -> int:
+        """The end of a lease that begins now."""
+        return self.clock.now_us() + int(self.lease_s * 1e6)

@@ -88,6 +88,9 @@ class Waiters:
             if not future.done():
                 future.set_result(None)
 
+    def watched(self) -> set[str]:
+        return set(self._watchers)
+
     def end(self) -> None:
         """Nobody waits any longer."""
         self._ending = True

@@ -4,24 +4,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
+import secrets
 import signal
 import socket
 import sys
+import time
 from importlib import import_module
 from typing import Any, cast
 
 import uvloop
 
-from homeport.errors import HomeportError
-from homeport.gateway.service import Gateway
+from homeport.errors import HomeportError, Unavailable
+from homeport.gateway.service import LEASE_S, OWNER, Gateway
 from homeport.gateway.sockets.addresses import listen_tcp, listen_unix
 from homeport.gateway.spool import Spool
 from homeport.interfaces.extension_points import driver
+from homeport.interfaces.journal import Journal
 from homeport.interfaces.secrets import Sealer
 from homeport.serve.listen import inherited, ready
 from homeport.settings import Paths, Settings, load
+
+OPEN_S = 20.0
+"""Seconds that a database which does not answer has to begin to, before we say so and end."""
+log = logging.getLogger(__name__)
 
 
 class LazySealer:
@@ -49,8 +57,49 @@ def _made(point: str, name: str, **options: object) -> Any:
     return cls(import_module(cls.__module__).Options(**options))
 
 
-async def serve(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT. Raises `Conflict` when another gateway owns the journal or the port."""
+def owner_of(settings: Settings) -> str:
+    """This gateway's name among those on one database, the same in every life: the node's, or this home's."""
+    if settings.node:
+        return settings.node
+    mark = settings.paths.state / "gateway-id"
+    if not mark.exists():
+        fresh = mark.with_suffix(".new")
+        fresh.write_text(secrets.token_hex(6))
+        fresh.replace(mark)
+    return f"{socket.gethostname()}.{mark.read_text()}"
+
+
+async def _opened(settings: Settings, stop: asyncio.Event) -> tuple[Journal, str, Spool]:
+    """The journal that the settings name, its owner, and where its large bodies go."""
+    paths = settings.paths
+    if not settings.database_url:
+        return _made("journal", "sqlite", path=paths.state / "journal.db"), OWNER, Spool(paths.state / "spool")
+    owner = owner_of(settings)
+    journal = _made("journal", "postgres", url=settings.database_url, owner=owner)
+    deadline = time.monotonic() + OPEN_S
+    try:
+        while True:
+            try:
+                await journal.open()
+                break
+            except Unavailable as error:
+                if stop.is_set() or time.monotonic() > deadline:
+                    raise
+                log.warning("%s", error.message)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), 1.0)
+    except BaseException:
+        await journal.close()
+        raise
+    return journal, owner, Spool(paths.cache / "bodies", journal.shelf)
+
+
+async def serve(settings: Settings, *, lease_s: float = LEASE_S) -> None:
+    """Until SIGTERM or SIGINT. Raises `Conflict` when another gateway owns the journal or the port, `Unavailable`
+    when its database does not answer.
+
+    `lease_s`: how long others wait before they take over from a gateway that is gone.
+    """
     paths = settings.paths
     paths.create()
     stop = asyncio.Event()
@@ -58,7 +107,7 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     given = inherited()
-    journal = _made("journal", "sqlite", path=paths.state / "journal.db")
+    journal, owner, spool = await _opened(settings, stop)
     own_socket = "gateway_unix" not in given
     try:
         gateway = Gateway(
@@ -66,7 +115,9 @@ async def serve(settings: Settings) -> None:
             clock=driver("clock", "system")(),
             ids=driver("ids", "ulid")(),
             sealer=LazySealer(paths),
-            spool=Spool(paths.state / "spool"),
+            spool=spool,
+            owner=owner,
+            lease_s=lease_s,
         )
         tcp: socket.socket = given.get("gateway") or listen_tcp(settings.gateway_listen)
         unix: socket.socket = given.get("gateway_unix") or listen_unix(paths.gateway_socket)
@@ -86,6 +137,7 @@ async def serve(settings: Settings) -> None:
 def main() -> int:
     """Exit 0 after a drain, else the code of the error that is printed."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # a lost connection is told by the journal
     try:
         uvloop.run(serve(load()))
     except HomeportError as error:

@@ -14,7 +14,7 @@ from homeport.gateway.core.access import Refusal
 from homeport.gateway.core.message import RequestHead
 from homeport.gateway.core.parse import BodyRead, EndRead, HeadRead, Rejected, RequestReader
 from homeport.gateway.core.write import CONTINUE, reason
-from homeport.gateway.incoming import MAX_BODY, Incoming, answer, refusal_of
+from homeport.gateway.incoming import MAX_BODY, Incoming, answer, refusal_of, refuse
 from homeport.gateway.sockets.reply import ClientReply
 from homeport.gateway.waiting import Reply
 
@@ -228,8 +228,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             await self._service.serve(incoming, reply)
         except HomeportError as error:
-            refusal = refusal_of(error)
-            answer(reply, refusal.status, refusal.to_dict())
+            refuse(reply, refusal_of(error))
         except Exception:
             # The last line of defence: the client must see an error, the operator why.
             log.exception("request %s failed in the gateway", incoming.id)

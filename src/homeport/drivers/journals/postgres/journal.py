@@ -63,7 +63,7 @@ class PostgresJournal:
         """Schema up to date, lock taken. Raises `Unavailable`, `Conflict` where the owner's name is in use,
         `HomeportError` for a newer or unfit database."""
         await asyncio.to_thread(self._open)
-        self._writer = Writer(self._session, self._owner, self._clocks)
+        self._writer = Writer(self._session, self._owner, self._clocks, self._give_up)
 
     def away(self) -> str:
         return away(self._address).message if self._writer is not None and self._writer.away else ""
@@ -163,6 +163,10 @@ class PostgresJournal:
         if self.away():
             raise away(self._address)
         return await self._reader.ask(lambda connection: connection.execute(sql, values, binary=True).fetchall())
+
+    def _give_up(self) -> None:
+        self._reader.give_up()
+        self._freight.give_up()
 
     # ── on the threads ───────────────────────────────────────────────────────────────────────────────────────────
     def _open(self) -> None:

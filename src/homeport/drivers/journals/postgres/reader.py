@@ -28,6 +28,13 @@ class Reader:
             self._free.put(session)
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="journal-reader")
         self._closed = False
+        self._in_vain = 0
+
+    def give_up(self) -> None:
+        """The server is known not to answer: nobody need wait any longer."""
+        self._in_vain += 1
+        for session in self._sessions:
+            session.sever()
 
     async def ask(self, work: Callable[[Connection], T]) -> T:
         """Raises `Unavailable` when the server does not answer in time; what is half done then is undone.
@@ -39,11 +46,11 @@ class Reader:
         loop = asyncio.get_running_loop()
         using: list[Session] = []
 
-        def give_up() -> None:
+        def too_late() -> None:
             for session in using:
                 session.sever()
 
-        severing = loop.call_later(self._patience, give_up)
+        severing = loop.call_later(self._patience, too_late)
         try:
             return await loop.run_in_executor(self._threads, self._ask, work, using)
         finally:
@@ -60,12 +67,12 @@ class Reader:
     def _ask(self, work: Callable[[Connection], T], using: list[Session]) -> T:
         session = self._free.get()
         using.append(session)
-        used_before = session.open
+        used_before, in_vain = session.open, self._in_vain
         try:
             try:
                 return self._work(session, work)
             except Exception as error:
-                if not (lost(error) and used_before) or self._closed:
+                if not (lost(error) and used_before) or self._closed or in_vain != self._in_vain:
                     raise
                 # It may have been lost long ago, with nobody looking: one more try, on a new one.
                 return self._work(session, work)

@@ -56,7 +56,9 @@ class Tried:
 class Writer:
     """Of one event loop at a time, and not thread-safe: only what talks to the server leaves the loop's thread."""
 
-    def __init__(self, session: Session, owner: str, clocks: Clocks) -> None:
+    def __init__(self, session: Session, owner: str, clocks: Clocks, gone: Callable[[], None]) -> None:
+        """`gone` is called when the server counts as away."""
+        self._gone = gone
         self._session, self._owner, self._clocks = session, owner, clocks
         self._queue: list[Queued] = []
         self._under_way: list[Queued] = []
@@ -168,6 +170,7 @@ class Writer:
         if not self.away:
             self.away = True
             log.warning("%s is away; requests are refused until it is back", self._label)
+            self._gone()
         refused = [one for one in self._queue if not one[0].must]
         self._queue = [one for one in self._queue if one[0].must]
         _settle([(future, None, away(self._session.address)) for _, future in refused])
