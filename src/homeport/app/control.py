@@ -133,3 +133,10 @@ class Control(Protocol):
     async def audit(self, actor: Actor, *, after: int = 0, limit: int = 100) -> list[AuditEntry]: ...
 
     async def audit_verify(self, actor: Actor) -> int: ...
+
+    def backup(
+        self, actor: Actor, *, volumes: tuple[str, ...] | None = None, passphrase: str = "", with_key: bool = False
+    ) -> AsyncIterator[bytes]:
+        """The archive, as `app.backups.taking.Backups.stream`. Only for whoever owns the local socket: it holds every
+        namespace, and keys."""
+        ...

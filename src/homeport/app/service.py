@@ -9,6 +9,7 @@ from typing import Any
 
 from homeport.app.access import Access
 from homeport.app.agentlogs import AgentLogs
+from homeport.app.backups.taking import Backups, BackupWish
 from homeport.app.control import Actor
 from homeport.app.deployments import Deployments
 from homeport.app.eventlog import EventLog
@@ -48,6 +49,8 @@ class Service:
     secrets: Secrets
     audit_trail: Audit
     about: Callable[[], Awaitable[dict[str, Any]]]
+    backups: Backups | None = None
+    """None where state is in a database that has backups of its own."""
 
     async def authenticate(self, token: str) -> Actor:
         return await self.access.authenticate(token)
@@ -218,3 +221,16 @@ class Service:
     async def audit_verify(self, actor: Actor) -> int:
         await self.access.require(actor, "audit.read")
         return await self.audit_trail.verify()
+
+    # ── backup ───────────────────────────────────────────────────────────────────────────────────────────────────
+    async def backup(
+        self, actor: Actor, *, volumes: tuple[str, ...] | None = None, passphrase: str = "", with_key: bool = False
+    ) -> AsyncIterator[bytes]:
+        await self.access.require(actor, "server.backup", "with its key" if passphrase or with_key else "")
+        if self.backups is None:
+            raise UsageError(
+                "the state of this server is in a database that has backups of its own",
+                operation="backup", hint="pg_dump for the database; agents' folders are in the state folder",
+            )  # fmt: skip
+        async for piece in self.backups.stream(BackupWish(volumes, passphrase, with_key)):
+            yield piece

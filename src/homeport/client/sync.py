@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homeport.client.transport import TIMEOUT_S, Query, Transport, segment
@@ -171,6 +171,13 @@ class Client:
 
     def audit_verify(self) -> int:
         return int(self._transport.json("GET", "/audit/verify")["entries"])
+
+    def backup(
+        self, *, volumes: Sequence[str] | None = None, passphrase: str = "", with_key: bool = False
+    ) -> Iterator[bytes]:
+        """The bytes of an archive, to the end that the server said. Raises `Unavailable` where they stop before."""
+        wish = {"volumes": volumes, "passphrase": passphrase, "with_key": with_key}
+        return self._transport.stream("POST", "/backup", body=wish)
 
     def _deployment(self, method: str, path: str, body: object = None) -> Deployment:
         from homeport.model.deployment import Deployment

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 120.0
 """Longer than the grace period of any agent that a call may wait for."""
+
+SILENCE_S = 3600.0
+"""Between two pieces of a long answer: meanwhile the server may copy a large database."""
+_PIECE = 1 << 18
 
 Query = Mapping[str, str | int | bool]
 
@@ -69,6 +73,19 @@ class Transport:
             connection.close()
             raise
         return connection, response
+
+    def stream(self, method: str, path: str, *, body: Any) -> Iterator[bytes]:
+        """The bytes of the answer as they come. Raises like `json`; also where they end too early."""
+        import http.client as library
+
+        connection, response = self.open(method, path, body=body, timeout=SILENCE_S)
+        try:
+            while piece := response.read(_PIECE):
+                yield piece
+        except (OSError, library.HTTPException) as error:
+            raise self.absent(error) from None
+        finally:
+            connection.close()
 
     def absent(self, error: Exception) -> HomeportError:
         """What it means that the server could not be reached, or stopped answering."""

@@ -34,3 +34,13 @@ class Sealer(Protocol):
     def unseal(self, sealed: bytes) -> bytes:
         """Raises `HomeportError` when it was sealed with another key or changed."""
         ...
+
+
+class Passphrases(Protocol):
+    """Authenticated encryption with what a person remembers. Slow on purpose: call it in a thread."""
+
+    def seal(self, plain: bytes, passphrase: str) -> bytes: ...
+
+    def unseal(self, sealed: bytes, passphrase: str) -> bytes:
+        """Raises `Denied` for another passphrase, `HomeportError` for what `seal` did not make."""
+        ...

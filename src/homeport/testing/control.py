@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from homeport.app.control import Actor
-from homeport.errors import Conflict, Denied, NotFound
+from homeport.errors import Conflict, Denied, NotFound, UsageError
 from homeport.interfaces.audit import AuditEntry
 from homeport.model.agent import Agent, AgentState, Desired
 from homeport.model.deployment import Deployment, DeploymentState
@@ -306,3 +306,12 @@ class MemoryControl:
 
 def _now() -> int:
     return time.time_ns() // 1000
+
+    async def backup(
+        self, actor: Actor, *, volumes: tuple[str, ...] | None = None, passphrase: str = "", with_key: bool = False
+    ) -> AsyncIterator[bytes]:
+        """There is nothing on disk here."""
+        if not actor.id.startswith("local:"):
+            raise Denied("a backup is for whoever owns the local socket", operation="server.backup")
+        raise UsageError("a control plane in memory cannot be backed up", operation="backup")
+        yield b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from homeport.api.routes import agents, audit, deployments, events, requests, secrets, server, tokens
+from homeport.api.routes import agents, audit, backup, deployments, events, requests, secrets, server, tokens
 
 ROUTERS: tuple[APIRouter, ...] = (
     server.router,
@@ -16,4 +16,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     tokens.router,
     secrets.router,
     audit.router,
+    backup.router,
 )

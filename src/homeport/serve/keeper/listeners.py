@@ -18,7 +18,10 @@ BACKLOG = 1024
 
 
 def lock(folder: Path) -> int:
-    """Hold `folder` until this process ends. Raises `Conflict` naming the process that has it."""
+    """Hold `folder` until this process ends. Raises `Conflict` naming the process that has it.
+
+    Also where a restore was killed while it put things in their place.
+    """
     path = folder / "serve.lock"
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -32,6 +35,12 @@ def lock(folder: Path) -> int:
             subject=str(folder),
             hint=f"use it, end it with: kill {owner}, or give this one a HOMEPORT_HOME of its own",
         ) from None
+    if (folder / ".restore" / "switching").exists():
+        os.close(fd)
+        raise Conflict(
+            f"a restore was interrupted in {folder}: it is neither the old home nor the new one",
+            operation="serve", subject=str(folder), hint="finish it: homeport restore FILE, with the same file",
+        )  # fmt: skip
     os.ftruncate(fd, 0)
     os.write(fd, f"{os.getpid()}\n".encode())
     return fd

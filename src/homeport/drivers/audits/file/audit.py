@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from homeport.drivers.audits.file.chain import plain, to_line
-from homeport.drivers.audits.file.trail import LONGEST, Trail
+from homeport.drivers.audits.file.trail import LONGEST, Trail, full_or_broken
 from homeport.errors import HomeportError, Unavailable, UsageError
 from homeport.interfaces.audit import AuditEntry
 from homeport.interfaces.clock import Clock
@@ -69,6 +69,24 @@ class FileAudit:
     async def verify(self) -> int:
         size, head = await self._do(self._trail.end)
         return await asyncio.to_thread(self._trail.verify, size, head)
+
+    async def snapshot(self, to: Path) -> int:
+        """A copy of the trail as it ends now, with its head, at `to` and beside it; neither may exist. Its entries.
+
+        Raises `StorageFull` with nothing left behind.
+        """
+        end = await self._do(self._trail.mark)
+        try:
+            return await asyncio.to_thread(self._trail.copy, to, end)
+        except OSError as error:
+            raise full_or_broken(error, to) from error
+
+    async def adopt(self) -> int:
+        """Give a trail that came from another installation a head of this one's key, once its chain fits. Its entries.
+
+        Before anything is appended. Raises `HomeportError` naming the first entry that does not fit.
+        """
+        return await asyncio.to_thread(self._trail.adopt)
 
     async def close(self) -> None:
         """Idempotent; what was being written is finished first."""

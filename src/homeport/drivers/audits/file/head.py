@@ -33,6 +33,13 @@ class HeadFile:
     def exists(self) -> bool:
         return self._path.exists()
 
+    def raw(self) -> bytes:
+        """As it lies there; b"" for none."""
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return b""
+
     def read(self) -> Head | None:
         """None when there is none yet. Raises `HomeportError` for one that is damaged or not ours."""
         try:

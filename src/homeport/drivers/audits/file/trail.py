@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from homeport.drivers.audits.file.chain import check_link, from_line, seal, to_line
 from homeport.drivers.audits.file.head import Head, HeadFile
@@ -108,6 +110,38 @@ class Trail:
             )
         return seq
 
+    def mark(self) -> tuple[int, bytes]:
+        """Where the trail ends now, and the head file's bytes."""
+        return self._size, self._head_file.raw()
+
+    def copy(self, to: Path, end: tuple[int, bytes]) -> int:
+        """The trail up to `mark`, with that head beside it; neither file may exist. Its entries. Needs no turn."""
+        size, head = end
+        beside = to.with_name(to.name + ".head")
+        entries = 0
+        try:
+            with self._path.open("rb") as source, _new(to) as trail:
+                while size and (piece := source.read(min(size, 1 << 20))):
+                    trail.write(piece)
+                    size -= len(piece)
+                    entries += piece.count(b"\n")
+            with _new(beside) as file:
+                file.write(head)
+        except BaseException:
+            to.unlink(missing_ok=True)
+            beside.unlink(missing_ok=True)
+            raise
+        return entries
+
+    def adopt(self) -> int:
+        """A head with this one's key for a trail whose chain fits from its first line to its last."""
+        seq, last = 0, ""
+        for entry in self._parsed(0, self._path.stat().st_size):
+            check_link(entry, seq, last)
+            seq, last = entry.seq, entry.hash
+        self._head_file.write(Head(seq, last))
+        return seq
+
     def close(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
@@ -201,3 +235,12 @@ class Trail:
                 else:
                     low = start
         return low
+
+
+def _new(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
+def full_or_broken(error: OSError, path: Path) -> HomeportError:
+    kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else HomeportError
+    return kind(f"the audit trail cannot be copied: {error.strerror}", operation="audit", subject=str(path))

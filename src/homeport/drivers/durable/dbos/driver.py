@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from homeport.drivers.durable.dbos import engine
@@ -17,6 +18,7 @@ from homeport.drivers.durable.dbos.lock import StateLock
 from homeport.drivers.durable.dbos.loops import EngineThread
 from homeport.drivers.durable.dbos.options import Options
 from homeport.drivers.durable.dbos.saga import cancel_envelope, envelope, outcome_error, to_json
+from homeport.drivers.durable.dbos.snapshot import DurableSnapshot
 from homeport.errors import Conflict, HomeportError, NotFound, Unavailable, UsageError
 from homeport.interfaces.durable import Json, Saga, WorkflowState, WorkflowStatus
 
@@ -144,6 +146,12 @@ class DbosDurable:
             await self._ask(partial(self._api.delete_workflows_async, ids))
             removed += len(ids)
         return removed
+
+    async def cut(self, to: Path) -> DurableSnapshot:
+        """As `interfaces.snapshots.Cuttable.cut`. Raises `UsageError` where the database is not a file of ours."""
+        if self._options.url:
+            raise UsageError("this database is not a file", operation="backup", hint="back it up with its own tools")
+        return await DurableSnapshot.take(self._options.database, to)
 
     async def close(self) -> None:
         """As `Durable.close`, within seconds. Idempotent."""

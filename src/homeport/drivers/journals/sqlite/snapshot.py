@@ -11,9 +11,7 @@ import apsw
 from homeport.drivers.journals.sqlite.opening import open_reader
 
 _STATES = "SELECT state, count(*) FROM requests GROUP BY state"
-_SPOOLED = (
-    "SELECT spool FROM requests WHERE spool <> '' UNION SELECT spool FROM responses WHERE spool <> ''"
-)
+_SPOOLED = "SELECT spool FROM requests WHERE spool <> '' UNION SELECT spool FROM responses WHERE spool <> ''"
 
 
 def copy(path: Path, to: Path) -> tuple[dict[str, int], frozenset[str]]:

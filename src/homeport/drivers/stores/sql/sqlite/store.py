@@ -8,6 +8,7 @@ from pathlib import Path
 
 from homeport.drivers.stores.sql import queries
 from homeport.drivers.stores.sql.sqlite.connect import connect
+from homeport.drivers.stores.sql.sqlite.snapshot import FileSnapshot
 from homeport.drivers.stores.sql.store import SqlStore
 
 
@@ -22,6 +23,8 @@ class Options:
 class SqliteStore(SqlStore):
     """Made by `open`."""
 
+    _path: Path
+
     @classmethod
     async def open(cls, options: Options) -> SqliteStore:
         """Create or upgrade the file, then open it.
@@ -30,4 +33,10 @@ class SqliteStore(SqlStore):
         Raises `HomeportError` for a file that is newer than this program, damaged, or not ours; `StorageFull`.
         """
         writer, reader = await connect(options.path)
-        return cls(writer, reader, queries.SQLITE, options.poll)
+        store = cls(writer, reader, queries.SQLITE, options.poll)
+        store._path = options.path
+        return store
+
+    async def cut(self, to: Path) -> FileSnapshot:
+        """As `interfaces.snapshots.Cuttable.cut`."""
+        return await FileSnapshot.take(self._path, to)

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cut: databases, register and agents' code as of one moment, laid aside in a folder of the state folder."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from homeport.app.backups.contents import DATA, Kind
+from homeport.app.backups.stillness import Stillness
+from homeport.app.backups.walking import Found, LeftOut, walk
+from homeport.app.compose import opened
+from homeport.errors import HomeportError, StorageFull
+from homeport.gateway.control_client import GatewayControl
+from homeport.interfaces.clock import Clock
+from homeport.interfaces.snapshots import Cuttable
+from homeport.model.agent import Agent
+from homeport.settings import Paths
+
+TRIES = 5
+PAUSE_S = 0.2
+REGISTER = "local-machines.json"
+
+
+class CopiedTrail(Protocol):
+    async def snapshot(self, to: Path) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """`folders` are the ids of agents that had a folder, `without_code` the names of those whose code was not there."""
+
+    at_us: int
+    records: dict[str, int]
+    requests: dict[str, int]
+    audit_entries: int
+    agents: tuple[Agent, ...]
+    folders: tuple[str, ...]
+    without_code: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cutter:
+    paths: Paths
+    store: Cuttable
+    durable: Cuttable
+    audit: CopiedTrail
+    gateway: GatewayControl
+    """With a long timeout: a call lasts as long as copying the journal."""
+    stillness: Stillness
+    clock: Clock
+
+    async def cut(self, aside: Path, left_out: LeftOut) -> Cut:
+        """Into the folder `aside`, named `backup-…`, of the state folder, which is there and empty."""
+        copied = await self.gateway.snapshot(aside.name)
+        for attempt in range(TRIES):
+            at_us, records, folders = await self._databases(aside, left_out)
+            agents = await _agents(aside / "state.db")
+            lost = tuple(a.name for a in agents if _has_code(a) and not (aside / "agents" / a.workload.code).is_dir())
+            if not lost or attempt == TRIES - 1:
+                break
+            # Caught in the middle of its removal: in a moment the record is gone, too.
+            (aside / "state.db").unlink()
+            (aside / "durable.db").unlink()
+            await asyncio.sleep(PAUSE_S)
+        entries = await self.audit.snapshot(aside / "audit.jsonl")
+        return Cut(at_us, records, copied["requests"], entries, agents, folders, lost)
+
+    async def _databases(self, aside: Path, left_out: LeftOut) -> tuple[int, dict[str, int], tuple[str, ...]]:
+        async with AsyncExitStack() as stack:
+            async with self.stillness.still():
+                state = await self.store.cut(aside / "state.db")
+                stack.push_async_callback(state.close)
+                durable = await self.durable.cut(aside / "durable.db")
+                stack.push_async_callback(durable.close)
+                at_us = self.clock.now_us()
+                register = self.paths.state / REGISTER
+                if register.exists():
+                    (aside / REGISTER).write_bytes(register.read_bytes())
+                await durable.let_go()
+                await state.let_go()
+                folders = await asyncio.to_thread(link_code, self.paths.agents, aside / "agents", left_out)
+            return at_us, {**await state.save(), **await durable.save()}, folders
+
+
+def link_code(agents: Path, to: Path, left_out: LeftOut) -> tuple[str, ...]:
+    """Another name for every file of agents that no agent writes to: no copy, and it outlives a removal.
+
+    The ids of the agents that have a folder. Safe to repeat; what is there already is kept.
+    """
+    to.mkdir(mode=0o700, exist_ok=True)
+    found = sorted(entry.name for entry in agents.iterdir() if entry.is_dir() and not entry.is_symlink())
+    for agent in found:
+        target = to / agent
+        target.mkdir(mode=0o711, exist_ok=True)
+        for part in sorted(entry.name for entry in (agents / agent).iterdir()):
+            source = agents / agent / part
+            if part.startswith("image-") and source.is_file():
+                _link(str(source), None, target / part)
+            if part.startswith("code-") and source.is_dir() and not source.is_symlink():
+                _link_tree(source, target / part, left_out)
+    return tuple(found)
+
+
+def _link_tree(source: Path, to: Path, left_out: LeftOut) -> None:
+    to.mkdir(mode=0o755, exist_ok=True)
+    for found in walk(source, "", left_out):
+        target = to / found.path.lstrip("/")
+        if found.kind is Kind.FOLDER:
+            target.mkdir(mode=0o755, exist_ok=True)
+        else:
+            _link_found(found, target)
+
+
+def _link_found(found: Found, target: Path) -> None:
+    try:
+        _link(found.name, found.parent, target)
+    except FileNotFoundError:
+        return  # an install that is under way moves its files about
+
+
+def _link(name: str, parent: int | None, target: Path) -> None:
+    try:
+        os.link(name, target, src_dir_fd=parent, follow_symlinks=False)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("no room to lay code aside", operation="backup", hint="free some disk space") from None
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise HomeportError(
+            f"code cannot be laid aside: {error.strerror}", operation="backup", subject=str(target.parent),
+            hint="the state folder must be on a file system with hard links",
+        ) from None  # fmt: skip
+
+
+async def _agents(state: Path) -> tuple[Agent, ...]:
+    """Of the copy, which nobody else has open."""
+    store = await opened("store", "sqlite", path=state)
+    try:
+        return tuple(stored.record for stored in await store.list(Agent, limit=1_000_000))
+    finally:
+        await store.close()
+
+
+def _has_code(agent: Agent) -> bool:
+    return bool(agent.workload.code) and not agent.workload.image
+
+
+def data_of(paths: Paths, agent_id: str) -> Path:
+    return paths.agents / agent_id / DATA
