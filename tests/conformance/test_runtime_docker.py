@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import itertools
 from functools import partial
 
 import pytest
 
-from homeport.drivers.runtimes.docker.runtime import DockerRuntime, Options
+from docker_rig import far_listener, runtime_on
 from homeport.testing.conformance.runtime import RealProgramsSuite
 from homeport.testing.programs import program
-
-_numbers = itertools.count(1)
 
 
 class TestSealed(RealProgramsSuite):
@@ -20,14 +17,14 @@ class TestSealed(RealProgramsSuite):
 
     @pytest.fixture
     async def runtime(self, engine, tmp_path):
-        options = Options(tmp_path / "docker", tmp_path / "logs", tmp_path, host=engine.host)
-        runtime = DockerRuntime(options)
-        yield runtime
-        for status in await runtime.list():
-            await runtime.stop(status.instance, grace=0)
-            await runtime.forget(status.instance)
-        await runtime.close()
+        async with runtime_on(engine, tmp_path) as runtime:
+            yield runtime
 
     @pytest.fixture
     def programs(self, tmp_path):
         return partial(program, tmp_path / "code")
+
+    @pytest.fixture
+    async def outside(self, engine):
+        with engine.inside(), far_listener(engine) as address:
+            yield address

@@ -27,6 +27,7 @@ DRIVERS: dict[str, dict[str, str]] = {
         "template": "homeport.drivers.fetchers.template:TemplateFetcher",
         "agents": "homeport.drivers.fetchers.agents:AgentsFetcher",
     },
+    "images": {"docker": "homeport.drivers.runtimes.docker.images:DockerImages"},
     "journal": {
         "sqlite": "homeport.drivers.journals.sqlite:SqliteJournal",
         "postgres": "homeport.drivers.journals.postgres:PostgresJournal",

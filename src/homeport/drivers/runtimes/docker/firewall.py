@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import socket
 from pathlib import Path
 
 _PLACES = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
@@ -18,7 +19,9 @@ _WITHIN_S = 30.0
 
 async def close_host(bridge: str) -> str:
     """Containers on `bridge` cannot reach this machine from now on. "" when that holds, else why not. Idempotent."""
-    if not Path("/sys/class/net", bridge).exists():
+    try:
+        socket.if_nametoindex(bridge)
+    except OSError:
         return "its bridge is not in this process's network"
     if os.geteuid() != 0:
         return "it takes root to write the rule that closes it"
@@ -63,5 +66,5 @@ async def _run(*argv: str) -> str:
 
 
 def _has_ipv6(bridge: str) -> bool:
-    table = Path("/proc/net/if_inet6")
+    table = Path("/proc/thread-self/net/if_inet6")
     return table.exists() and any(line.split()[-1:] == [bridge] for line in table.read_text().splitlines())
