@@ -59,7 +59,8 @@ def search_path(*, job: bool, after: str = "") -> str:
 def write_own_files(own: Path) -> None:
     """Both names of Python, which manifests use and Debian has one of."""
     names = own / "bin"
-    names.mkdir(mode=0o755, parents=True, exist_ok=True)
+    names.mkdir(parents=True, exist_ok=True)
+    names.chmod(0o755)  # the agent's user reads it, whatever our umask
     for name in ("python", "python3"):
         link = names / name
         if not link.is_symlink() or str(link.readlink()) != python():
