@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from homeport.errors import HomeportError, Unavailable
 from homeport.gateway.answers import summary
+from homeport.gateway.copying import copy_journal
 from homeport.gateway.core.access import Refusal, Routes
 from homeport.gateway.core.message import ResponseHead
 from homeport.gateway.dispatch import Dispatcher
@@ -55,6 +56,8 @@ class Control:
                     await self._show(await self._tools.journal.get(request_id), reply)
                 case ("POST", "requests", request_id, "replay"):
                     await self._replay(request_id, reply)
+                case ("POST", "snapshot", folder):
+                    answer(reply, 200, await copy_journal(self._tools.journal, self._tools.spool, folder))
                 case ("GET", "metrics"):
                     await self._metrics(reply)
                 case _:

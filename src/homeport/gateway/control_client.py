@@ -54,6 +54,13 @@ class GatewayControl:
         found: dict[str, Any] = await self._call("POST", f"/_gateway/requests/{quote(request_id, safe='')}/replay")
         return found
 
+    async def snapshot(self, folder: str) -> dict[str, Any]:
+        """Copy the journal and its bodies into this folder of the state folder, named `backup-…`, which is there.
+
+        requests {state: n}, bodies. Takes as long as the copy does: give this one a long timeout.
+        """
+        found: dict[str, Any] = await self._call("POST", f"/_gateway/snapshot/{quote(folder, safe='')}")
+        return found
 
     async def metrics(self) -> str:
         """In the Prometheus text format."""

@@ -97,7 +97,7 @@ def link_code(agents: Path, to: Path, left_out: LeftOut) -> tuple[str, ...]:
     found = sorted(entry.name for entry in agents.iterdir() if entry.is_dir() and not entry.is_symlink())
     for agent in found:
         target = to / agent
-        target.mkdir(mode=0o711, exist_ok=True)
+        target.mkdir(mode=0o700, exist_ok=True)
         for part in sorted(entry.name for entry in (agents / agent).iterdir()):
             source = agents / agent / part
             if part.startswith("image-") and source.is_file():
@@ -108,11 +108,13 @@ def link_code(agents: Path, to: Path, left_out: LeftOut) -> tuple[str, ...]:
 
 
 def _link_tree(source: Path, to: Path, left_out: LeftOut) -> None:
-    to.mkdir(mode=0o755, exist_ok=True)
+    to.mkdir(exist_ok=True)
+    to.chmod(source.stat().st_mode & 0o777 | 0o700)
     for found in walk(source, "", left_out):
         target = to / found.path.lstrip("/")
         if found.kind is Kind.FOLDER:
-            target.mkdir(mode=0o755, exist_ok=True)
+            target.mkdir(exist_ok=True)
+            target.chmod(found.mode | 0o700)
         else:
             _link_found(found, target)
 

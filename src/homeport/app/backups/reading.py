@@ -48,20 +48,20 @@ _BROKEN = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError,
 class Entry:
     """One member; `pieces` gives its bytes once, in order."""
 
-    __slots__ = ("_file", "info", "kind", "path")
+    __slots__ = ("_file", "_left", "info", "kind", "path")
 
     def __init__(self, info: tarfile.TarInfo, kind: Kind, file: IO[bytes] | None) -> None:
         self.info, self.kind, self._file = info, kind, file
         self.path = info.name
+        self._left = info.size if file is not None else 0
 
     def pieces(self) -> Iterator[bytes]:
-        left = self.info.size if self._file is not None else 0
-        while left:
+        while self._left:
             assert self._file is not None
-            piece = self._file.read(min(PIECE, left))
+            piece = self._file.read(min(PIECE, self._left))
             if not piece:
                 raise _cut_short()
-            left -= len(piece)
+            self._left -= len(piece)
             yield piece
 
     def whole(self, most: int) -> bytes:
@@ -120,21 +120,23 @@ class Archive:
     def verify(self) -> Manifest:
         """Read all of it. Raises `HomeportError` unless it is whole and every member is as the manifest says."""
         seen: list[Member] = []
+        manifest: Manifest | None = None
         for entry in self.entries():
             if entry.path == MANIFEST:
                 manifest = from_json(entry.whole(_LARGE), Manifest)
                 _compare(manifest, seen)
-                return manifest
-            if entry.path == HEADER:
+            elif entry.path == HEADER:
                 raw = entry.whole(_SMALL)
                 check_header(from_json(raw, Header))
                 seen.append(entry.member(hashlib.sha256(raw).hexdigest()))
-                continue
-            if entry.path == FAILURE:
+            elif entry.path == FAILURE:
                 failure: dict[str, Any] = from_json(entry.whole(_SMALL), dict)
                 raise error_from_dict(failure)
-            seen.append(entry.member(digest_of(entry)))
-        raise _cut_short()
+            else:
+                seen.append(entry.member(digest_of(entry)))
+        if manifest is None:
+            raise _cut_short()
+        return manifest
 
 
 def digest_of(entry: Entry, pieces: Iterator[bytes] | None = None) -> str:

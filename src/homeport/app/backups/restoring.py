@@ -188,7 +188,7 @@ def _unpack(archive: Archive, manifest: Manifest, places: dict[str, Path]) -> No
     modes: list[tuple[Path, int]] = []
     for entry in archive.entries():
         if entry.path == MANIFEST:
-            break
+            continue
         member = next(told, None)
         side, _, inner = entry.path.partition("/")
         agent = agent_of(entry.path)

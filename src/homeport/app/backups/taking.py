@@ -37,6 +37,8 @@ from homeport.settings import Settings
 
 log = structlog.get_logger(__name__)
 ASIDE = "backup-"
+AGENT_MODE = 0o711
+"""Containers of other users reach the code in it, and list nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +122,16 @@ class Backups:
 
     def _volumes(self, writer: ArchiveWriter, ids: tuple[str, ...]) -> Iterator[bytes]:
         yield from writer.folder("state")
-        yield from writer.folder("state/agents", 0o711)
+        yield from writer.folder("state/agents", self._paths.agents.stat().st_mode & 0o777)
         for agent_id in ids:
-            yield from writer.folder(f"state/agents/{agent_id}", 0o711)
+            yield from writer.folder(f"state/agents/{agent_id}", AGENT_MODE)
             yield from writer.tree(data_of(self._paths, agent_id), f"state/agents/{agent_id}/data")
 
     def _rest(self, writer: ArchiveWriter, cut: Cut, aside: Path, fresh: list[str]) -> Iterator[bytes]:
         known = {member.path for member in writer.members}
         for agent_id in cut.folders:
             if f"state/agents/{agent_id}" not in known:
-                yield from writer.folder(f"state/agents/{agent_id}", 0o711)
+                yield from writer.folder(f"state/agents/{agent_id}", AGENT_MODE)
             if agent_id in fresh:
                 yield from writer.tree(data_of(self._paths, agent_id), f"state/agents/{agent_id}/data")
             for part in sorted((aside / "agents" / agent_id).iterdir()):
