@@ -27,6 +27,8 @@ def clean(home: Path) -> list[str]:
     keeper = processes.keeper_of(home)
     if not keeper and (home / "state" / "agents").is_dir() and HOMEPORT.exists():
         keeper = _sweep(home)
+    if keeper and (home / "state" / "docker").is_dir():
+        _homeport(home, "remove", "--all", "--yes")  # containers outlive the server
     watched = {keeper, *processes.own(home), *processes.below(keeper)} - {0} if keeper else set(processes.own(home))
     groups = processes.groups(keeper) if keeper else set()
     if keeper:
@@ -44,15 +46,21 @@ def clean(home: Path) -> list[str]:
 
 def _sweep(home: Path) -> int:
     """The keeper was killed: the next one ends what it left running, so start it for that. Returns its pid."""
+    _homeport(home, "serve", "--detach")
+    return processes.keeper_of(home)
+
+
+def _homeport(home: Path, *words: str) -> None:
     env = {k: v for k, v in os.environ.items() if not k.startswith("HOMEPORT_")}
     env |= {
         "HOMEPORT_HOME": str(home),
         "HOMEPORT_API_LISTEN": "127.0.0.1:0",
         "HOMEPORT_GATEWAY_LISTEN": "127.0.0.1:0",
     }
-    words = [str(HOMEPORT), "serve", "--detach"]
-    subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    return processes.keeper_of(home)
+    argv = [str(HOMEPORT), *words]
+    done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{' '.join(words)}: {done.stderr.strip()}", file=sys.stderr)
 
 
 def _wait(home: Path, watched: set[int]) -> None:

@@ -73,7 +73,7 @@ def tell(given: str, acts: Acts) -> None:
     name = the_agent(homeport)
 
     acts.begin("What keeps the agent in")
-    show_confinement(homeport.ask("status"))
+    show_confinement(homeport.ask("status")["runtimes"][homeport.ask("inspect", name)["workload"]["runtime"]])
 
     acts.begin("A request")
     (ask_example if not given else ask_any)(homeport, name)
@@ -116,8 +116,7 @@ def the_agent(homeport: Homeport) -> str:
     return str(agents[0]["name"])
 
 
-def show_confinement(status: dict[str, Any]) -> None:
-    walls = status["confinement"]
+def show_confinement(walls: dict[str, Any]) -> None:
     say(f"level: {walls['level']}")
     for wall in walls["enforced"]:
         say(f"  ✔ {wall}")
@@ -162,9 +161,13 @@ def ask_any(homeport: Homeport, name: str) -> None:
 def find_program(homeport: Homeport, name: str) -> tuple[int, dict[str, Any]]:
     """The pid of the agent's own program, seen from outside its walls, and the agent's record."""
     agent: dict[str, Any] = homeport.ask("inspect", name)
-    pid = processes.program(processes.keeper_of(HOME), list(agent["workload"]["start"]))
+    words = list(agent["workload"]["start"])
+    if agent["workload"]["runtime"] == "docker":
+        pid = processes.in_container(name, words)
+    else:
+        pid = processes.program(processes.keeper_of(HOME), words)
     if not pid:
-        raise DemoFailed(f"no process runs {agent['workload']['start']}")
+        raise DemoFailed(f"no process runs {words}")
     return pid, agent
 
 

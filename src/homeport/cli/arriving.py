@@ -37,7 +37,8 @@ def arrival(settings: Settings, status: dict[str, Any], plan: Plan, *, started: 
         "stop": f"homeport stop {name}   (homeport remove {name} also deletes it)",
     }
     if started:
-        found["server"] = "homeport serve --stop   (ends the server, which was started for this, and its agents)"
+        ends = ", and its agents" if plan.runtime == "process" else "; containers go on, and it finds them again"
+        found["server"] = f"homeport serve --stop   (ends the server, which was started for this{ends})"
     return found
 
 
