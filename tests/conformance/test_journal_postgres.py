@@ -125,7 +125,7 @@ class TestSeveralGateways:
     async def test_an_answer_of_one_whose_lease_was_judged_comes_too_late(self, opened) -> None:
         one, other = await opened("one"), await opened("other")
         await one.accept(flying(lease_owner="one", lease_until_us=50))
-        (held,) = await other.interrupted(owner="other", now_us=100)
+        (held,) = await other.interrupted(owner="other", now_us=10**9)
         assert await other.release(held.id, held.fence, RequestState.PENDING, outcome="its gateway is gone")
         assert not await one.complete("req_0001", 1, response())
         leased = await other.lease("req_0001", "other", 10**16)
@@ -159,6 +159,22 @@ class TestSeveralGateways:
         assert len(await other.interrupted(owner="", now_us=later)) == 2
         (first, _) = await other.interrupted(owner="", now_us=later)
         assert abs(first.lease_until_us - right() - 60 * 10**6) < 30 * 10**6
+
+    async def test_a_clock_that_is_set_while_it_serves_changes_no_lease(self, opened) -> None:
+        ahead = [0]
+
+        def clock() -> int:
+            return time.time_ns() // 1000 + ahead[0]
+
+        one, other = await opened("one", now_us=clock), await opened("other")
+        for n, jump in enumerate((0, 3600 * 10**6, -3600 * 10**6)):
+            ahead[0] = jump
+            await one.accept(flying(n, lease_owner="one", lease_until_us=clock() + 60 * 10**6))
+            await other.accept(flying(n + 10, lease_owner="other", lease_until_us=time.time_ns() // 1000 + 60 * 10**6))
+            assert await other.interrupted(owner="", now_us=time.time_ns() // 1000) == []
+            assert await one.interrupted(owner="", now_us=clock()) == []
+        later = time.time_ns() // 1000 + 90 * 10**6
+        assert len(await other.interrupted(owner="", now_us=later)) == 6
 
     async def test_each_has_notes_of_its_own_and_reads_those_of_all(self, opened) -> None:
         one, other = await opened("one"), await opened("other")

@@ -179,7 +179,7 @@ async def test_a_large_answer_waits_in_its_file_for_the_shelf(house, server) -> 
     assert (kept.status, kept.body) == (200, b"y" * 3_000_000)
 
 
-async def test_what_was_being_accepted_when_the_server_hung_is_accepted_once_it_goes_on(house, server) -> None:
+async def test_while_the_server_hangs_each_is_either_refused_or_carried_out_once_it_goes_on(house, server) -> None:
     gateway, workshop = house
     assert (await gateway.call("POST", "/agent/echo/before", b"x")).status == 200
     for turn in range(3):
@@ -190,7 +190,6 @@ async def test_what_was_being_accepted_when_the_server_hung_is_accepted_once_it_
             await until(lambda: "connection is given up" in gateway.log.read_text(), 30)
         server.resume()
         told = [(await one).status for one in asked]
-        assert 200 in told
         assert set(told) <= {200, 503}
         for n, status in enumerate(told):
             assert workshop.done[f"/{turn}-{n}"] == (status == 200)

@@ -48,6 +48,10 @@ class Tenure:
             except HomeportError as error:
                 self._steady_since = 0.0
                 log.info("leases cannot be renewed: %s", error.message)
+            except Exception:
+                # Without renewal all that is in flight here would be taken from us.
+                self._steady_since = 0.0
+                log.exception("leases were not renewed")
 
     async def _keep(self) -> None:
         """Renew what is under way here; what is not ours any more nobody here may answer."""

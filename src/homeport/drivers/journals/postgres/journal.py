@@ -24,6 +24,8 @@ from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
 FORMER_S = 3.0
 """Seconds that the connection of our former life has to end."""
+FREIGHT_S = 900.0
+"""Seconds that a large body may take; where the server is away, that ends it sooner."""
 Rows = list[rows.Row]
 Requests = list[StoredRequest]
 
@@ -55,7 +57,7 @@ class PostgresJournal:
         self._former: tuple[int, Any] | None = None
         self._writer: Writer | None = None
         self._reader = Reader(self._address, 2)
-        self._freight = Reader(self._address, 2)
+        self._freight = Reader(self._address, 2, patience=FREIGHT_S)
         self.shelf = PostgresShelf(self._freight, options.owner)
         self._closed = False
 
@@ -105,7 +107,14 @@ class PostgresJournal:
         return await self._rows(statements.PENDING, (namespace, agent, limit))
 
     async def interrupted(self, *, owner: str, now_us: int, limit: int = 100) -> Requests:
-        return await self._rows(statements.INTERRUPTED, (owner, self._clocks.to_server(now_us), limit))
+        def find(connection: Connection) -> Rows:
+            self._clocks.measure(connection)
+            values = (owner, self._clocks.to_server(now_us), limit)
+            return connection.execute(statements.INTERRUPTED, values, binary=True).fetchall()
+
+        if self.away():
+            raise away(self._address)
+        return [rows.stored(row, self._clocks) for row in await self._reader.ask(find)]
 
     async def get(self, request_id: str) -> StoredRequest | None:
         found = await self._rows(statements.BY_ID, (request_id,))

@@ -26,21 +26,23 @@ _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 class Clocks:
     """Leases are kept in the server's time, so that machines whose clocks differ agree on which are over.
 
-    The difference to ours is measured with each new connection and now and then; what is less than a quarter of a
-    second is the measurement's own and changes nothing.
+    The difference to ours is measured with each new connection, once a minute, and when our clock was set; what is
+    less than a quarter of a second is the measurement's own and changes nothing.
     """
 
     def __init__(self, now_us: Callable[[], int]) -> None:
         self._now_us = now_us
         self._ahead_us: int | None = None
+        self._set_at_us = 0
         self._next = 0.0
 
     def measure(self, connection: Connection, *, anew: bool = False) -> None:
-        """Asks the server once a minute, or `anew`."""
+        """Asks the server once a minute, when our clock was set, or `anew`."""
         now = time.monotonic()
-        if now < self._next and not anew:
+        set_at_us = self._now_us() - int(now * 1e6)
+        if now < self._next and abs(set_at_us - self._set_at_us) < _STEADY_US and not anew:
             return
-        self._next = now + _MEASURED_S
+        self._next, self._set_at_us = now + _MEASURED_S, set_at_us
         before = self._now_us()
         row = connection.execute(_NOW).fetchone()
         assert row is not None

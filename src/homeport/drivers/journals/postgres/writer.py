@@ -68,7 +68,7 @@ class Writer:
         self._begins: asyncio.TimerHandle | asyncio.Handle | None = None
         self._watch: list[asyncio.TimerHandle] = []
         self._ping: asyncio.TimerHandle | None = None
-        self._lost_since = 0.0
+        self._lost_since, self._said = 0.0, ""
         self._failures = 0
         self._stalls = 0
         self._closing = self._ended = False
@@ -190,7 +190,7 @@ class Writer:
         self._stalls = self._failures = 0
         if self._lost_since or self.away:
             log.warning("%s is back", self._label)
-            self._lost_since, self.away = 0.0, False
+            self._lost_since, self._said, self.away = 0.0, "", False
         if self._queue:
             self._schedule(loop)
         elif self._idle is not None:
@@ -202,9 +202,11 @@ class Writer:
     def _wait(self, loop: asyncio.AbstractEventLoop, error: Exception) -> None:
         """Until the next try. What is in the queue can be refused; what is under way cannot."""
         now = time.monotonic()
-        if not self._lost_since:
-            self._lost_since = now
-            log.warning("%s is lost: %s", self._label, translate(error, self._session.address).message)
+        self._lost_since = self._lost_since or now
+        said = translate(error, self._session.address).message
+        if said != self._said:
+            self._said = said
+            log.warning("%s is lost: %s", self._label, said)
         if self.away or now - self._lost_since >= PATIENCE_S:
             self._refuse()
         delay = min(_BACKOFF_S[1], _BACKOFF_S[0] * 2 ** min(self._failures, 8))
