@@ -159,10 +159,12 @@ class _Bounded:
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _BLOCK:
             raise tarfile.ReadError("a header is too large")
-        return self._file.read(size)
+        with _in_our_words():  # whoever takes the pieces is told, too
+            return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
+        with _in_our_words():
+            return self._file.seek(offset, whence)
 
     def tell(self) -> int:
         return self._file.tell()

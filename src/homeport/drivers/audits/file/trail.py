@@ -117,19 +117,20 @@ class Trail:
     def copy(self, to: Path, end: tuple[int, bytes]) -> int:
         """The trail up to `mark`, with that head beside it; neither file may exist. Its entries. Needs no turn."""
         size, head = end
-        beside = to.with_name(to.name + ".head")
-        entries = 0
+        beside, made, entries = to.with_name(to.name + ".head"), list[Path](), 0
         try:
             with self._path.open("rb") as source, _new(to) as trail:
+                made.append(to)
                 while size and (piece := source.read(min(size, 1 << 20))):
                     trail.write(piece)
                     size -= len(piece)
                     entries += piece.count(b"\n")
             with _new(beside) as file:
+                made.append(beside)
                 file.write(head)
         except BaseException:
-            to.unlink(missing_ok=True)
-            beside.unlink(missing_ok=True)
+            for path in made:
+                path.unlink()
             raise
         return entries
 

@@ -31,7 +31,6 @@ class DurableSnapshot:
             await asyncio.to_thread(made._take)
         except BaseException as error:
             await made.close()
-            to.unlink(missing_ok=True)
             if isinstance(error, sqlite3.Error | OSError):
                 raise _as_ours(error) from error
             raise
@@ -56,6 +55,9 @@ class DurableSnapshot:
         try:
             source.backup(target)
             target.execute("PRAGMA journal_mode=DELETE")
+        except BaseException:
+            self._to.unlink()
+            raise
         finally:
             target.close()
             source.close()

@@ -41,11 +41,8 @@ class FileSnapshot:
     async def save(self) -> dict[str, int]:
         try:
             return await asyncio.to_thread(self._save)
-        except BaseException as error:
-            self._to.unlink(missing_ok=True)
-            if isinstance(error, sqlite3.Error | OSError):
-                raise explain(error, self._to) from error
-            raise
+        except (sqlite3.Error, OSError) as error:
+            raise explain(error, self._to) from error
 
     async def close(self) -> None:
         await self.let_go()
@@ -63,14 +60,17 @@ class FileSnapshot:
     def _save(self) -> dict[str, int]:
         assert self._reader is not None
         os.close(os.open(self._to, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        target = _connect(self._to)
         try:
-            self._reader.backup(target)
-            target.execute("PRAGMA journal_mode=DELETE")
-            found = dict(target.execute("SELECT kind, count(*) FROM records GROUP BY kind").fetchall())
-        finally:
-            target.close()
-        return found
+            target = _connect(self._to)
+            try:
+                self._reader.backup(target)
+                target.execute("PRAGMA journal_mode=DELETE")
+                return dict(target.execute("SELECT kind, count(*) FROM records GROUP BY kind").fetchall())
+            finally:
+                target.close()
+        except BaseException:
+            self._to.unlink()
+            raise
 
 
 def _connect(path: Path) -> sqlite3.Connection:
