@@ -25,8 +25,9 @@ A, B = Me("a", "home-a"), Me("b", "home-b")
 def started_again(postgres):
     """The server is shared with other tests of this worker."""
     yield
-    postgres.resume()
-    if not postgres.runs():
+    if postgres.runs():
+        postgres.resume()
+    else:
         postgres.start()
 
 

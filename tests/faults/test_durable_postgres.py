@@ -20,7 +20,8 @@ async def durable(tmp_path, database, postgres, monkeypatch):
     monkeypatch.setattr("homeport.drivers.durable.dbos.again.PAUSE", 0.3)
     durable = DbosDurable(Options(database=tmp_path / "durable.db", lock=tmp_path / "durable.lock", url=database))
     yield durable
-    postgres.resume()
+    if postgres.runs():
+        postgres.resume()
     await durable.close()
 
 
@@ -28,8 +29,9 @@ async def durable(tmp_path, database, postgres, monkeypatch):
 def started_again(postgres):
     """The server is shared with other tests of this worker."""
     yield
-    postgres.resume()
-    if not postgres.runs():
+    if postgres.runs():
+        postgres.resume()
+    else:
         postgres.start()
 
 

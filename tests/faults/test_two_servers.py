@@ -106,8 +106,9 @@ def node(compiled: Path, database: str) -> Iterator[Callable[[str], Node]]:
 def started_again(postgres: PostgresServer) -> Iterator[None]:
     """The database server is shared with other tests of this worker."""
     yield
-    postgres.resume()
-    if not postgres.runs():
+    if postgres.runs():
+        postgres.resume()
+    else:
         postgres.start()
 
 

@@ -59,6 +59,6 @@ class Again:
                 if any(row.status in UNDER_WAY for row in await look()):
                     await self._dbos.resume_workflow_async(workflow_id)
             except Exception as problem:
-                log.warning("workflow %s still cannot go on: %s", workflow_id, type(problem).__name__)
+                log.info("workflow %s is looked at again soon: %s", workflow_id, problem)
             else:
                 return
