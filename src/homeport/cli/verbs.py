@@ -40,6 +40,9 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
         "This machine",
         {
             "serve": ("serve:serve", "Run the server (keeper, gateway, API)."),
+            "store": ("store:store", "Copy what the server knows between SQLite and PostgreSQL."),
+            "backup": ("backup:backup", "Everything into one file, while it runs; verify such a file."),
+            "restore": ("backup:restore", "Make a home from a backup."),
             "status": ("server:status", "Is a server running, where does it listen, what does it confine."),
             "doctor": ("doctor:doctor", "What is here, what is missing, and the command that adds it."),
             "version": ("server:version", "Print the version."),

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 
 from homeport.drivers.stores.sql import migrations
 from homeport.drivers.stores.sql.queries import FIRST_COUNT
-from homeport.drivers.stores.sql.schema import REVISIONS, alembic_version, metadata
+from homeport.drivers.stores.sql.schema import HALF_COPIED, REVISIONS, alembic_version, metadata
 from homeport.errors import HomeportError
 
 HEAD = REVISIONS[-1]
@@ -25,12 +25,19 @@ def bring_up_to_date(path: Path) -> None:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    found = _revision(path)
+    found = revision(path)
     if found == HEAD:
         return
     if found is None:
         _create(path)
         return
+    if found == HALF_COPIED:
+        raise HomeportError(
+            f"{path} is half a copy: `homeport store copy` was broken off",
+            operation="open the store",
+            subject=str(path),
+            hint="run the same copy again",
+        )
     if found not in REVISIONS:
         raise HomeportError(
             f"{path} has schema {found}, written by a newer Homeport; this one knows up to {HEAD}",
@@ -42,7 +49,7 @@ def bring_up_to_date(path: Path) -> None:
     _migrate(path)
 
 
-def _revision(path: Path) -> str | None:
+def revision(path: Path) -> str | None:
     """The schema's revision; None for an empty file."""
     with closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

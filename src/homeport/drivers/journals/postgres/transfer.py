@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`interfaces.transfer.Part` of the journal in a database: requests with their answers, and large bodies.
+
+Leases are copied as they are; whose they were does not run, so the one who reads them next finds them over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from homeport.drivers.journals.postgres import rows, statements
+from homeport.drivers.journals.postgres.rows import Clocks
+from homeport.drivers.journals.postgres.schema import MIGRATIONS, SCHEMA, migrate
+from homeport.drivers.journals.postgres.session import Address, Connection, Session, translate
+from homeport.errors import HomeportError, NotFound
+from homeport.interfaces.transfer import Item, Where, lots
+from homeport.model.codec import from_json, to_json
+from homeport.model.request import StoredRequest
+
+REQUEST, BODY = "request ", "large body"
+_OWNER = "copied"
+_INSERT = f"INSERT INTO requests ({statements.ROW}) VALUES ({', '.join(['%s'] * len(statements.ROW.split(',')))})"
+_ADD_COUNT = "INSERT INTO counts (owner, state, n) VALUES (%s, %s, %s)"
+_SHELVE = (
+    "INSERT INTO shelf AS s (name, owner, size) VALUES (%s, %s, %s)"
+    " ON CONFLICT (name) DO UPDATE SET size = s.size + excluded.size"
+)
+_PUT_PIECE = "INSERT INTO pieces (name, n, data) VALUES (%s, %s, %s)"
+_PIECES = """
+    SELECT p.name, p.n, p.data FROM pieces p
+    WHERE p.name IN (SELECT spool FROM requests UNION SELECT response_spool FROM requests) ORDER BY p.name, p.n
+"""
+
+
+class JournalPart:
+    def __init__(self, where: Where, *, write: bool = False) -> None:
+        self._address = Address(where.url)
+        self._session = Session(self._address)
+        # Nothing measures these: times are taken as they are.
+        self._clocks = Clocks(lambda: 0)
+        try:
+            with self._told():
+                self._db = self._open(where, write=write)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def snapshot(self) -> str:
+        row = self._db.execute("SELECT pg_export_snapshot()").fetchone()
+        assert row is not None
+        return str(row[0])
+
+    def items(self) -> Iterator[Item]:
+        with self._told():
+            for row in self._stream(f"SELECT {statements.ROW} FROM requests ORDER BY id"):
+                request = rows.stored(row, self._clocks)
+                yield Item(REQUEST + request.state.value, {"record": to_json(request)})
+            for name, n, data in self._stream(_PIECES):
+                yield Item(BODY, {"name": name, "n": n, "data": bytes(data)})
+
+    def put(self, items: Iterable[Item]) -> None:
+        counts: Counter[str] = Counter()
+        with self._told(), self._db.cursor() as cursor:
+            for lot in lots(items, 100):
+                requests = [self._row(item) for item in lot if item.kind != BODY]
+                counts.update(item.kind.removeprefix(REQUEST) for item in lot if item.kind != BODY)
+                if requests:
+                    cursor.executemany(_INSERT, requests)
+                for item in lot:
+                    if item.kind == BODY:
+                        name, n, data = item.data["name"], item.data["n"], item.data["data"]
+                        assert isinstance(data, bytes)
+                        cursor.execute(_SHELVE, (name, _OWNER, len(data)))
+                        cursor.execute(_PUT_PIECE, (name, n, data), binary=True)
+            for state, number in counts.items():
+                cursor.execute(_ADD_COUNT, (_OWNER, state, number))
+
+    def commit(self) -> None:
+        with self._told():
+            self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        self._session.drop()
+
+    def _open(self, where: Where, *, write: bool) -> Connection:
+        db = self._session.connection()
+        db.execute("SET application_name = 'homeport copy'")
+        db.execute("SET idle_in_transaction_session_timeout = 0")
+        if write:
+            migrate(db, self._address.label)
+        row = db.execute("SELECT to_regclass(%s)", (f"{SCHEMA}.migrations",)).fetchone()
+        if row is None or row[0] is None:
+            raise NotFound(f"there is no journal in {self._address.label}", operation="copy")
+        version = (db.execute("SELECT coalesce(max(number), 0) FROM migrations").fetchone() or (0,))[0]
+        if version != len(MIGRATIONS):
+            raise HomeportError(
+                f"the journal has schema {version}, this version {len(MIGRATIONS)}",
+                operation="copy",
+                hint="start a server of the newer of the two versions on it once",
+            )
+        db.execute("BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        if where.snapshot:
+            db.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(where.snapshot))
+        if write:
+            db.execute("DELETE FROM requests")
+            db.execute("DELETE FROM counts")
+            db.execute("DELETE FROM notes")
+            db.execute("DELETE FROM shelf")
+        return db
+
+    def _row(self, item: Item) -> tuple[object, ...]:
+        record = item.data["record"]
+        assert isinstance(record, bytes)
+        request = from_json(record, StoredRequest)
+        return (*rows.request_row(request, self._clocks), *_response(request))
+
+    def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
+        with self._db.cursor(name="copying") as cursor:
+            cursor.itersize = 20
+            yield from cursor.execute(query.encode())
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            raise translate(error, self._address) from None
+
+
+def _response(request: StoredRequest) -> tuple[object, ...]:
+    """In the order of the last columns of `statements.ROW`."""
+    if request.response is None:
+        return (None,) * 7
+    # Without the request's id and fence, which come first there.
+    return rows.response_row(request.id, request.fence, request.response)[2:]
