@@ -24,7 +24,7 @@ def on_its_machine(engine):
 @pytest.fixture
 def service(on_its_machine):
     """A service of the machine on all its addresses; its port."""
-    with socket.create_server(("0.0.0.0", 0), backlog=64) as listener:  # noqa: S104
+    with socket.create_server(("0.0.0.0", 0), backlog=64) as listener:
         yield listener.getsockname()[1]
 
 

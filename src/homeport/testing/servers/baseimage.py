@@ -21,6 +21,8 @@ NAME = "homeport-test-base:1"
 _PROGRAMS = ("sh", "cat", "ls", "sleep", "true", "false", "mkdir", "cp", "rm", "echo", "id", "env", "head", "dd")
 _LEFT_OUT = ("test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "site-packages",
              "dist-packages", "pydoc_data")  # fmt: skip
+_ALSO = ("libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libgcc_s.so.1", "libstdc++.so.6")
+"""What wheels are linked with."""
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 
@@ -57,7 +59,10 @@ def root_file_system() -> bytes:
         for name in ("python", "python3"):
             if f"/usr/bin/{name}" != str(python):
                 _add(tar, f"usr/bin/{name}", kind=tarfile.SYMTYPE, link=str(python))
-        for needed in sorted(_libraries([python, *programs.values(), *library.glob("lib-dynload/*.so")])):
+        needed_by = _libraries([python, *programs.values(), *library.glob("lib-dynload/*.so")])
+        beside = next(Path(path).parent for path in needed_by if "/libc.so" in path)
+        needed_by |= {str(beside / name) for name in _ALSO if (beside / name).exists()}
+        for needed in sorted(needed_by):
             tar.add(os.path.realpath(needed), arcname=_unmerged(needed)[1:])
     return buffer.getvalue()
 

@@ -26,6 +26,7 @@ from homeport.testing.servers.namespaces import inside, loopback_up
 from homeport.testing.servers.remains import Remains, own_folder, sweep
 
 START_S = 60.0
+_HIDE = 'mount -t tmpfs none "$0" && exec "$@"'
 END_S = 60.0
 
 
@@ -81,14 +82,18 @@ class DockerEngine(Engine):
     """`with DockerEngine() as engine: …engine.host…`. Ends with the process that started it, however that ends.
 
     `network`: "own" is a network namespace with bridges and iptables; "host" is this machine's network without
-    either, where containers have `--network none` or `host`. `data` is a folder for its images (of a small disk, say).
+    either, where containers have `--network none` or `host`. `data` is a folder for its images (of a small disk, say);
+    what is in the folder `hidden` it does not see.
     """
 
-    def __init__(self, *, network: str = "own", data: Path | None = None, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, *, network: str = "own", data: Path | None = None, hidden: Path | None = None,
+        arguments: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         if reason := missing():
             raise HomeportError(reason)
         sweep()
-        self.network, self._arguments = network, arguments
+        self.network, self._arguments, self._hidden = network, arguments, hidden
         self._lock: IO[bytes]
         folder, self._lock = own_folder()
         super().__init__(folder)
@@ -124,6 +129,8 @@ class DockerEngine(Engine):
         """As `start`, without waiting until it answers."""
         (self.folder / "pid").unlink(missing_ok=True)
         own = ["unshare", "--net", "--"] if self.network == "own" else []
+        if self._hidden is not None:
+            own += ["unshare", "--mount", "--", "sh", "-c", _HIDE, str(self._hidden)]
         closed = [] if self.network == "own" else ["--bridge=none", "--iptables=false", "--ip6tables=false"]
         argv = ["setpriv", "--pdeathsig", "TERM", "--", *own, "dockerd", "-H", self.host,
                 "--data-root", str(self._data), "--exec-root", str(self.folder / "x"),

@@ -92,7 +92,7 @@ async def _probe(connection: Connection, own: Path, home: str) -> dict[str, Any]
     try:
         made = (await connection.call("POST", "containers/create", body=body, operation="create"))["Id"]
         try:
-            await connection.call("HEAD", f"containers/{made}/archive", params={"path": f"/probe/{nonce}"})
+            await connection.call("GET", f"containers/{made}/archive", params={"path": f"/probe/{nonce}"})
         except NotFound:
             return {"why_not": "the engine shows its own folders, not this machine's"}
         return {"folders": True} | await _started(connection, made)

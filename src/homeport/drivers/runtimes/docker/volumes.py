@@ -16,12 +16,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote
 
 from homeport.drivers.runtimes.docker.connection import Connection
 from homeport.drivers.runtimes.docker.facts import remove_container
 from homeport.drivers.runtimes.docker.options import APP, DATA, LABEL
-from homeport.errors import Conflict, HomeportError, NotFound, StorageFull
+from homeport.errors import Conflict, HomeportError, NotFound
 from homeport.model.instance import InstanceSpec
 
 _FILLED = ".homeport-filled"
@@ -80,32 +79,28 @@ class Volumes:
         """Once: the last file written says that all are there."""
         place = f"containers/{container}/archive"
         try:
-            await self.connection.call("HEAD", place, params={"path": f"{target}/{_FILLED}"})
+            await self.connection.call("GET", place, params={"path": f"{target}/{_FILLED}"})
             return
         except NotFound:
             pass  # a new one, or one whose filling was cut off
         with tempfile.TemporaryFile(dir=folder.parent) as file:
             try:
-                await asyncio.to_thread(_pack, folder, file, user)
+                await asyncio.to_thread(_pack, folder, file, target.strip("/"), user)
             except OSError as error:
                 raise HomeportError(f"{folder} cannot be packed for the engine: {error}", subject=str(folder)) from None
             file.seek(0)
-            await self._put(place, target, _chunks(file))
+            await self._put(place, _chunks(file))
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
-            tar.addfile(tarfile.TarInfo(_FILLED))
-        await self._put(place, target, buffer.getvalue())
+            tar.addfile(tarfile.TarInfo(f"{target.strip('/')}/{_FILLED}"))
+        await self._put(place, buffer.getvalue())
 
-    async def _put(self, place: str, target: str, data: Any) -> None:
-        try:
-            await self.connection.call("PUT", f"{place}?path={quote(target)}", data=data, within=None)
-        except StorageFull:
-            raise
-        except HomeportError as error:
-            raise HomeportError(f"the engine does not take the files of {target}: {error.message}") from None
+    async def _put(self, place: str, data: Any) -> None:
+        """From the root on: of the folder it is unpacked in, an engine leaves owner and mode as they are."""
+        await self.connection.call("PUT", place, params={"path": "/"}, data=data, within=None, operation="start")
 
 
-def _pack(folder: Path, file: IO[bytes], user: tuple[int, int]) -> None:
+def _pack(folder: Path, file: IO[bytes], target: str, user: tuple[int, int]) -> None:
     """The folder as it is, of its agent's user; links as links, and nothing that is neither file, folder nor link."""
 
     def owned(info: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -113,12 +108,12 @@ def _pack(folder: Path, file: IO[bytes], user: tuple[int, int]) -> None:
             return None
         info.uid, info.gid = user
         info.uname = info.gname = ""
-        if info.name == ".":
+        if info.name == target:
             info.mode = 0o755
         return info
 
     with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        tar.add(os.fspath(folder), arcname=".", filter=owned)
+        tar.add(os.fspath(folder), arcname=target, filter=owned)
 
 
 async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from homeport.model.logformat import CURRENT, older_first, parse
 from homeport.model.instance import LogLine
+from homeport.model.logformat import CURRENT, older_first, parse
 
 POLL = 0.1
 _BATCH = 1000
