@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import os
 import subprocess
 import threading
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -45,10 +47,11 @@ def raw_commit(folder: Path, entries: list[tuple[str, str, bytes]], content: byt
     folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "-q", "-b", "main")
     blob = git(folder, "hash-object", "-w", "--stdin", data=content)
-    tree = b""
+    parts = []
     for mode, kind, name in entries:
         oid = blob if kind == "blob" else "1" * 40
-        tree += mode.lstrip("0").encode() + b" " + name + b"\0" + bytes.fromhex(oid)
+        parts.append(mode.lstrip("0").encode() + b" " + name + b"\0" + bytes.fromhex(oid))
+    tree = b"".join(parts)
     made = git(folder, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", data=tree)
     head = git(folder, "commit-tree", made, "-m", "raw")
     git(folder, "update-ref", "refs/heads/main", head)
@@ -58,12 +61,15 @@ def raw_commit(folder: Path, entries: list[tuple[str, str, bytes]], content: byt
 class GitServer:
     """Serves the repositories below `root` by http on loopback; special paths misbehave.
 
-    `/private/…` asks for a password, `/moved/…` redirects to `elsewhere`, `/endless/…` sends for ever.
+    `/private/…` asks for a password, `/moved/…` redirects to `elsewhere`, `/endless/…` sends for ever, `/drip/…` a byte
+    at a time, `/inflating/…` what grows a thousandfold when it is unpacked, `/delta/…` an object that grows to 8 GiB,
+    `/branches/…` names of branches without end, `/page/…` a page for people.
     """
 
     def __init__(self, root: Path) -> None:
         self.root, self.asked = root, []
         self.elsewhere = ""
+        self._closing = threading.Event()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -84,6 +90,7 @@ class GitServer:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def close(self) -> None:
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -102,6 +109,8 @@ class GitServer:
                 handler.end_headers()
             elif kind == "endless":
                 self._endless(handler)
+            elif kind in ("drip", "inflating", "delta", "branches", "page"):
+                getattr(self, f"_{kind}")(handler)
             else:
                 self._backend(handler)
         except (BrokenPipeError, ConnectionResetError):
@@ -129,6 +138,71 @@ class GitServer:
                 handler.wfile.write(b"%04x\x01" % (65000 + 5) + stream[:65000])
                 stream = stream[65000:]
 
+    def _drip(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        self._begin(handler, "application/x-git-upload-pack-advertisement")
+        handler.wfile.write(b"001e# service=git-upload-pack\n0000")
+        while not self._closing.wait(0.02):
+            handler.wfile.write(b"0")
+            handler.wfile.flush()
+
+    def _inflating(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        self._begin(handler, "application/x-git-upload-pack-advertisement", "Content-Encoding: gzip")
+        packer = zlib.compressobj(9, wbits=31)
+        packed = packer.compress(b"001e# service=git-upload-pack\n0000") + packer.flush(zlib.Z_FULL_FLUSH)
+        handler.wfile.write(packed)
+        again = packer.compress(bytes(1 << 22)) + packer.flush(
+            zlib.Z_FULL_FLUSH
+        )  # the same each time: stands by itself
+        while True:
+            handler.wfile.write(again)
+
+    def _branches(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        self._begin(handler, "application/x-git-upload-pack-advertisement")
+        handler.wfile.write(b"001e# service=git-upload-pack\n0000")
+        number = 0
+        while True:
+            lines = [f"{'1' * 40} refs/heads/{n:0200}\n".encode() for n in range(number, number + 500)]
+            handler.wfile.write(b"".join(b"%04x" % (len(line) + 4) + line for line in lines))
+            number += 500
+
+    def _delta(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        """A proper beginning, then a pack of two objects: the second copies the first 131,072 times."""
+        if (body := self._until_fetch(handler, "delta")) is None:
+            return
+        del body
+        copies = (8 << 30) // 65536
+        delta = _varint(65536) + _varint(8 << 30) + b"\x80" * copies
+        base = _head(3, 65536) + zlib.compress(bytes(65536))
+        pack = b"PACK\0\0\0\2\0\0\0\2" + base + _head(6, len(delta)) + _offset(len(base)) + zlib.compress(delta, 9)
+        pack += hashlib.sha1(pack).digest()
+        self._begin(handler, "application/x-git-upload-pack-result")
+        handler.wfile.write(b"000dpackfile\n")
+        for at in range(0, len(pack), 60000):
+            part = pack[at : at + 60000]
+            handler.wfile.write(b"%04x\x01" % (len(part) + 5) + part)
+        handler.wfile.write(b"0000")
+
+    def _page(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+        self._begin(handler, "text/html")
+        handler.wfile.write(b"<html>\x1b]0;owned\x07 sign in</html>")
+
+    @staticmethod
+    def _begin(handler: http.server.BaseHTTPRequestHandler, kind: str, *headers: str) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", kind)
+        for header in headers:
+            handler.send_header(*header.split(": ", 1))
+        handler.end_headers()
+
+    def _until_fetch(self, handler: http.server.BaseHTTPRequestHandler, kind: str) -> bytes | None:
+        """The body of the request for objects; None for those before it, which are answered."""
+        body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        if handler.command == "GET" or b"command=ls-refs" in body:
+            handler.path = handler.path.replace(f"/{kind}/", "/")
+            self._backend(handler, body)
+            return None
+        return body
+
     def _backend(self, handler: http.server.BaseHTTPRequestHandler, body: bytes | None = None) -> None:
         path, _, query = handler.path.partition("?")
         if body is None:
@@ -148,3 +222,27 @@ class GitServer:
             handler.send_header(name, value)
         handler.end_headers()
         handler.wfile.write(rest)
+
+
+def _varint(number: int) -> bytes:
+    """As deltas write their sizes: seven bits at a time, the lowest first."""
+    parts = bytearray()
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*parts, number])
+
+
+def _head(kind: int, size: int) -> bytes:
+    """The head of an object in a pack."""
+    first, size = kind << 4 | size & 0xF, size >> 4
+    return bytes([first | 0x80]) + _varint(size) if size else bytes([first])
+
+
+def _offset(back: int) -> bytes:
+    """How far back the base of a delta lies."""
+    parts = [back & 0x7F]
+    while back := back >> 7:
+        back -= 1
+        parts.append(back & 0x7F | 0x80)
+    return bytes(reversed(parts))

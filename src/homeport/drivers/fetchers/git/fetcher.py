@@ -108,13 +108,14 @@ class GitFetcher:
 
     async def _tree(self, session: Session, git_dir: str, commit: str, place: Locator) -> Tree:
         where = f"--git-dir={git_dir}"
+        most = self._options.max_files * 2 + 1000  # a tree of a few objects can have more entries than there are atoms
         if place.remote:  # sizes of what is here: asking ls-tree would fetch what is not
-            listing = await session.must(where, "ls-tree", "-r", "-z", "--full-tree", commit)
+            listing = await session.must(where, "ls-tree", "-r", "-z", "--full-tree", commit, max_records=most)
             sizes = read_sizes(
                 await session.must(where, "cat-file", "--batch-check", "--batch-all-objects", "--unordered")
             )
             return read_tree(listing, sizes, subdir=place.subdir, max_files=self._options.max_files)
-        done = await session.call(where, "ls-tree", "-r", "-z", "-l", "--full-tree", commit)
+        done = await session.call(where, "ls-tree", "-r", "-z", "-l", "--full-tree", commit, max_records=most)
         tree = read_tree(done.output, None, subdir=place.subdir, max_files=self._options.max_files)
         if done.status != 0 or any(blob.size == MISSING for blob in tree.blobs):
             raise InvalidSource(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 
 from homeport.drivers.fetchers.git.command import argv
+from homeport.drivers.fetchers.git.process import bound_memory
 from homeport.errors import InvalidSource, StalePlan
 
 _CHUNK = 1 << 16
@@ -87,7 +88,7 @@ class Objects:
         process.stdout.read(1)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self._command,
             env=self._env,
             cwd="/",
@@ -96,6 +97,8 @@ class Objects:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        bound_memory(process.pid)
+        return process
 
     def _end(self) -> None:
         process, self._process = self._process, None

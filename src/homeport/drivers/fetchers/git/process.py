@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import stat
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,9 @@ from homeport.errors import HomeportError
 _OUTPUT = 64_000_000
 _ERRORS = 16_384
 _LOOK = 0.1
+_LAST = 5.0
+_MEMORY = 1 << 30
+"""Bytes of memory of its own that a git process may take: what it is sent may inflate without bound."""
 
 
 class TooMuch(Exception):
@@ -41,8 +45,11 @@ async def run(
     stdin: bytes = b"",
     watch: Path | None = None,
     max_bytes: int = 0,
+    max_records: int = 0,
 ) -> Done:
     """Run `argv` until the event loop's time `deadline`, its files below `watch` kept under `max_bytes`.
+
+    `max_records` bounds what it writes that ends with a zero byte; 0: no such bound.
 
     Raises `TooMuch`. However it ends, cancelled too, the whole process group is gone afterwards.
     """
@@ -58,13 +65,15 @@ async def run(
         )
     except FileNotFoundError:
         raise HomeportError("git is not installed", operation="fetch", hint="apt-get install git") from None
+    bound_memory(process.pid)
     feeding = asyncio.create_task(_feed(process.stdin, stdin))
-    output = asyncio.create_task(_read(process.stdout))
+    output = asyncio.create_task(_read(process.stdout, max_records))
     errors = asyncio.create_task(_tail(process.stderr))
     guard = asyncio.create_task(_guard(watch, max_bytes))
+    exited = asyncio.create_task(process.wait())
+    work = asyncio.gather(feeding, output, errors, exited)
     try:
         async with asyncio.timeout_at(deadline):
-            work = asyncio.gather(feeding, output, errors, process.wait())
             waiting: list[asyncio.Future[Any]] = [work, guard]
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             if guard.done():
@@ -74,7 +83,15 @@ async def run(
     except TimeoutError:
         raise TooMuch("time") from None
     finally:
-        await _end(process, feeding, output, errors, guard)
+        await _end(process, feeding, output, errors, exited, guard)
+        await asyncio.gather(work, return_exceptions=True)  # whatever it ended with is known already
+
+
+def bound_memory(pid: int) -> None:
+    """Set the limit for a process that has just been started, and with it for all that it starts."""
+    if hasattr(resource, "prlimit"):  # Linux
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
 
 
 async def _end(process: asyncio.subprocess.Process, *tasks: asyncio.Task[Any]) -> None:
@@ -83,8 +100,16 @@ async def _end(process: asyncio.subprocess.Process, *tasks: asyncio.Task[Any]) -
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await process.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LAST):  # its end is told once its pipes have ended, and one that is full never does
+            await asyncio.gather(process.wait(), _drain(process.stdout), _drain(process.stderr))
     process._transport.close()  # type: ignore[attr-defined]  # pipes that a dead child's child still held
+
+
+async def _drain(reader: asyncio.StreamReader | None) -> None:
+    assert reader is not None
+    while await reader.read(1 << 16):
+        pass
 
 
 async def _feed(writer: asyncio.StreamWriter | None, data: bytes) -> None:
@@ -97,13 +122,14 @@ async def _feed(writer: asyncio.StreamWriter | None, data: bytes) -> None:
     writer.close()
 
 
-async def _read(reader: asyncio.StreamReader | None) -> bytes:
+async def _read(reader: asyncio.StreamReader | None, max_records: int) -> bytes:
     assert reader is not None
-    parts, size = [], 0
+    parts, size, records = [], 0, 0
     while chunk := await reader.read(1 << 16):
         parts.append(chunk)
         size += len(chunk)
-        if size > _OUTPUT:
+        records += chunk.count(0) if max_records else 0
+        if size > _OUTPUT or records > max_records > 0:
             raise TooMuch("output")
     return b"".join(parts)
 

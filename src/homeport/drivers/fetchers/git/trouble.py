@@ -20,6 +20,7 @@ _AWAY = re.compile(
     r"|returned error: (429|5\d\d)|Operation too slow"
     r"|Empty reply|early EOF|hung up|SSL|TLS|transfer closed|Recv failure|server certificate"
 )
+_INFLATES = re.compile(r"[Oo]ut of memory|malloc failed|realloc failed|mmap failed: Cannot allocate")
 
 
 def moved(errors: str) -> bool:
@@ -38,6 +39,9 @@ def explain(errors: str, address: str, ref: str) -> HomeportError:
     if _PRIVATE.search(errors):
         hint = "check the spelling; for a private repository clone it yourself and give the folder"
         return _invalid(f"{address} does not exist or is private", address, hint)
+    if _INFLATES.search(errors):
+        hint = "give a smaller repository; if this one is trusted, clone it yourself and give the folder"
+        return _invalid(f"{address} sends what takes too much memory to read", address, hint)
     last = printable(_last_line(errors), 200)
     if _AWAY.search(errors):
         return Unavailable(f"cannot read {address}: {last}", operation="fetch", subject=address, hint="try again later")
@@ -53,7 +57,7 @@ def too_much(cap: TooMuch, address: str, *, seconds: float, max_bytes: int) -> I
     what = {
         "time": f"takes more than {seconds:g} s to read",
         "disk": f"is larger than {max_bytes / 1_000_000:g} MB",
-        "output": "has too many files",
+        "output": "has too many files or branches",
     }[str(cap)]
     return _invalid(f"{address} {what}", address, "give a smaller repository, or a folder with the agent alone")
 
