@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -95,7 +96,8 @@ def node(compiled: Path, database: str) -> Iterator[Callable[[str], Node]]:
         home.stop()
         for pid, command in home.pids().items():
             left.append(command)
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     logs = "\n".join(home.log_tail() for home in made)
     for home in made:
         shutil.rmtree(home.folder.parent, ignore_errors=True)
@@ -149,10 +151,8 @@ def kill_all(home: Node) -> None:
     """The machine loses its power."""
     while pids := home.pids():
         for pid in pids:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
         time.sleep(0.02)
 
 
