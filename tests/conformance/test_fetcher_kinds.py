@@ -13,6 +13,7 @@ from homeport.drivers.fetchers.folder import FolderFetcher
 from homeport.drivers.fetchers.git import GitFetcher, Options
 from homeport.drivers.fetchers.template import Options as TemplateOptions
 from homeport.drivers.fetchers.template import TemplateFetcher
+from homeport.model.source import SourceKind
 from homeport.testing.conformance.fetcher import FetcherSuite
 
 AGENTS = """\
@@ -69,6 +70,12 @@ class TestDockerfileFetcher(FetcherSuite):
 
 
 class TestAgentsFetcher(FetcherSuite):
+    async def test_a_source_is_found_again_by_its_record(self, fetcher, workshop):
+        """Its source is of the kind of what the agent is made of: that kind's fetcher finds it again."""
+        view = await fetcher.fetch(workshop.make({"a": b"1"}))
+        view.close()
+        assert view.source.kind is SourceKind.FOLDER and view.source.locator.endswith("/files")
+
     @pytest.fixture
     def fetcher(self, tmp_path):
         folder = FolderFetcher()

@@ -16,12 +16,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import PurePath
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from homeport.errors import InvalidSource
 from homeport.model.imagename import parse_image
 from homeport.model.names import LABEL
-from homeport.model.source import SourceKind
+from homeport.model.source import Source, SourceKind
 
 SCHEMES = ("https",)
 _REFUSED = {
@@ -100,6 +100,17 @@ def plain_path(text: str, *, consent: bool = False) -> str:
     if not path.isprintable():
         raise _refused(text, "it holds control characters", "give the path alone")
     return path
+
+
+def locator_of(source: Source) -> tuple[str, str]:
+    """(locator, ref) that read exactly this source again, by the fetcher of its kind."""
+    if source.kind is SourceKind.IMAGE:
+        return f"image:{source.locator}", ""
+    if source.kind is SourceKind.TEMPLATE:
+        return f"template:{source.locator}{'?' if source.ref else ''}{source.ref}", ""
+    if source.kind is SourceKind.GIT and source.subdir:
+        return f"{source.locator}/tree/{source.commit}/{quote(source.subdir)}", ""
+    return source.locator, source.commit or source.ref
 
 
 def names_dockerfile(path: str) -> bool:

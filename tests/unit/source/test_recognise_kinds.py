@@ -7,8 +7,8 @@ import pytest
 
 from homeport.errors import InvalidSource
 from homeport.model.imagename import parse_image
-from homeport.model.locator import Locator, names_agents_file, names_dockerfile
-from homeport.model.source import SourceKind
+from homeport.model.locator import Locator, locator_of, names_agents_file, names_dockerfile
+from homeport.model.source import Source, SourceKind
 from homeport.source import choose_fetcher, plain_path, recognise
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -148,3 +148,18 @@ def test_a_file_that_is_neither_says_what_to_give_instead(tmp_path):
     with pytest.raises(InvalidSource, match="is a file") as refused:
         choose_fetcher(str(tmp_path / "main.py"), [])
     assert "its folder" in refused.value.hint
+
+
+def test_a_record_names_its_source_again():
+    hub, commit = "https://github.com/o/r", "a" * 40
+    for source, again in (
+        (Source(SourceKind.IMAGE, "a/b:1", DIGEST), ("image:a/b:1", "")),
+        (Source(SourceKind.TEMPLATE, "echo", "d", ref="log=off&say=a+b"), ("template:echo?log=off&say=a+b", "")),
+        (Source(SourceKind.TEMPLATE, "echo", "d"), ("template:echo", "")),
+        (Source(SourceKind.GIT, hub, "d", commit, "main"), (hub, commit)),
+        (Source(SourceKind.GIT, hub, "d", commit, "main", "a.b/c"), (f"{hub}/tree/{commit}/a.b/c", "")),
+        (Source(SourceKind.DOCKERFILE, "/srv", "d", ref="Dockerfile.gpu"), ("/srv", "Dockerfile.gpu")),
+        (Source(SourceKind.FOLDER, "/srv", "d"), ("/srv", "")),
+    ):
+        assert locator_of(source) == again
+    assert recognise(f"{hub}/tree/{commit}/a.b/c") == Locator(True, hub, commit, "a.b/c")

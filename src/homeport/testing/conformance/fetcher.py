@@ -13,6 +13,7 @@ import pytest
 
 from homeport.errors import Conflict, InvalidSource, NotFound, StalePlan
 from homeport.interfaces.fetcher import Fetcher
+from homeport.model.locator import locator_of
 
 FILES = {"main.py": b"print('hello')\n", "pkg/data.bin": bytes(range(256)), "empty": b"", "with space/naïve.txt": b"x"}
 
@@ -80,6 +81,15 @@ class FetcherSuite:
         third = await fetcher.fetch(locator)
         assert third.source.digest != first.source.digest
         third.close()
+
+    async def test_a_source_is_found_again_by_its_record(self, fetcher: Fetcher, workshop: Workshop) -> None:
+        view = await fetcher.fetch(workshop.make(FILES))
+        view.close()
+        locator, ref = locator_of(view.source)
+        again = await fetcher.fetch(locator, ref=ref)
+        again.close()
+        assert (again.source.kind, again.source.locator) == (view.source.kind, view.source.locator)
+        assert (again.source.digest, again.source.commit) == (view.source.digest, view.source.commit)
 
     async def test_an_export_writes_exactly_the_files_with_plain_modes(
         self, fetcher: Fetcher, workshop: Workshop, tmp_path: Path
