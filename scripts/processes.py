@@ -93,9 +93,9 @@ def in_container(agent: str, words: list[str]) -> int:
     mark = f"HOMEPORT_AGENT={agent}".encode()
     for folder in PROC.iterdir():
         try:
-            if folder.name.isdigit() and command(int(folder.name)) == " ".join(words):
-                if mark in (folder / "environ").read_bytes().split(b"\0"):
-                    return int(folder.name)
+            same = folder.name.isdigit() and command(int(folder.name)) == " ".join(words)
+            if same and mark in (folder / "environ").read_bytes().split(b"\0"):
+                return int(folder.name)
         except OSError:  # ended meanwhile, or another user's
             continue
     return 0
