@@ -337,3 +337,10 @@ async def test_agents_files_that_are_none_are_refused(tmp_path):
         with pytest.raises(InvalidSource, match=why):
             await agents.fetch(str(tmp_path / f"{name}.yaml"))
     assert not agents.handles(str(tmp_path / "pipe.yaml"))
+
+
+async def test_a_manifest_taken_for_an_agents_file_says_to_give_its_folder(tmp_path):
+    (tmp_path / "homeport.yaml").write_text("start: python main.py\n")
+    with pytest.raises(InvalidSource, match=r"homeport\.yaml:1: start: unknown key") as refused:
+        await fetchers(tmp_path)["agents"].fetch(str(tmp_path / "homeport.yaml"))
+    assert "give that folder" in refused.value.hint

@@ -158,6 +158,8 @@ def _told(file: str, error: YamlTrouble, subject: str) -> InvalidSource:
     key = f" {printable(error.key, 120)}:" if error.key else ""
     text = printable(str(error), 400)
     hint = "change that line"
+    if file.startswith("homeport."):
+        hint = "a homeport.yaml is read with the folder it stands in: give that folder"
     if "leads out of" in text:
         hint = "keep what it is made of beside the file, or say that you want it: see --help"
     elif "has no value here" in text:
