@@ -83,7 +83,8 @@ class Dispatcher:
         """
         if key in self._routes.by_key or not self._tools.journal.shared:
             return True
-        return self._routes.revision >= await newest_revision(self._tools.journal)
+        own = self._routes.revision
+        return own >= 0 and own >= await newest_revision(self._tools.journal)
 
     async def judge(self, request: StoredRequest, why: str) -> None:
         key = (request.namespace, request.agent)

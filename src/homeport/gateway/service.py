@@ -84,6 +84,7 @@ class Gateway:
         """Accept nothing more, let what is in flight end, judge the rest as interrupted."""
         for server in self._servers:
             server.close()
+        self._tenure.leave()
         self._tools.waiters.end()
         for connection in list(self._connections):
             connection.end()

@@ -27,6 +27,11 @@ class Tenure:
     def __init__(self, tools: Tools, routes: Routes, dispatcher: Dispatcher) -> None:
         self._tools, self._routes, self._dispatcher = tools, routes, dispatcher
         self._steady_since = 0.0
+        self._leaving = False
+
+    def leave(self) -> None:
+        """Keep what is ours to its end, and take nothing over any more."""
+        self._leaving = True
 
     async def run(self) -> None:
         """Until cancelled. Once a second who waits for an answer is told of those that another gateway got."""
@@ -43,7 +48,7 @@ class Tenure:
                         self._steady_since = 0.0
                     elif not self._steady_since:
                         self._steady_since = began
-                    elif began - self._steady_since > self._tools.lease_s:
+                    elif began - self._steady_since > self._tools.lease_s and not self._leaving:
                         await self._take_over()
             except HomeportError as error:
                 self._steady_since = 0.0
