@@ -7,6 +7,7 @@ says what it is, the last one is the manifest; an archive without it is not whol
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ KEYS = ("secrets.key", "admin-token")
 CONFIG_FILES = (*KEYS, "config.toml")
 CONFIG_FOLDERS = ("policies",)
 DATA = "data"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LONGEST_PATH = 2048
 """Bytes of a path in the archive: it must fit below another folder, too."""
 

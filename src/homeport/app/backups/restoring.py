@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homeport.app.backups.adapting import Adapted, adapt
-from homeport.app.backups.contents import HEADER, KEYS, MANIFEST, SEALED, Keys, Kind, Manifest, agent_of, refused
+from homeport.app.backups.contents import (
+    HEADER,
+    KEYS,
+    MANIFEST,
+    NO_ROOM,
+    SEALED,
+    Keys,
+    Kind,
+    Manifest,
+    agent_of,
+    refused,
+)
 from homeport.app.backups.reading import Archive, Entry, digest_of
 from homeport.app.backups.switching import alone, discard, finish, fresh_place, occupied, switch, unfinished
 from homeport.app.compose import made
@@ -249,6 +260,6 @@ def _check_room(manifest: Manifest, paths: Paths) -> None:
 
 
 def _full_or_broken(error: OSError) -> HomeportError:
-    if error.errno in (28, 122):
+    if error.errno in NO_ROOM:
         return StorageFull("the disk is full: nothing was restored", operation="restore", hint="free some space")
     return HomeportError(f"nothing was restored: {error}", operation="restore")

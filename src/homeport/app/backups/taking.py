@@ -18,6 +18,7 @@ from homeport.app.backups.contents import (
     DATA,
     FORMAT,
     KEYS,
+    NO_ROOM,
     SEALED,
     STATE_FILES,
     Header,
@@ -69,7 +70,7 @@ class Backups:
         if self._settings.database_url:
             raise UsageError(
                 "the state of this server is in PostgreSQL, which has its own backups",
-                operation="backup", hint="pg_dump for the database; agents' folders are in the state folder",
+                operation="backup", hint="pg_dump; or homeport store copy into a state folder, while no server runs, and back that up",
             )  # fmt: skip
         if self._busy:
             raise Conflict("another backup is being made", operation="backup", hint="wait for it")
@@ -219,6 +220,6 @@ def _remove(folder: Path) -> None:
 
 
 def _full_or_broken(error: OSError) -> HomeportError:
-    if error.errno in (28, 122):
+    if error.errno in NO_ROOM:
         return StorageFull("no room for the backup in the state folder", operation="backup", hint="free some space")
     return HomeportError(f"the backup cannot be made: {error}", operation="backup")

@@ -8,6 +8,7 @@ at the cut, while writers wait. It is small, for ended runs are pruned.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -78,6 +79,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _as_ours(error: Exception) -> HomeportError:
-    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == 28:
+    full = getattr(error, "sqlite_errorcode", 0) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+    if full or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
         return StorageFull("no room to copy durable steps", operation="backup", hint="free some disk space")
     return Unavailable(f"durable steps cannot be copied now: {error}", operation="backup")

@@ -133,8 +133,6 @@ class SqliteJournal:
         """As `interfaces.snapshots.CopiedJournal.snapshot`."""
         try:
             return await asyncio.to_thread(snapshot.copy, self._path, to)
-        except apsw.Error as error:
-            raise opening.translate(error, to) from error
         except OSError as error:
             raise opening.translate_os(error, to) from error
 
