@@ -9,8 +9,12 @@ from typing import Any
 from homeport.model.workload import Limits, Workload
 
 SCRIPT = r"""
-import http.server, json, os, signal, socket, subprocess, sys, uuid
+import http.server, json, os, signal, socket, subprocess, sys, time, uuid
 kind, *words = sys.argv[1:]
+if kind == "wait-for":
+    while not os.path.exists(os.path.join(os.environ["HOMEPORT_DATA"], "go")):
+        time.sleep(0.05)
+    kind, *words = words
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

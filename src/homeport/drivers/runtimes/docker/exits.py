@@ -22,6 +22,7 @@ _SIGNALLED = re.compile(r"\[INFO  tini \(1\)\] Main child exited with signal \(w
 _REFUSED = re.compile(r"\[FATAL tini \(\d+\)\] exec (.*) failed: (.*)$")
 _NAMES = {signal.strsignal(number): int(number) for number in signal.valid_signals()}
 NOT_EXECUTED = (126, 127)
+_UNKNOWN = 255
 
 
 def own_text(text: str) -> str | None:
@@ -45,8 +46,8 @@ def why_not_executed(code: int, lines: list[str]) -> str:
 def exit_of(seen: dict[str, Any], last: list[str], *, oom: bool, unwatched: bool) -> Exit:
     """`seen` is the engine's inspection of an ended container, `last` its last lines of output, oldest first.
 
-    `oom`: the engine told of an OOM kill in it. `unwatched`: it ended while the engine was away, so that a status
-    which init does not confirm is the engine's guess: the exit is lost.
+    `oom`: the engine told of an OOM kill in it. `unwatched`: it ended while nobody listened. An engine that comes back
+    and cannot learn how it ended says 255: unless init confirms that, the exit is lost.
     """
     state = seen["State"]
     at_us = microseconds(state.get("FinishedAt", ""))
@@ -59,7 +60,7 @@ def exit_of(seen: dict[str, Any], last: list[str], *, oom: bool, unwatched: bool
                 return Exit(at_us, code=status, oom=oom and status != 0)
         elif (match := _SIGNALLED.search(line)) and (number := _NAMES.get(match[1])) and code == 128 + number:
             return Exit(at_us, signal=number, oom=oom)
-    if unwatched or code < 0:
+    if code < 0 or (unwatched and code == _UNKNOWN):
         return Exit(at_us, lost=True)
     if code == 128 + signal.SIGKILL:
         return Exit(at_us, signal=int(signal.SIGKILL), oom=oom)

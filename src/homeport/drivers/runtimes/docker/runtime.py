@@ -267,9 +267,7 @@ class DockerRuntime:
             async with self._finding:
                 if self._known_facts is None:
                     await remove_probes(self._connection, self._home)
-                    found = await find_facts(self._connection, self._options.folder, self._home)
-                    self._watch.init_speaks = not found.podman
-                    self._known_facts = found
+                    self._known_facts = await find_facts(self._connection, self._options.folder, self._home)
         return self._known_facts
 
     def _is_sealed(self) -> bool:

@@ -53,8 +53,6 @@ class Watch:
         """Containers' names whose start is under way: what happens to them is the starter's to look at."""
         self.missed: set[str] = set()
         """Those of them to which something has happened."""
-        self.init_speaks = True
-        """Whether this engine's init tells how a program ended, so that its silence says that nobody saw it."""
 
     async def ready(self) -> None:
         """Returns while events are heard; the records are true then. Raises `Unavailable` when the engine is away."""
@@ -191,7 +189,7 @@ class Watch:
             if item is None or item["Id"] != record.container:
                 await self._lost(record)
             elif item["State"] != "running":
-                await self.look(record, unwatched=self.init_speaks)
+                await self.look(record, unwatched=True)
         for instance, item in there.items():
             if container_name(self._home, instance) in self.starting:
                 continue
