@@ -19,7 +19,12 @@ from homeport.model.event import Event
 
 async def main():
     name, url, each = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    store = await PostgresStore.open(Options(url))
+    while True:
+        try:
+            store = await PostgresStore.open(Options(url))
+            break
+        except Unavailable:
+            await asyncio.sleep(0.05)
     async def write(n):
         for i in range(each):
             key = f"{name}-{n}-{i:06}"

@@ -110,7 +110,8 @@ class StepsPart:
 
     def close(self) -> None:
         connection = getattr(self, "_connection", None)
-        if connection is not None:
+        if connection is not None and not connection.closed:
+            connection.invalidate()  # or it would ask the server, which may be away, to roll back
             connection.close()
         self._engine.dispose()
 

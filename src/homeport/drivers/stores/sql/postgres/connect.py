@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any, LiteralString
 
 import psycopg
@@ -27,29 +26,12 @@ COPYING = 0x686F6D65_636F7079
 class Bounded(psycopg.Connection[Any]):
     """Gives up on a server that does not answer within `ANSWER_S`, and on itself: nobody knows what it is at."""
 
-    def wait(self, gen: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
-            return super().wait(_until(gen, time.monotonic() + ANSWER_S), *args, **kwargs)
-        except _Silent:
+            return super().wait(gen, interval, ANSWER_S if timeout is None else timeout)
+        except psycopg.errors._WaitTimeout:
             self.pgconn.finish()
             raise psycopg.OperationalError(f"no answer within {ANSWER_S:g} s") from None
-
-
-class _Silent(Exception):
-    pass
-
-
-def _until(gen: Generator[Any, Any, Any], deadline: float) -> Generator[Any, Any, Any]:
-    """psycopg looks at its generators at least ten times a second, with nothing when nothing came."""
-    try:
-        wants = next(gen)
-        while True:
-            ready = yield wants
-            if not ready and time.monotonic() > deadline:
-                raise _Silent
-            wants = gen.send(ready)
-    except StopIteration as end:
-        return end.value
 
 
 def _session() -> LiteralString:

@@ -37,7 +37,7 @@ class FolderGate:
                         f"a {who} runs on {self._folder}",
                         operation="copy",
                         subject=str(self._folder),
-                        hint="stop it first: homeport serve stop, or systemctl stop homeport",
+                        hint="stop it first: homeport serve --stop, or systemctl stop homeport",
                     ) from None
         except OSError as error:
             raise HomeportError(
