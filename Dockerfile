@@ -23,8 +23,9 @@ COPY src /build/src
 RUN set -eu; \
     tools/bin/python -m hatchling build -t wheel -d dist >/dev/null; \
     /opt/homeport/bin/python -m pip install --quiet --no-deps --no-index dist/*.whl; \
+    /opt/homeport/bin/python -m pip uninstall --quiet --yes setuptools; \
     find /opt/homeport/lib -type d \( -name tests -o -name test \) -path '*/site-packages/*' -prune -exec rm -rf {} +; \
-    /opt/homeport/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/homeport/lib
+    /opt/homeport/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash -x '/site-packages/pip/' /opt/homeport/lib
 COPY deploy/container/health.py /opt/homeport/health.py
 
 FROM ${BASE}

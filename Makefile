@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 SOURCE ?=
+
+export PREFIX BINDIR UNITDIR DESTDIR START PURGE YES
 BENCH  ?= help idle agents demo
 QUICK  ?= --quick
+YES    ?=
+WITH   ?=
 
-.PHONY: help demo test lint types contracts unit docs bench pins clean
+.PHONY: help demo test lint types contracts unit docs bench pins clean install-prerequisites install verify uninstall
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 24
 
 demo: $(VENV)/.core ## tell the whole story here: make demo [SOURCE=folder or https Git URL]
 	@$(BIN)/python scripts/demo.py "$(SOURCE)"
@@ -47,6 +51,18 @@ clean: ## stop the demo, remove all that make has made; a .venv that you made yo
 	@rm -rf bench/out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 	@if [ -e $(VENV)/.made ]; then rm -rf $(VENV); fi
+
+install-prerequisites: ## what Homeport needs from the distribution: [YES=1] [WITH="docker postgresql"]
+	@deploy/prerequisites.sh $(if $(YES),--yes) $(foreach extra,$(WITH),--with $(extra))
+
+install: ## for root into /opt/homeport, else into ~/.local: [PREFIX= BINDIR= DESTDIR= START=no]
+	@$(PYTHON) -B deploy/install.py
+
+verify: ## whether the installed Homeport works, by using it
+	@$(PYTHON) -B deploy/verify.py
+
+uninstall: ## remove what install made; the state stays unless PURGE=1
+	@$(PYTHON) -B deploy/uninstall.py
 
 $(VENV)/.uv: requirements/installer.txt
 	@test -x $(BIN)/python || { echo "making $(VENV) ..." && $(PYTHON) -m venv $(VENV) && touch $(VENV)/.made; }

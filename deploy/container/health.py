@@ -12,18 +12,20 @@ TIMEOUT_S = 4.0
 
 
 def main() -> int:
-    folder = os.path.join(os.environ.get("HOMEPORT_HOME", "/var/lib/homeport"), "run")
+    home = os.environ.get("HOMEPORT_HOME", "/var/lib/homeport")
     for name, path in DOORS.items():
         try:
-            said = ask(os.path.join(folder, name), path)
+            said = ask(f"{home}/run/{name}", path)
         except OSError as error:
-            print(f"{name}: {error}")
-            return 1
+            return tell(f"{name}: {error}", 1)
         if b" 200 " not in said:
-            print(f"{name}: {said.decode(errors='replace').strip()}")
-            return 1
-    print("API and gateway answer")
-    return 0
+            return tell(f"{name}: {said.decode(errors='replace').strip() or 'no answer'}", 1)
+    return tell("API and gateway answer", 0)
+
+
+def tell(text: str, code: int) -> int:
+    sys.stdout.write(text + "\n")
+    return code
 
 
 def ask(where: str, path: bytes) -> bytes:

