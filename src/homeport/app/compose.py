@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, cast
 
@@ -31,10 +32,18 @@ async def opened(point: str, name: str, **options: Any) -> Any:
     return await cls.open(*own, **given)
 
 
-def fetchers(settings: Settings, images: Images, *, allow_local: bool = True, pull: bool = False) -> dict[str, Fetcher]:
+def fetchers(
+    settings: Settings,
+    images: Images,
+    *,
+    allow_local: bool = True,
+    pull: bool = False,
+    values: Mapping[str, str] | None = None,
+    outside: bool = False,
+) -> dict[str, Fetcher]:
     """By source kind. `allow_local`: the locator was typed by a person on this machine.
 
-    `pull`: an image that is not here may be fetched.
+    `pull`: an image that is not here may be fetched. `values` and `outside`: see the fetcher of agents files.
     """
     folder = made("fetcher", "folder")
     plain: dict[str, Fetcher] = {
@@ -48,7 +57,7 @@ def fetchers(settings: Settings, images: Images, *, allow_local: bool = True, pu
     return {
         **plain,
         "template": made("fetcher", "template", inner=plain),
-        "yaml": made("fetcher", "agents", inner=plain),
+        "yaml": made("fetcher", "agents", inner=plain, values=values or {}, outside=outside),
     }
 
 

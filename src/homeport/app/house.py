@@ -24,6 +24,7 @@ from homeport.interfaces.fetcher import Fetcher
 from homeport.interfaces.runtime import Runtime
 from homeport.model.agent import Agent, AgentState, Exit
 from homeport.model.instance import InstanceSpec, InstanceState
+from homeport.model.locator import locator_of
 from homeport.model.order import Order
 from homeport.model.workload import Workload
 from homeport.run.workload import install_job
@@ -87,7 +88,8 @@ class LocalHouse:
             self.folders.open(agent.id)
             return
         log.info("house.lay_again", agent=agent.name, source=source.locator)
-        found, needs, _ = await judge(source.locator, self.fetchers[source.kind], ref=source.commit or source.ref)
+        locator, ref = locator_of(source)
+        found, needs, _ = await judge(locator, self.fetchers[source.kind], ref=ref)
         if found.digest != source.digest:
             raise StalePlan(
                 f"{source.locator} has moved", operation="start", subject=agent.name, hint="deploy it again"

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -12,6 +12,7 @@ from homeport.cli.output import say
 from homeport.errors import UsageError
 
 if TYPE_CHECKING:
+    from homeport.app.propose import Reading
     from homeport.cli.session import Session
     from homeport.model.plan import Plan
 
@@ -29,12 +30,34 @@ def source_options(command: F) -> F:
         click.option("--memory", metavar="SIZE", help="Memory limit, for example 512M."),
         click.option("--port", type=click.IntRange(1, 65535), help="Port that the agent listens on."),
         click.option("--start", metavar="COMMAND", help="Start command, instead of the one concluded."),
-        click.option("--ref", default="", metavar="REF", help="Branch, tag or commit."),
         click.option("--name", default="", metavar="NAME", help="The agent's name; default: from the source."),
+    ):
+        command = option(command)
+    return reading_options(command)
+
+
+def reading_options(command: F) -> F:
+    """SOURCE and how it is read."""
+    for option in (
+        click.option("--local", is_flag=True, help="Follow file:// and paths out of an agents file's folder."),
+        click.option("--var", "values", multiple=True, metavar="K=V", help="What ${K} means in an agents file."),
+        click.option("--agent", default="", metavar="NAME", help="Which agent of an agents file."),
+        click.option("--ref", default="", metavar="REF", help="Branch, tag or commit."),
         click.argument("source"),
     ):
         command = option(command)
     return command
+
+
+def reading_of(given: Mapping[str, Any], *, pull: bool = False) -> Reading:
+    """From the options of `reading_options`. Raises `UsageError`."""
+    from homeport.app.propose import Reading
+
+    ref, agent = given.get("ref") or "", given.get("agent") or ""
+    if ref and agent:
+        raise UsageError("--ref is of a repository, --agent of an agents file: give one", operation="parse")
+    values = pairs_of("--var", given.get("values") or ())
+    return Reading(ref=ref or agent, values=values, local=bool(given.get("local")), pull=pull)
 
 
 def overrides_of(given: Mapping[str, object]) -> dict[str, str]:
@@ -52,10 +75,10 @@ def plan_for(session: Session, source: str, given: Mapping[str, object], *, pull
 
     return asyncio.run(
         propose(
-            source, session.settings,
-            name=str(given.get("name") or ""), ref=str(given.get("ref") or ""),
+            source, session.settings, reading_of(given, pull=pull),
+            name=str(given.get("name") or ""),
             overrides=overrides_of(given), hours=float(str(given.get("hours") or 0)),
-            runtime=str(given.get("runtime") or ""), pull=pull, progress=say,
+            runtime=str(given.get("runtime") or ""), progress=say,
         )
     )  # fmt: skip
 
@@ -71,11 +94,18 @@ def environment_options(command: F) -> F:
 
 
 def environment_of(pairs: tuple[str, ...]) -> dict[str, str]:
+    """What `-e` gives. Raises `UsageError`."""
+    return pairs_of("-e", pairs)
+
+
+def pairs_of(option: str, pairs: tuple[str, ...]) -> dict[str, str]:
     """`K=V` arguments. Raises `UsageError`."""
     found = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not separator or not name.isidentifier() or not name.isascii():
-            raise UsageError(f"-e {name[:80]!r}: expected NAME=VALUE", operation="parse", hint="-e MODE=fast")
+            raise UsageError(
+                f"{option} {name[:80]!r}: expected NAME=VALUE", operation="parse", hint=f"{option} MODE=fast"
+            )
         found[name] = value
     return found

@@ -10,6 +10,7 @@ from homeport.cli.arriving import arrival
 from homeport.cli.asking import confirm
 from homeport.cli.following import deploy_and_follow
 from homeport.cli.output import put, put_json, say
+from homeport.errors import UsageError
 
 if TYPE_CHECKING:
     from homeport.cli.session import Session
@@ -27,7 +28,11 @@ def realize(
     secrets: tuple[str, ...],
 ) -> None:
     """Prints where the agent answers. Raises what went wrong, after what was done is undone."""
-    secrets = tuple(dict.fromkeys([*secrets, *plan.requirements.secrets]))  # shown with the plan, and so agreed to
+    if missing := [name for name in plan.requirements.secrets if name not in secrets]:
+        raise UsageError(
+            f"{plan.name} asks for secrets that were not given to it: {', '.join(missing)}", operation="deploy",
+            subject=plan.name, hint=f"give them with: {' '.join(f'--secret {name}' for name in missing)}",
+        )  # fmt: skip
     if plan.total.micros > 0:
         confirm(f"This costs {plan.total}. Go on?", yes=yes)
     client = session.client

@@ -22,14 +22,19 @@ def conclusions(requirements: Requirements) -> list[str]:
     rows: list[tuple[str, Inferred[Any] | None]] = [
         ("name", r.name),
         ("ecosystem", r.ecosystem),
+        ("image", r.image),
+        ("dockerfile", r.dockerfile),
         ("start", r.start),
         ("version", r.runtime_version),
         ("port", r.port),
         ("health", r.health_path),
+        ("checks", r.checks),
         ("memory", r.memory_bytes),
+        ("cpus", r.cpus),
         ("gpu", r.gpu),
         ("delivery", r.delivery),
         ("keys", r.honours_keys),
+        ("restart", r.restart),
     ]
     shown = [(what, _value(what, found), _where(found), _why(found)) for what, found in rows if found is not None]
     lines = table(("WHAT", "VALUE", "FROM", "WHY"), shown)
@@ -37,11 +42,15 @@ def conclusions(requirements: Requirements) -> list[str]:
         lines.append(f"installs: {', '.join(r.install)}")
     if r.env:
         lines.append(f"asks for: {', '.join(r.env)}")
+    if r.env_values:
+        lines.append(f"sets: {', '.join(r.env_values)}")
+    if r.secrets:
+        lines.append(f"asks for the secrets: {', '.join(r.secrets)}")
     return [*lines, *(f"note: {warning}" for warning in r.warnings)]
 
 
 def source_line(source: Source) -> str:
-    exact = f"commit {source.commit[:12]}" if source.commit else f"digest {source.digest[:12]}"
+    exact = f"commit {source.commit[:12]}" if source.commit else f"digest {source.digest.removeprefix('sha256:')[:12]}"
     return f"{source.locator}  ({source.kind}, {exact}{', in ' + source.subdir if source.subdir else ''})"
 
 
@@ -80,6 +89,10 @@ def _value(what: str, found: Inferred[Any]) -> str:
         import shlex
 
         return shlex.join(found.value)
+    if what == "checks":
+        return f"every {found.value.interval:g} s, {found.value.retries} retries"
+    if what == "restart":
+        return f"up to {found.value.max_restarts} times" if found.value.enabled else "never"
     if isinstance(found.value, bool):
         return "yes" if found.value else "no"
     return str(found.value)

@@ -40,8 +40,7 @@ def _start(needs: Requirements, name: str, runtime: str) -> list[str]:
     port = f" on port {needs.port.value}" if needs.port else ""
     path = needs.health_path.value if needs.health_path else "" if needs.image is not None else "/"
     wait = f"wait until GET {path}{port} answers" if path else f"wait until something listens{port}"
-    given = [f"give it the secrets {', '.join(needs.secrets)}"] if needs.secrets else []
-    return [*given, f"start {name}{where}: {command}", wait]
+    return [f"start {name}{where}: {command}", wait]
 
 
 def builds(needs: Requirements, runtime: str) -> bool:

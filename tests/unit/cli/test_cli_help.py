@@ -16,7 +16,7 @@ from homeport.cli.verbs import VERBS
 
 WANTED = (
     "up analyze plan deploy list inspect logs invoke requests start stop restart remove status events token secret "
-    "audit doctor serve version completion"
+    "audit backup restore store doctor serve version completion"
 ).split()
 
 HEAVY = ("asyncio", "msgspec", "homeport.model", "homeport.app", "homeport.client", "http.client", "ssl", "fastapi")
@@ -97,4 +97,4 @@ def test_completion_completes_verbs_and_options_without_importing_them() -> None
         "-c", "import sys; sys.argv = ['homeport']; from homeport.cli import main; main()",
         _HOMEPORT_COMPLETE="bash_complete", COMP_WORDS="homeport re", COMP_CWORD="1",
     )  # fmt: skip
-    assert {line.split(",")[1] for line in done.stdout.split()} == {"restart", "remove", "requests"}
+    assert {line.split(",")[1] for line in done.stdout.split()} == {"restart", "remove", "requests", "restore"}

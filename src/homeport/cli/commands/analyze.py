@@ -9,22 +9,21 @@ import click
 
 from homeport.cli.group import Verb
 from homeport.cli.output import put, put_json, say
-from homeport.cli.proposing import plan_for, source_options
+from homeport.cli.proposing import plan_for, reading_of, reading_options, source_options
 from homeport.cli.session import Session
 from homeport.cli.showing import conclusions, plan_lines, source_line
 
 
 @click.command(cls=Verb)
-@click.argument("source")
-@click.option("--ref", default="", metavar="REF", help="Branch, tag or commit.")
+@reading_options
 @click.pass_obj
-def analyze(session: Session, source: str, ref: str) -> None:
+def analyze(session: Session, /, source: str, **given: object) -> None:
     """What SOURCE needs, each conclusion with file, line and rule. Nothing of it is executed."""
     import asyncio
 
     from homeport.app.propose import examine
 
-    found, requirements, skipped = asyncio.run(examine(source, session.settings, ref=ref, progress=say))
+    found, requirements, skipped = asyncio.run(examine(source, session.settings, reading_of(given), progress=say))
     if session.json:
         put_json({"source": found, "requirements": requirements, "skipped": skipped})
         return
@@ -32,7 +31,7 @@ def analyze(session: Session, source: str, ref: str) -> None:
     put()
     for line in [*conclusions(requirements), *(f"left out: {reason}" for reason in skipped)]:
         put(line)
-    if requirements.start is None:
+    if requirements.start is None and requirements.image is None and requirements.dockerfile is None:
         put("no start command found; looked for: " + ", ".join(requirements.looked_for))
 
 

@@ -106,7 +106,7 @@ class PostgresServer:
     def close(self) -> None:
         if self.runs():
             self.resume()
-            self._end(signal.SIGINT)
+            self._end(signal.SIGQUIT)  # nobody needs what it would write first
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _signal(self, number: int) -> None:
