@@ -181,7 +181,7 @@ async def left_behind(runtime, spec, tmp_path):
     """The container that a start makes, as its server left it when it was killed just then; its id."""
     facts = await runtime._facts()
     root = await runtime._roots.root_for(spec, facts)
-    request = create_request(spec, root, Way("none", "netns"), home=runtime._home, seccomp="", most_files=0)
+    request = create_request(spec, root, Way("none", "netns"), home=runtime._home, seccomp="", limits={})
     name = container_name(home_id(Options(tmp_path / "docker", tmp_path / "logs", tmp_path)), spec.instance)
     made = await runtime._connection.call("POST", "containers/create", params={"name": name}, body=request)
     return made["Id"]

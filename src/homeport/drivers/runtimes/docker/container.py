@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from homeport.drivers.runtimes.docker import machine
 from homeport.drivers.runtimes.docker.options import APP, DATA, LABEL
 from homeport.errors import HomeportError, UsageError
 from homeport.model.instance import InstanceSpec
@@ -75,14 +76,16 @@ def environment(spec: InstanceSpec, root: Root, way: Way) -> dict[str, str]:
     return env
 
 
-def create_request(spec: InstanceSpec, root: Root, way: Way, *, home: str, seccomp: str, most_files: int) -> Any:
-    """The body of /containers/create. `most_files`: no limit on open files can be above it (0: none is known)."""
+def create_request(
+    spec: InstanceSpec, root: Root, way: Way, *, home: str, seccomp: str, limits: Mapping[str, int]
+) -> Any:
+    """The body of /containers/create. `limits`: the resource limits to set."""
     env = environment(spec, root, way)
     seen = {**root.env, **env}
     words = [expand(word, seen) for word in spec.workload.start] or list(root.command)
     if not words:
         raise HomeportError(f"cannot start {spec.name}: nothing says how", operation="start", subject=spec.name)
-    limits = spec.workload.limits
+    wanted = spec.workload.limits
     host: dict[str, Any] = {
         "NetworkMode": way.network,
         "Mounts": list(root.mounts),
@@ -91,23 +94,20 @@ def create_request(spec: InstanceSpec, root: Root, way: Way, *, home: str, secco
         "SecurityOpt": ["no-new-privileges:true", *([f"seccomp={seccomp}"] if seccomp else [])],
         "ReadonlyRootfs": True,
         "RestartPolicy": {"Name": "no"},
-        "LogConfig": _logs(limits.log_bytes),
-        "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
+        "LogConfig": _logs(wanted.log_bytes),
+        "Ulimits": machine.ulimits({"core": 0, **limits}),
         "Tmpfs": {},
     }
     if not spec.job:  # an agent's /tmp is memory and counts towards its limit; a job's is on disk
         host["Tmpfs"]["/tmp"] = f"size={TMP_BYTES},mode=1777"  # noqa: S108  inside the container
     if root.own:
         host["Tmpfs"]["/run"] = f"size={TMP_BYTES},mode=1777"
-    if limits.memory_bytes:
-        host |= {"Memory": limits.memory_bytes, "MemorySwap": limits.memory_bytes}
-    if limits.cpus:
-        host["NanoCpus"] = int(limits.cpus * 1e9)
-    if limits.pids:
-        host["PidsLimit"] = limits.pids + _SPARE_PIDS
-    if limits.open_files:
-        files = min(limits.open_files, most_files or limits.open_files)
-        host["Ulimits"].append({"Name": "nofile", "Soft": files, "Hard": files})
+    if wanted.memory_bytes:
+        host |= {"Memory": wanted.memory_bytes, "MemorySwap": wanted.memory_bytes}
+    if wanted.cpus:
+        host["NanoCpus"] = int(wanted.cpus * 1e9)
+    if wanted.pids:
+        host["PidsLimit"] = wanted.pids + _SPARE_PIDS
     request: dict[str, Any] = {
         "Image": root.image,
         "Hostname": spec.name[:63] or "agent",

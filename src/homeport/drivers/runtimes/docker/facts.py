@@ -86,6 +86,7 @@ async def _probe(connection: Connection, own: Path, home: str) -> dict[str, Any]
             "Init": True,
             "CapDrop": ["ALL"],
             "ReadonlyRootfs": True,
+            "Ulimits": machine.ulimits(machine.hard_limits()),
         },
     }
     made = ""

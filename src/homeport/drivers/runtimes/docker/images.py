@@ -95,7 +95,8 @@ class DockerImages:
 
     async def take_in(self, archive: Path, *, tag: str, command: tuple[str, ...] = ()) -> ImageFacts:
         name = _name(tag)
-        params = {"fromSrc": "-", "repo": tag.removesuffix(f":{name.tag}"), "tag": name.tag or "latest"}
+        place = {"repo": tag.removesuffix(f":{name.tag}"), "tag": name.tag or "latest"}
+        params, made = {"fromSrc": "-", **place}, ""
         if command:
             params["changes"] = f"CMD {json.dumps(list(command))}"
         try:
@@ -106,8 +107,10 @@ class DockerImages:
             async with self._connection.stream(
                 "POST", "images/create", params=params, data=_chunks(file), operation="import"
             ) as response:
-                async for _ in self._connection.lines(response):
-                    continue
+                async for step in self._connection.lines(response):
+                    made = str(step.get("status", ""))
+        if made.startswith("sha256:"):  # Podman knows no tag for what it imports
+            await self._connection.call("POST", f"images/{made}/tag", params=place)
         return await self._look(tag)
 
     async def remove(self, reference: str) -> None:

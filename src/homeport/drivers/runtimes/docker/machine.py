@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import resource
 import shutil
 import sys
 import tarfile
@@ -46,6 +47,20 @@ def mounts(own: Path) -> list[dict[str, Any]]:
 def bind(source: str, target: str, *, writable: bool = False) -> dict[str, Any]:
     """A folder or file of this machine at `target`; an error where the engine does not see it."""
     return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": not writable}
+
+
+def hard_limits() -> dict[str, int]:
+    """What this process, and so an engine beside it, cannot go beyond: open files, and processes of a user."""
+    files, processes = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
+    most = int(Path("/proc/sys/kernel/pid_max").read_text())
+    return {
+        "nofile": files if files != resource.RLIM_INFINITY else 1 << 20,
+        "nproc": min(processes, most) if processes != resource.RLIM_INFINITY else most,
+    }
+
+
+def ulimits(limits: dict[str, int]) -> list[dict[str, Any]]:
+    return [{"Name": name, "Soft": value, "Hard": value} for name, value in limits.items()]
 
 
 def search_path(*, job: bool, after: str = "") -> str:
@@ -112,7 +127,7 @@ def root_archive() -> tuple[str, bytes]:
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     content = buffer.getvalue()
-    return f"homeport-root:{hashlib.sha256(content).hexdigest()[:12]}", content
+    return f"homeport-root-{hashlib.sha256(content).hexdigest()[:12]}:latest", content
 
 
 _FILES = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from homeport.drivers.runtimes.docker import confining
+from homeport.drivers.runtimes.docker import confining, machine
 from homeport.drivers.runtimes.docker.agentlog import AgentLogs
 from homeport.drivers.runtimes.docker.connection import START_S, Connection
 from homeport.drivers.runtimes.docker.container import Way, check, container_name, create_request
@@ -166,7 +165,12 @@ class DockerRuntime:
             root = await self._roots.root_for(spec, facts)
             way = await self._networks.way_for(spec, mode, facts)
             request = create_request(
-                spec, root, way, home=self._home, seccomp=self._seccomp(facts), most_files=_most_files(facts)
+                spec,
+                root,
+                way,
+                home=self._home,
+                seccomp=self._seccomp(facts),
+                limits=_limits(facts, spec.workload.limits.open_files),
             )
             container, seen = await self._made(name, request)
             if seen is None:
@@ -288,7 +292,9 @@ class DockerRuntime:
 _MINE = (".home", ".instance", ".agent")
 
 
-def _most_files(facts: Facts) -> int:
-    """The engine on this machine can give no more than its own hard limit, which is like ours."""
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return 0 if hard == resource.RLIM_INFINITY or not facts.sealed or os.geteuid() != 0 else hard
+def _limits(facts: Facts, open_files: int) -> dict[str, int]:
+    """Docker leaves alone what it is not asked for; Podman sets its defaults, which may be more than it can."""
+    most = machine.hard_limits() if facts.programs and os.geteuid() == 0 else {}
+    if open_files:
+        return (most if facts.podman else {}) | {"nofile": min(open_files, most.get("nofile", open_files))}
+    return most if facts.podman else {}

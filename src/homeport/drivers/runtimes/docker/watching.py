@@ -34,6 +34,7 @@ _AGAIN_S = (0.1, 2.0)
 _ANSWER_S = 60.0
 _OVERLAP_S = 5
 _LAST_LINES = 20
+_ENDS = ("die", "died", "destroy", "remove")
 
 Adopt = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -139,7 +140,7 @@ class Watch:
 
     async def _hear(self) -> None:
         """One connection, until it is lost."""
-        filters = {"type": ["container"], "event": ["die", "oom", "destroy"], "label": [f"{LABEL}.home={self._home}"]}
+        filters = {"type": ["container"], "label": [f"{LABEL}.home={self._home}"]}  # Podman has other names to filter by
         # The engine answers before it listens: what happens in between is in what it remembers.
         params = {"filters": json.dumps(filters), "since": str(int(time.time()) - _OVERLAP_S)}
         try:
@@ -157,8 +158,10 @@ class Watch:
     def _heard(self, event: dict[str, Any]) -> None:
         actor = event.get("Actor") or {}
         container, attributes = str(actor.get("ID", "")), actor.get("Attributes") or {}
-        if event.get("Action") == "oom":
+        action = str(event.get("Action", ""))
+        if action == "oom":
             self._oom.add(container)
+        if action not in _ENDS:
             return
         if attributes.get("name") in self.starting:
             self.missed.add(attributes["name"])
