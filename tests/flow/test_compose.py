@@ -138,10 +138,13 @@ def test_openbao_for_development_answers_with_a_token_of_its_own(
         compose.run("up", "--detach", "--no-build", "--no-deps", "openbao", profile="dev")
         with engine.inside():
             health = ["curl", "-sS", "http://127.0.0.1:18200/v1/sys/health"]
-            ready = wait_until(lambda: b'"sealed":false' in subprocess.run(
+            unsealed = wait_until(lambda: b'"sealed":false' in subprocess.run(
                 health, capture_output=True, check=False).stdout, 60)  # fmt: skip
-        said = compose.run("logs", "openbao", profile="dev")
-        assert ready and re.search(r"Root Token: \S{10,}", said), said
+
+        def token() -> bool:
+            return bool(re.search(r"Root Token: \S{10,}", compose.run("logs", "openbao", profile="dev")))
+
+        assert unsealed and wait_until(token, 30), compose.run("logs", "openbao", profile="dev")
     finally:
         compose.close()
 
