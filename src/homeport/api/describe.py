@@ -43,7 +43,7 @@ class _Described:
 
 
 def returns(result: Any, *, takes: Any = None, stream: bool = False) -> Callable[[F], F]:
-    """Decorator: the record a path answers with (each line of it, for a stream) and the one it takes."""
+    """Decorator: the record a path answers with (each line of it, for a stream; bytes: a file) and the one it takes."""
 
     def mark(endpoint: F) -> F:
         endpoint.described = _Described(result, takes, stream)  # type: ignore[attr-defined]
@@ -66,7 +66,7 @@ def describe(app: FastAPI, routers: Sequence[APIRouter], prefix: str) -> dict[st
         result = next(remaining)
         success = next(code for code in operation["responses"] if code.startswith("2"))
         operation["responses"] = {
-            success: {"description": "Done", "content": _content(result, d.stream)},
+            success: {"description": "Done", "content": _content(result, d)},
             "default": {
                 "description": "An error; its `type` decides the status",
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
@@ -92,8 +92,10 @@ def _described(routers: Sequence[APIRouter], prefix: str) -> Iterator[tuple[str,
                     yield prefix + route.path, method.lower(), route.endpoint.described  # type: ignore[attr-defined]
 
 
-def _content(schema: dict[str, Any], stream: bool) -> dict[str, Any]:
-    kinds = ("application/x-ndjson", "text/event-stream") if stream else ("application/json",)
+def _content(schema: dict[str, Any], d: _Described) -> dict[str, Any]:
+    if d.result is bytes:
+        return {"application/gzip": {"schema": {"type": "string", "format": "binary"}}}
+    kinds = ("application/x-ndjson", "text/event-stream") if d.stream else ("application/json",)
     return {kind: {"schema": schema} for kind in kinds}
 
 

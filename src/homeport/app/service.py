@@ -230,7 +230,7 @@ class Service:
         if self.backups is None:
             raise UsageError(
                 "the state of this server is in a database that has backups of its own",
-                operation="backup", hint="pg_dump; or homeport store copy into a state folder, while no server runs, and back that up",
+                operation="backup", hint="pg_dump; or, while no server runs: homeport store copy, into a state folder",
             )  # fmt: skip
         async for piece in self.backups.stream(BackupWish(volumes, passphrase, with_key)):
             yield piece

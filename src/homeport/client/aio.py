@@ -131,6 +131,13 @@ class AsyncClient:
     async def audit_verify(self) -> int:
         return await asyncio.to_thread(self._client.audit_verify)
 
+    async def backup(
+        self, *, volumes: Sequence[str] | None = None, passphrase: str = "", with_key: bool = False
+    ) -> AsyncGenerator[bytes, None]:
+        pieces = self._client.backup(volumes=volumes, passphrase=passphrase, with_key=with_key)
+        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            yield piece
+
 
 async def _items(make: Callable[[], Stream[T]]) -> AsyncGenerator[T, None]:
     end = object()

@@ -83,6 +83,7 @@ def test_every_verb_of_the_control_plane_has_a_path(document: dict[str, Any]) ->
             DELETE /secrets/{name}
             GET /audit
             GET /audit/verify
+            POST /backup
             """.strip().splitlines()
         )
     }

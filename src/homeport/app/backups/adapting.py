@@ -4,7 +4,6 @@ restored, in its events and on its audit trail. All of it through the drivers, o
 
 from __future__ import annotations
 
-import getpass
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -147,7 +146,7 @@ async def _trail(path: Path, sealer: Sealer, manifest: Manifest, archive: str) -
             notes = (f"the audit trail did not fit before the restore: {error.message}",)
         await audit.append(
             namespace=DEFAULT_NAMESPACE, actor=f"local:{os.geteuid()}", action="server.restored", subject=manifest.node,
-            allowed=True, detail={"archive": archive, "cut_at_us": str(manifest.cut_at_us), "by": getpass.getuser()},
+            allowed=True, detail={"archive": archive, "cut_at_us": str(manifest.cut_at_us)},
         )  # fmt: skip
     finally:
         await audit.close()

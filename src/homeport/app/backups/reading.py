@@ -28,7 +28,7 @@ from homeport.app.backups.contents import (
     unwritten,
     written,
 )
-from homeport.errors import HomeportError, NotFound, error_from_dict
+from homeport.errors import HomeportError, NotFound, StorageFull, error_from_dict
 from homeport.model.codec import from_json
 
 PIECE = 1 << 18
@@ -117,11 +117,21 @@ class Archive:
                         break
             bounded.must_end()
 
-    def verify(self) -> Manifest:
-        """Read all of it. Raises `HomeportError` unless it is whole and every member is as the manifest says."""
+    def verify(self, most: int = 0) -> Manifest:
+        """Read all of it. Raises `HomeportError` unless it is whole and every member is as the manifest says.
+
+        `StorageFull` as soon as its members have more than `most` bytes (0: no matter how many).
+        """
+        total = 0
         seen: list[Member] = []
         manifest: Manifest | None = None
         for entry in self.entries():
+            total += entry.info.size
+            if 0 < most < total:
+                raise StorageFull(
+                    f"the backup holds more than the {most >> 20} MiB that are free", operation="restore",
+                    hint="free some space, or restore elsewhere with --into",
+                )  # fmt: skip
             if entry.path == MANIFEST:
                 manifest = from_json(entry.whole(_LARGE), Manifest)
                 _compare(manifest, seen)

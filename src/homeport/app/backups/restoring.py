@@ -86,7 +86,7 @@ def restore(
             if there and not replace and finished is None:
                 raise _occupied(there, paths)
             said(f"checking {file} ...")
-            manifest = archive.verify()
+            manifest = archive.verify(shutil.disk_usage(paths.state).free if finished is None else 0)
             if finished is not None and finished.archive == digest(manifest):
                 return finished
             if there and not replace:

@@ -26,6 +26,7 @@ from homeport.app.backups.contents import (
     Manifest,
 )
 from homeport.app.backups.cutting import Cut, Cutter, data_of
+from homeport.app.backups.switching import WORK
 from homeport.app.backups.writing import ArchiveWriter
 from homeport.app.compose import made
 from homeport.drivers.runtimes.process.trees import delete_tree
@@ -70,7 +71,7 @@ class Backups:
         if self._settings.database_url:
             raise UsageError(
                 "the state of this server is in PostgreSQL, which has its own backups",
-                operation="backup", hint="pg_dump; or homeport store copy into a state folder, while no server runs, and back that up",
+                operation="backup", hint="pg_dump; or, while no server runs: homeport store copy, into a state folder",
             )  # fmt: skip
         if self._busy:
             raise Conflict("another backup is being made", operation="backup", hint="wait for it")
@@ -181,7 +182,9 @@ class Backups:
         )
 
     def _make_room(self, aside: Path) -> None:
-        """Also takes away what a server that was killed left."""
+        """Also takes away what a server or a restore that was killed left: none is under way while we serve."""
+        _remove(self._paths.state / WORK)
+        _remove(self._paths.config / WORK)
         for left in self._paths.state.glob(f"{ASIDE}*"):
             _remove(left)
         try:
