@@ -243,6 +243,8 @@ class DockerRuntime:
 
     async def _signal(self, record: Record, signal: str) -> bool:
         """Whether it was sent; what has ended meanwhile is noted."""
+        if signal == "SIGKILL":
+            self._watch.killing.add(record.container)
         try:
             await self._connection.call("POST", f"containers/{record.container}/kill", params={"signal": signal})
         except (NotFound, Conflict):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -34,6 +35,7 @@ _AGAIN_S = (0.1, 2.0)
 _ANSWER_S = 60.0
 _OVERLAP_S = 5
 _LAST_LINES = 20
+_LATE_S = 0.5
 _ENDS = ("die", "died", "destroy", "remove")
 
 Adopt = Callable[[dict[str, Any]], Awaitable[None]]
@@ -49,11 +51,14 @@ class Watch:
         self._outcome: asyncio.Future[HomeportError | None] | None = None
         self._kick = asyncio.Event()
         self._oom: set[str] = set()
+        self._oom_news = asyncio.Event()
         self._looking: set[asyncio.Task[None]] = set()
         self.starting: set[str] = set()
         """Containers' names whose start is under way: what happens to them is the starter's to look at."""
         self.missed: set[str] = set()
         """Those of them to which something has happened."""
+        self.killing: set[str] = set()
+        """Containers' ids that are sent SIGKILL by us."""
 
     async def ready(self) -> None:
         """Returns while events are heard; the records are true then. Raises `Unavailable` when the engine is away."""
@@ -93,9 +98,27 @@ class Watch:
             except NotFound:
                 last = []
         exit_ = exit_of(seen, last, oom=oom, unwatched=unwatched)
+        if exit_.signal == signal.SIGKILL and not exit_.oom and not unwatched and record.container not in self.killing:
+            exit_ = replace(exit_, oom=await self._late_oom(record.container))
         status = replace(record.status, state=InstanceState.EXITED, endpoint="", exit=exit_)
         self._oom.discard(record.container)
+        self.killing.discard(record.container)
         return await self._records.ended(record, status)
+
+    async def _late_oom(self, container: str) -> bool:
+        """An engine learns of an OOM kill and of the exit by different ways, and the exit may come first."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LATE_S):
+                while container not in self._oom:
+                    self._oom_news.clear()
+                    await self._oom_news.wait()
+        if container in self._oom:
+            return True
+        try:
+            seen = await self._connection.call("GET", f"containers/{container}/json")
+        except NotFound:
+            return False
+        return bool(seen["State"].get("OOMKilled"))
 
     async def close(self) -> None:
         tasks = [task for task in (self._task, *self._looking) if task is not None]
@@ -140,7 +163,8 @@ class Watch:
 
     async def _hear(self) -> None:
         """One connection, until it is lost."""
-        filters = {"type": ["container"], "label": [f"{LABEL}.home={self._home}"]}  # Podman has other names to filter by
+        # By what happened it is filtered here: Podman has other names for that.
+        filters = {"type": ["container"], "label": [f"{LABEL}.home={self._home}"]}
         # The engine answers before it listens: what happens in between is in what it remembers.
         params = {"filters": json.dumps(filters), "since": str(int(time.time()) - _OVERLAP_S)}
         try:
@@ -161,6 +185,7 @@ class Watch:
         action = str(event.get("Action", ""))
         if action == "oom":
             self._oom.add(container)
+            self._oom_news.set()
         if action not in _ENDS:
             return
         if attributes.get("name") in self.starting:
