@@ -204,3 +204,27 @@ async def test_only_the_newest_table_buries_and_a_lower_revision_learns_the_newe
         assert (entry["state"], entry["outcome"]) == ("dead", "the agent was removed before it answered")
     finally:
         await third.end()
+
+
+async def test_a_standby_never_buries_the_requests_of_an_agent_it_has_not_heard_of_yet(two: Two) -> None:
+    one, other, workshop = two
+    await _routes(workshop, one, revision=5, endpoint="", instance="", ready=False)
+    assert (await one.call("POST", "/agent/echo/new", b"x")).status == 202
+    assert await other.control.put_routes(RoutingTable(9, (), (), mirror=True)) == 9
+    assert (await other.entries())["/new"]["state"] == "pending"
+    assert await one.control.put_routes(RoutingTable(6, (), ())) == 6, "what a standby has heard outranks nobody"
+    assert (await one.entries())["/new"]["state"] == "dead"
+
+
+async def test_a_gateway_that_is_back_buries_nothing_before_it_has_heard_from_the_server(two: Two) -> None:
+    one, other, workshop = two
+    await one.control.put_routes(RoutingTable(9, (), ()))
+    await one.end()
+    waiting = route_of(workshop.agent, endpoint="", instance="", ready=False)
+    await other.control.put_routes(RoutingTable(10, (waiting,), (), mirror=True))
+    assert (await other.call("POST", "/agent/echo/meanwhile", b"x")).status == 202
+    await one.start()
+    assert (await one.entries())["/meanwhile"]["state"] == "pending"
+    await _routes(workshop, one, revision=11)
+    await until(one.settled, 60)
+    assert workshop.done == {"/meanwhile": 1}

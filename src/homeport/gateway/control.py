@@ -73,6 +73,7 @@ class Control:
         await self._tools.journal.put_note(NOTE, to_json(table))
         if table.revision <= self._routes.revision:
             return False
+        self._routes.certain = not table.mirror
         for gone in self._routes.replace(table):
             self._dispatcher.courier.interrupt(gone, "the agent's instance ended before it answered")
         await self._dispatcher.wake_all()

@@ -83,8 +83,7 @@ class Dispatcher:
         """
         if key in self._routes.by_key or not self._tools.journal.shared:
             return True
-        own = self._routes.revision
-        return own >= 0 and own >= await newest_revision(self._tools.journal)
+        return self._routes.certain and self._routes.revision >= await newest_revision(self._tools.journal)
 
     async def judge(self, request: StoredRequest, why: str) -> None:
         key = (request.namespace, request.agent)
@@ -165,6 +164,8 @@ class Dispatcher:
         """The requests of an agent that is gone become dead letters. Returns as `_send_due`: nothing is left."""
         while found := await self._tools.journal.pending(*key):
             for request in found:
+                if key in self._routes.by_key:  # there is one of that name again
+                    return True, 0.0
                 leased = await self._tools.journal.lease(request.id, self._tools.owner, 0)
                 if leased is not None:
                     await self.courier.release(leased, _REMOVED, key)

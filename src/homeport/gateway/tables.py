@@ -12,11 +12,16 @@ NOTE = "routes"
 
 
 async def newest_revision(journal: Journal) -> int:
-    """Of all the tables on this journal: who has it knows best which agents there are. -1 where there is none."""
+    """Of the tables on this journal: who has it knows best which agents there are. -1 where there is none.
+
+    Those of standbys do not count: each is newer than the one it repeats, and knows less.
+    """
     found = [-1]
     for raw in (await journal.notes(NOTE)).values():
         try:
-            found.append(from_json(raw, RoutingTable).revision)
+            table = from_json(raw, RoutingTable)
         except HomeportError:
             return 2**63  # of a newer version, which knows better than we do
+        if not table.mirror:
+            found.append(table.revision)
     return max(found)

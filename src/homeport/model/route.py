@@ -41,8 +41,12 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class RoutingTable:
-    """The whole table, always sent as a whole. A lower `revision` than the one held is ignored."""
+    """The whole table, always sent as a whole. A lower `revision` than the one held is ignored.
+
+    `mirror`: of a standby, from what it read a moment ago. An agent that it does not name may be a new one.
+    """
 
     revision: int
     routes: tuple[Route, ...]
     grants: tuple[Grant, ...]
+    mirror: bool = False

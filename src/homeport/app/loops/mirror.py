@@ -35,7 +35,7 @@ class Mirror:
         where: Callable[[], str],
     ) -> None:  # fmt: skip
         self._store, self._access, self._where = store, access, where
-        self._publisher = Publisher(gateway, clock, lambda: self._agents, self._grants)
+        self._publisher = Publisher(gateway, clock, lambda: self._agents, self._grants, mirror=True)
         self._agents: list[Agent] = []
         self._tokens = access()
         self._seen: object = None

@@ -28,7 +28,11 @@ class Publisher:
         clock: Clock,
         agents: Callable[[], list[Agent]],
         grants: Callable[[], Awaitable[tuple[Grant, ...]]],
+        *,
+        mirror: bool = False,
     ) -> None:
+        """`mirror`: what `agents` gives is a copy that may be some seconds old."""
+        self._mirror = mirror
         self._gateway, self._clock, self._agents, self._grants = gateway, clock, agents, grants
         self._dirty = asyncio.Event()
         self._published = 0
@@ -61,7 +65,8 @@ class Publisher:
             revision = max(revision + 1, self._clock.now_us())
             try:
                 routes = tuple(route_of(agent) for agent in self._agents())
-                held = await self._gateway.put_routes(RoutingTable(revision, routes, await self._grants()))
+                table = RoutingTable(revision, routes, await self._grants(), self._mirror)
+                held = await self._gateway.put_routes(table)
             except HomeportError as error:
                 log.warning("publish.gateway_away", error=error.message)
                 self._dirty.set()

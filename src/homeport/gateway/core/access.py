@@ -48,6 +48,8 @@ class Routes:
 
     def __init__(self) -> None:
         self.revision = -1
+        self.certain = False
+        """Whether it came in this life from the server that decides: what it does not name is gone."""
         self.by_key: dict[Key, Route] = {}
         self._grants: dict[str, Grant] = {}
 
