@@ -9,6 +9,7 @@ import platform
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -26,11 +27,13 @@ from homeport.app.backups.contents import (
     Manifest,
 )
 from homeport.app.backups.cutting import Cut, Cutter, data_of
+from homeport.app.backups.stillness import Stillness
 from homeport.app.backups.switching import WORK
 from homeport.app.backups.writing import ArchiveWriter
 from homeport.app.compose import made
 from homeport.drivers.runtimes.process.trees import delete_tree
 from homeport.errors import Conflict, HomeportError, NotFound, StorageFull, UsageError
+from homeport.gateway.control_client import GatewayControl
 from homeport.interfaces.clock import Clock, Ids
 from homeport.interfaces.secrets import Passphrases
 from homeport.model.agent import Agent
@@ -39,6 +42,8 @@ from homeport.settings import Settings
 
 log = structlog.get_logger(__name__)
 ASIDE = "backup-"
+COPY_S = 900.0
+"""The gateway may take so long to copy its journal."""
 AGENT_MODE = 0o711
 """Containers of other users reach the code in it, and list nothing."""
 
@@ -53,6 +58,16 @@ class BackupWish:
     volumes: tuple[str, ...] | None = None
     passphrase: str = field(default="", repr=False)
     with_key: bool = False
+
+
+def backups_of(
+    settings: Settings, *, store: Any, durable: Any, audit: Any, stillness: Stillness,
+    agents: Callable[[], list[Agent]], clock: Clock, ids: Ids,
+) -> Backups:  # fmt: skip
+    """Of a server whose state is in files: the drivers on SQLite, which can be cut. `stillness` is the one that `AgentFolders` deletes under."""
+    gateway = GatewayControl(settings.paths.gateway_socket, timeout=COPY_S)
+    cutter = Cutter(settings.paths, store, durable, audit, gateway, stillness, clock)
+    return Backups(settings, cutter, agents, clock, ids)
 
 
 class Backups:
