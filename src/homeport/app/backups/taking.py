@@ -64,7 +64,10 @@ def backups_of(
     settings: Settings, *, store: Any, durable: Any, audit: Any, stillness: Stillness,
     agents: Callable[[], list[Agent]], clock: Clock, ids: Ids,
 ) -> Backups:  # fmt: skip
-    """Of a server whose state is in files: the drivers on SQLite, which can be cut. `stillness` is the one that `AgentFolders` deletes under."""
+    """Of a server whose state is in files: `store`, `durable` and `audit` are the drivers of files, which can be cut.
+
+    `stillness` is the one that `AgentFolders` deletes under.
+    """
     gateway = GatewayControl(settings.paths.gateway_socket, timeout=COPY_S)
     cutter = Cutter(settings.paths, store, durable, audit, gateway, stillness, clock)
     return Backups(settings, cutter, agents, clock, ids)
