@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
@@ -18,7 +19,9 @@ MADE = "<!-- SPDX-License-Identifier: Apache-2.0 -->\n<!-- Written by scripts/re
 
 
 def pages() -> dict[str, str]:
-    return {"cli.md": cli(), "settings.md": settings(), "drivers.md": drivers()}
+    return {
+        "cli.md": cli(), "settings.md": settings(), "drivers.md": drivers(), "errors.md": errors(), "api.md": api(),
+    }  # fmt: skip
 
 
 def cli() -> str:
@@ -99,6 +102,69 @@ def drivers() -> str:
     lines = [MADE + "# Extension points and their drivers\n", "| point | name | driver |", "|---|---|---|"]
     lines += [f"| {point} | `{name}` | `{where}` |" for point, all_ in DRIVERS.items() for name, where in all_.items()]
     return "\n".join(lines) + "\n"
+
+
+def errors() -> str:
+    """The exception tree with exit codes, and the status each has in the API."""
+    import homeport.errors
+    from homeport.api.errors import status_of
+    from homeport.errors import HomeportError
+
+    drawing = str(homeport.errors.__doc__).partition("\n\n    ")[2]
+    lines = [
+        MADE + "# Errors and exit codes\n",
+        "An error says what failed and what to do next. With `--json`, and in the API, it is one document: `type` (a",
+        "name below), `message`, `operation`, `subject`, `hint`, and `retry`: whether the same call may work later.\n",
+        "| type | exit code | HTTP status | retry | kind of |",
+        "|---|---:|---:|---|---|",
+    ]
+    for kind in (HomeportError, *sorted(_below(HomeportError), key=lambda kind: (kind.exit_code, kind.__name__))):
+        retry = "yes" if kind.retry else "no"
+        parent = "" if kind is HomeportError else f"`{kind.__base__.__name__}`"
+        lines.append(f"| `{kind.__name__}` | {kind.exit_code} | {status_of(kind('x'))} | {retry} | {parent} |")
+    lines += ["", "```text", *(line.removeprefix("    ") for line in f"    {drawing}".rstrip().splitlines()), "```", ""]
+    return "\n".join([*lines, "0 is success; stdout is data, stderr is progress.", ""])
+
+
+def _below(kind: type) -> list[type]:
+    """Those of `homeport.errors`: others are details of one door."""
+    children = [child for child in kind.__subclasses__() if child.__module__ == "homeport.errors"]
+    return [found for child in children for found in (child, *_below(child))]
+
+
+def api() -> str:
+    """Every path, from the document that a server gives at /v1/openapi.json."""
+    from homeport.api.app import create_app
+    from homeport.testing.control import MemoryControl
+
+    document = create_app(MemoryControl(), version="").openapi()
+    lines = [
+        MADE + "# Management API\n",
+        document["info"]["description"] + "\n",
+        "A running server gives the whole description, with every record, at `/v1/openapi.json`, and a page for people",
+        "at `/docs`. Errors are as in [errors.md](errors.md).\n",
+        "| call | what it does | answer |",
+        "|---|---|---|",
+    ]
+    for path, methods in sorted(document["paths"].items()):
+        for method, operation in methods.items():
+            lines.append(f"| `{method.upper()} {path}` | {operation.get('summary', '')} | {_answer(operation)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _answer(operation: dict[str, Any]) -> str:
+    """The status of success and what comes with it."""
+    code, response = next(iter(operation["responses"].items()))
+    kinds = {_kind(name, content.get("schema", {})): None for name, content in response.get("content", {}).items()}
+    return f"{code} {', '.join(kinds)}".strip()
+
+
+def _kind(name: str, schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rpartition('/')[2]}`"
+    if schema.get("type") == "array":
+        return f"list of {_kind('objects', schema.get('items', {}))}"
+    return "object" if name == "application/json" else name
 
 
 def main() -> int:

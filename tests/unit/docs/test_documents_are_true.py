@@ -18,7 +18,7 @@ LISTED = subprocess.run(
 ).stdout.decode()
 IGNORED = {".venv", ".demo", ".git", "out", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 WITHOUT_LINE = {"LICENSE", "package.json", ".gitignore", "py.typed", ".importlinter"}
-WORDS = {".py", ".rego", ".sql", ".md", ".yml", ".yaml", ".toml", ".sh", ".js", ".ini", ""}
+WORDS = {".py", ".service", ".rego", ".sql", ".md", ".yml", ".yaml", ".toml", ".sh", ".js", ".ini", ""}
 
 
 def files() -> list[Path]:
@@ -75,10 +75,10 @@ def test_every_link_leads_somewhere(document: str) -> None:
 
 def test_every_make_target_in_a_document_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
     for path in documents():
-        said = re.findall(r"^make ([a-z]+)|`make ([a-z]+)", path.read_text(), flags=re.MULTILINE)
-        unknown = {a or b for a, b in said} - targets
+        said = re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)|&& make ([a-z-]+)", path.read_text(), flags=re.MULTILINE)
+        unknown = {name for names in said for name in names if name} - targets
         assert not unknown, f"{named(path)}: make has no target {unknown}"
 
 
@@ -143,3 +143,49 @@ def test_every_package_opens_with_its_remit() -> None:
     for path in (ROOT / "src/homeport").rglob("__init__.py"):
         lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
         assert lines and lines[0].startswith('"""'), f"{named(path)} does not say what belongs there"
+
+
+def test_every_page_is_in_the_index() -> None:
+    """So that nobody has to know its name."""
+    index = (ROOT / "docs/index.md").read_text()
+    pages = [path.relative_to(ROOT / "docs") for path in documents() if path.is_relative_to(ROOT / "docs")]
+    assert not [str(page) for page in pages if page.name != "index.md" and f"]({page})" not in index]
+
+
+def test_every_verb_and_setting_is_in_the_reference(verbs: dict[str, str]) -> None:
+    from dataclasses import fields
+
+    from homeport.cli.verbs import VERBS
+    from homeport.settings import Settings
+
+    assert set(VERBS) <= set(verbs)
+    text = (ROOT / "docs/reference/settings.md").read_text()
+    known = [field.name for field in fields(Settings) if field.name not in ("paths", "network_env")]
+    assert not [name for name in known if f"`HOMEPORT_{name.upper()}`" not in text]
+
+
+def test_every_variable_of_the_compose_files_is_explained() -> None:
+    files = [ROOT / "compose.yaml", *sorted((ROOT / "deploy/container").glob("*.yaml"))]
+    named = {name for file in files for name in re.findall(r"\$\{(HOMEPORT_\w+)", file.read_text())}
+    page = (ROOT / "docs/how-to/compose.md").read_text() + (ROOT / "docs/how-to/postgresql.md").read_text()
+    assert not {name for name in named if name not in page}
+
+
+def test_every_variable_in_a_how_to_page_exists() -> None:
+    from dataclasses import fields
+
+    from homeport.settings import Settings
+
+    known = {f"HOMEPORT_{field.name.upper()}" for field in fields(Settings)}
+    known |= {"HOMEPORT_HOME", "HOMEPORT_BACKUP_PASSPHRASE", "HOMEPORT_DATA", "HOMEPORT_"}
+    files = [ROOT / "compose.yaml", *sorted((ROOT / "deploy/container").glob("*.yaml"))]
+    known |= {name for file in files for name in re.findall(r"\$\{(HOMEPORT_\w+)", file.read_text())}
+    for path in [*(ROOT / "docs/how-to").glob("*.md"), *(ROOT / "docs/tutorial").glob("*.md")]:
+        unknown = set(re.findall(r"\bHOMEPORT_\w*", path.read_text())) - known
+        assert not unknown, f"{named(path)}: {unknown}"
+
+
+def test_a_block_that_is_not_run_says_why() -> None:
+    for path in documents():
+        for reason in re.findall(r"<!-- not run:?([^>]*)-->", path.read_text()):
+            assert len(reason.strip()) > 10, named(path)
