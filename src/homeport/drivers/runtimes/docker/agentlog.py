@@ -176,7 +176,10 @@ def describe(exit_: Exit) -> str:
 
 def _shown(record: Record, line: Printed) -> LogLine | None:
     text = own_text(line.text)
-    return None if text is None else LogLine(line.at_us, line.stream, record.status.instance, text)
+    if text is None:
+        return None
+    at_us = max(line.at_us, record.status.started_at_us)  # Podman's times are whole seconds
+    return LogLine(at_us, line.stream, record.status.instance, text)
 
 
 def _said(record: Record) -> dict[str, LogLine]:

@@ -31,6 +31,8 @@ class Connection:
         self._docker: aiodocker.Docker | None = None
         self._opening = asyncio.Lock()
         self.host = host
+        self.counts_lines = True
+        """Whether it can be asked for the last lines of a log: Podman 4 counts parts of lines."""
 
     async def call(
         self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None,

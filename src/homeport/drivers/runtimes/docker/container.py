@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homeport.drivers.runtimes.docker import machine
-from homeport.drivers.runtimes.docker.options import APP, DATA, LABEL
+from homeport.drivers.runtimes.docker.options import APP, DATA, LABEL, OWN
 from homeport.errors import HomeportError, UsageError
 from homeport.model.instance import InstanceSpec
 
 INIT_VERBOSITY = "TINI_VERBOSITY"
+_INIT = f"{OWN}/init"
 LOG_FILES = 4
 TMP_BYTES = 64 * 1024 * 1024
 _SPARE_PIDS = 4
@@ -77,19 +78,31 @@ def environment(spec: InstanceSpec, root: Root, way: Way) -> dict[str, str]:
 
 
 def create_request(
-    spec: InstanceSpec, root: Root, way: Way, *, home: str, seccomp: str, limits: Mapping[str, int]
+    spec: InstanceSpec,
+    root: Root,
+    way: Way,
+    *,
+    home: str,
+    seccomp: str,
+    limits: Mapping[str, int],
+    init: str = "",
 ) -> Any:
-    """The body of /containers/create. `limits`: the resource limits to set."""
+    """The body of /containers/create. `limits`: the resource limits to set; `init`: one of this
+    machine instead of the engine's own."""
     env = environment(spec, root, way)
     seen = {**root.env, **env}
     words = [expand(word, seen) for word in spec.workload.start] or list(root.command)
     if not words:
         raise HomeportError(f"cannot start {spec.name}: nothing says how", operation="start", subject=spec.name)
+    mounts = list(root.mounts)
+    if init:
+        mounts.append(machine.bind(init, _INIT))
+        words = [_INIT, "--", *words]
     wanted = spec.workload.limits
     host: dict[str, Any] = {
         "NetworkMode": way.network,
-        "Mounts": list(root.mounts),
-        "Init": True,
+        "Mounts": mounts,
+        "Init": not init,
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges:true", *([f"seccomp={seccomp}"] if seccomp else [])],
         "ReadonlyRootfs": True,

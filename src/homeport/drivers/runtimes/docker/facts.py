@@ -40,11 +40,14 @@ class Facts:
     unlimited: tuple[str, ...] = ()
     """Limits that its kernel does not enforce: memory, swap, cpu, pids."""
     seccomp: bool = True
+    init: str = ""
+    """Of this machine, to be used instead of the engine's own, which does not tell how programs end."""
 
 
 async def find_facts(connection: Connection, own: Path, home: str) -> Facts:
     """Raises `Unavailable` where the engine does not answer."""
     version = await connection.call("GET", "version")
+    connection.counts_lines = not describe(version).startswith("Podman")
     info = await connection.call("GET", "info")
     security = " ".join(map(str, info.get("SecurityOptions") or []))
     limits = {"memory": "MemoryLimit", "swap": "SwapLimit", "cpu": "CpuCfsQuota", "pids": "PidsLimit"}
@@ -57,18 +60,19 @@ async def find_facts(connection: Connection, own: Path, home: str) -> Facts:
         "seccomp": "name=seccomp" in security,
         "own_container": self_id,
         "own_image": self_image,
+        "init": machine.static_init() if describe(version).startswith("Podman") else "",
     }
     if "name=userns" in security:  # its users are others than ours: what it writes to our folders would be nobody's
         return Facts(**found, why_not="the engine maps users (userns-remap)")
     try:
-        return Facts(**found, **await _probe(connection, own, home))
+        return Facts(**found, **await _probe(connection, own, home, found["init"]))
     except (Unavailable, StorageFull):
         raise
     except HomeportError as error:
         return Facts(**found, why_not=error.message)
 
 
-async def _probe(connection: Connection, own: Path, home: str) -> dict[str, Any]:
+async def _probe(connection: Connection, own: Path, home: str, init: str) -> dict[str, Any]:
     """A container behind the walls of an agent, on this machine's programs."""
     nonce = os.urandom(8).hex()
     folder = own / "probe"
@@ -83,7 +87,7 @@ async def _probe(connection: Connection, own: Path, home: str) -> dict[str, Any]
         "HostConfig": {
             "Mounts": [*machine.mounts(own), machine.bind(str(folder), "/probe")],
             "NetworkMode": "none",
-            "Init": True,
+            "Init": not init,
             "CapDrop": ["ALL"],
             "ReadonlyRootfs": True,
             "Ulimits": machine.ulimits(machine.hard_limits()),
@@ -117,7 +121,8 @@ async def _started(connection: Connection, made: str) -> dict[str, Any]:
 
 
 def _sealed(seen: dict[str, Any]) -> dict[str, Any]:
-    key, pid = seen["NetworkSettings"].get("SandboxKey") or "", int(seen["State"]["Pid"])
+    pid = int(seen["State"]["Pid"])
+    key = seen["NetworkSettings"].get("SandboxKey") or f"/proc/{pid}/ns/net"
     try:
         place = os.stat(key)  # noqa: PTH116
         theirs = Path(f"/proc/{pid}/ns/net").stat()

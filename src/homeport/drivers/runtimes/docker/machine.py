@@ -49,6 +49,14 @@ def bind(source: str, target: str, *, writable: bool = False) -> dict[str, Any]:
     return {"Type": "bind", "Source": source, "Target": target, "ReadOnly": not writable}
 
 
+def static_init() -> str:
+    """A tini that runs in any container, as Docker's own; "" where there is none."""
+    for name in ("docker-init", "tini-static"):
+        if found := shutil.which(name, path="/usr/bin:/usr/libexec/docker:/usr/local/bin:/bin"):
+            return os.path.realpath(found)
+    return ""
+
+
 def hard_limits() -> dict[str, int]:
     """What this process, and so an engine beside it, cannot go beyond: open files, and processes of a user."""
     files, processes = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))

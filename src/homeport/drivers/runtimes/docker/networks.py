@@ -15,6 +15,7 @@ from homeport.drivers.runtimes.docker.container import Way
 from homeport.drivers.runtimes.docker.facts import Facts
 from homeport.drivers.runtimes.docker.firewall import close_host, open_host
 from homeport.drivers.runtimes.docker.options import LABEL
+from homeport.drivers.runtimes.docker.pins import Pins
 from homeport.errors import Conflict, HomeportError, NotFound, UsageError
 from homeport.model.instance import InstanceSpec
 
@@ -43,6 +44,7 @@ def mode_of(wanted: str, facts: Facts) -> str:
 class Networks:
     connection: Connection
     home: str
+    pins: Pins
     holes: dict[str, str] = field(default_factory=dict)
     """Bridge → why containers on it can still reach this machine."""
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -61,9 +63,7 @@ class Networks:
         """Where a running container is reached. Raises `HomeportError` for an address that is not its network's."""
         settings = seen["NetworkSettings"]
         if kind == "netns":
-            if not settings.get("SandboxKey"):
-                raise HomeportError("the engine tells no network namespace for it", operation="start")
-            return f"netns:{settings['SandboxKey']}:{port}"
+            return f"netns:{settings.get('SandboxKey') or await self._pinned(seen)}:{port}"
         for name, inside in (settings.get("Networks") or {}).items():
             if not name.startswith(f"homeport-{self.home}"):
                 continue
@@ -74,20 +74,36 @@ class Networks:
                 return f"tcp:{address}:{port}"
         raise HomeportError("it has no address in a network of ours", operation="start")
 
+    async def _pinned(self, seen: dict[str, Any]) -> str:
+        instance, pid = seen["Config"]["Labels"][f"{LABEL}.instance"], int(seen["State"]["Pid"])
+        try:
+            path = self.pins.pin(instance, pid)
+        except OSError as error:
+            raise HomeportError(f"its network namespace cannot be kept: {error}", operation="start") from None
+        now = await self.connection.call("GET", f"containers/{seen['Id']}/json")
+        if int(now["State"]["Pid"]) != pid:  # it has ended, and who knows whose number that was
+            self.pins.unpin(instance)
+        return path
+
     async def rejoin(self, instance: str, facts: Facts) -> None:
         """After this process's own container was replaced: into the network of an instance that still runs."""
         if facts.own_container:
             await self._join(f"homeport-{self.home}-{instance}", facts.own_container)
 
-    async def drop(self, instance: str, facts: Facts | None) -> None:
-        """The network that was one instance's alone, if it had one."""
+    async def drop(self, instance: str, facts: Facts, mode: str) -> None:
+        """What was one instance's alone. Already gone is no error."""
+        self.pins.unpin(instance)
+        if mode != "joined":
+            return
         name = f"homeport-{self.home}-{instance}"
         try:
-            if facts is not None and facts.own_container:
-                body = {"Container": facts.own_container, "Force": True}
-                await self.connection.call("POST", f"networks/{name}/disconnect", body=body)
-        except (NotFound, HomeportError):
-            pass  # it was not in it, or there is none
+            body = {"Container": facts.own_container, "Force": True}
+            await self.connection.call("POST", f"networks/{name}/disconnect", body=body)
+        except (NotFound, Conflict):
+            pass  # there is none
+        except HomeportError as error:
+            if "not connected" not in error.message:
+                raise
         try:
             await self.connection.call("DELETE", f"networks/{name}")
         except (NotFound, Conflict):

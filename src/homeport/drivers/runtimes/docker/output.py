@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -31,6 +32,11 @@ async def printed(
     connection: Connection, container: str, *, tail: int = 0, since: str = "", follow: bool = False
 ) -> AsyncIterator[Printed]:
     """Lines in order. `since`: seconds with nanoseconds, lines at that very time included. Raises `NotFound`."""
+    if tail and not connection.counts_lines:
+        kept = deque([line async for line in printed(connection, container, since=since)], maxlen=tail)
+        for line in kept:
+            yield line
+        return
     params = {"stdout": "1", "stderr": "1", "timestamps": "1", "tail": str(tail or "all")}
     if follow:
         params["follow"] = "1"

@@ -21,6 +21,7 @@ from homeport.drivers.runtimes.docker.exits import microseconds
 from homeport.drivers.runtimes.docker.facts import Facts, find_facts, remove_container
 from homeport.drivers.runtimes.docker.networks import Networks, mode_of
 from homeport.drivers.runtimes.docker.options import LABEL, Options, home_id
+from homeport.drivers.runtimes.docker.pins import Pins
 from homeport.drivers.runtimes.docker.records import Record, Records, running
 from homeport.drivers.runtimes.docker.roots import Roots
 from homeport.drivers.runtimes.docker.seccomp import profile
@@ -44,7 +45,7 @@ class DockerRuntime:
         self._home = home_id(options)
         self._connection = Connection(options.host)
         self._records = Records(options.folder)
-        self._networks = Networks(self._connection, self._home)
+        self._networks = Networks(self._connection, self._home, Pins(options.folder / "netns"))
         self._volumes = Volumes(self._connection, self._home)
         self._roots = Roots(self._connection, options, self._home, self._volumes)
         self._logs = AgentLogs(self._connection, self._records, options.logs)
@@ -171,6 +172,7 @@ class DockerRuntime:
                 home=self._home,
                 seccomp=self._seccomp(facts),
                 limits=_limits(facts, spec.workload.limits.open_files),
+                init=facts.init if facts.folders else "",
             )
             container, seen = await self._made(name, request)
             if seen is None:
@@ -237,7 +239,8 @@ class DockerRuntime:
         """Of a start that failed. What cannot be removed now is found at the next connection."""
         try:
             await remove_container(self._connection, name)
-            await self._networks.drop(instance, self._known_facts)
+            if (facts := self._known_facts) is not None:
+                await self._networks.drop(instance, facts, mode_of(self._options.network, facts))
         except HomeportError as error:
             log.error("docker.not_undone", container=name, error=error.message)
 
@@ -260,8 +263,7 @@ class DockerRuntime:
     async def _tidy(self, instance: str) -> None:
         """What an instance had besides its container, and what only the last one needed."""
         facts = await self._facts()
-        if mode_of(self._options.network, facts) == "joined":
-            await self._networks.drop(instance, facts)
+        await self._networks.drop(instance, facts, mode_of(self._options.network, facts))
         if not facts.folders:
             await self._volumes.sweep()
         if not self._records.all() and not self._watch.starting:
@@ -273,8 +275,21 @@ class DockerRuntime:
             async with self._finding:
                 if self._known_facts is None:
                     await remove_probes(self._connection, self._home)
-                    self._known_facts = await find_facts(self._connection, self._options.folder, self._home)
+                    facts = await find_facts(self._connection, self._options.folder, self._home)
+                    await self._settle(facts)
+                    self._known_facts = facts
         return self._known_facts
+
+    async def _settle(self, facts: Facts) -> None:
+        """What this process needs to reach instances that an earlier one started."""
+        instances = {record.status.instance for record in self._records.all() if running(record)}
+        self._networks.pins.sweep(instances)
+        if facts.own_container and mode_of(self._options.network, facts) == "joined":
+            for instance in instances:
+                try:
+                    await self._networks.rejoin(instance, facts)
+                except NotFound:
+                    continue  # it is gone, and its end will be told
 
     def _is_sealed(self) -> bool:
         return self._known_facts is not None and mode_of(self._options.network, self._known_facts) == "sealed"
@@ -291,6 +306,7 @@ class DockerRuntime:
         return str(path)
 
 
+__all__ = ["DockerRuntime", "Options"]
 _MINE = (".home", ".instance", ".agent")
 
 
