@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import structlog
+
 from homeport.app.runtimes import Runtimes
 from homeport.errors import HomeportError
 from homeport.interfaces.clock import Clock
@@ -31,6 +33,8 @@ from homeport.run.signals import (
 )
 from homeport.settings import Paths
 
+log = structlog.get_logger(__name__)
+
 Carried = StartInstance | StopInstance | ForgetInstance | ProbeInstance
 
 
@@ -45,7 +49,19 @@ class Carrier:
     """Puts an agent's folders here if they are not: another server may have made them."""
 
     async def carry(self, agent: Agent, command: Carried) -> Event | None:
-        """Perform one command for `agent`. Safe to repeat after a crash: all of them are idempotent by instance."""
+        """Perform one command for `agent`. Safe to repeat after a crash: all of them are idempotent by instance.
+
+        What nobody expected is logged, and is an answer too: one agent's trouble is not that of the others.
+        """
+        try:
+            return await self._carry(agent, command)
+        except HomeportError:
+            raise
+        except Exception as error:
+            log.exception("carry.failed", agent=agent.name, command=str(command))
+            return _failed(command, f"{type(error).__name__}: {error}")
+
+    async def _carry(self, agent: Agent, command: Carried) -> Event | None:
         match command:
             case StartInstance(incarnation):
                 return await self._start(agent, incarnation)
@@ -92,6 +108,18 @@ class Carrier:
 
     def _unseen(self) -> Exit:
         return Exit(at_us=self.clock.now_us(), lost=True)
+
+
+def _failed(command: Carried, why: str) -> Event | None:
+    match command:
+        case StartInstance(incarnation):
+            return StartFailed(incarnation, why, retry=False)
+        case StopInstance(incarnation, _):
+            return StopFailed(incarnation)
+        case ProbeInstance(incarnation, _):
+            return Probed(incarnation, False, why)
+        case ForgetInstance():
+            return None
 
 
 def instance_id(agent: Agent, incarnation: int) -> str:

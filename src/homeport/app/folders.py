@@ -54,6 +54,18 @@ class AgentFolders:
         else:
             await erase(self.paths.agents / agent_id)
 
+    def begun(self, code: str) -> Path:
+        """A mark that is there while code is laid out again: a server that dies then leaves half of it."""
+        folder, _, name = code.partition("/")
+        return self.paths.agents / folder / f"again-{name}"
+
+    async def drop_begun(self, agent_id: str, source: Source) -> None:
+        """Half of a state, if that is what there is."""
+        code = code_of(agent_id, source)
+        if self.begun(code).exists():
+            await erase(self.of(code))
+            self.begun(code).unlink()
+
     def of(self, code: str) -> Path:
         return self.paths.agents / code
 

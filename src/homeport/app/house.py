@@ -73,9 +73,12 @@ class LocalHouse:
     async def lay_out(self, order: Order) -> str:
         keep = code_of(order.agent_id, order.plan.source)
         await self.folders.sweep(order.agent_id, {keep, *(agent.workload.code for agent in self._mine(order))})
+        await self.folders.drop_begun(order.agent_id, order.plan.source)
         return await self.folders.lay_out(order.agent_id, order.plan.source)
 
     async def obtain_image(self, order: Order, code: str) -> str:
+        if code:
+            await self._here(order)
         return await self.images.obtain(order, code)
 
     async def lay_again(self, agent: Agent) -> None:
@@ -84,9 +87,15 @@ class LocalHouse:
         Raises what the source raises, `StalePlan` where what it said then can no longer be had.
         """
         source, runtime = agent.source, agent.workload.runtime
-        if agent.workload.image or self.folders.of(agent.workload.code).exists():
-            self.folders.open(agent.id)
+        self.folders.open(agent.id)
+        begun = self.folders.begun(code_of(agent.id, source))
+        if agent.workload.image or (self.folders.of(agent.workload.code).exists() and not begun.exists()):
             return
+        instance = f"{agent.id}-job-again"
+        if begun.exists():
+            await self._end_job(self.runtimes.of(runtime), instance)
+            await self.folders.drop_begun(agent.id, source)
+        begun.touch()
         log.info("house.lay_again", agent=agent.name, source=source.locator)
         locator, ref = locator_of(source)
         found, needs, _ = await judge(locator, self.fetchers[source.kind], ref=ref)
@@ -96,13 +105,13 @@ class LocalHouse:
             )
         code = await self.folders.lay_out(agent.id, source)
         job = install_job(needs, code=code, python=self.python_of(runtime), runtime=runtime)
-        if job is None:
-            return
-        try:
-            await self._run_job(agent, f"{agent.id}-job-again", job)
-        except BaseException:
-            await erase(self.folders.of(code))
-            raise
+        if job is not None:
+            await self._run_job(agent, instance, job)
+        begun.unlink()
+
+    async def _here(self, order: Order) -> None:
+        """The code that the deployment works on, where it was laid out by another server, which is gone."""
+        await self.folders.lay_out(order.agent_id, order.plan.source)
 
     async def clear(self, order: Order) -> None:
         mine = self._mine(order)
@@ -120,6 +129,7 @@ class LocalHouse:
 
     # ── dependencies ─────────────────────────────────────────────────────────────────────────────────────────────
     async def install(self, order: Order, job: Workload) -> None:
+        await self._here(order)
         await self._run_job(agent_of(order, "", job.code), f"{order.agent_id}-job-{order.deployment[-8:]}", job)
 
     async def _run_job(self, agent: Agent, instance: str, job: Workload) -> None:
@@ -143,9 +153,7 @@ class LocalHouse:
         except TimeoutError:
             raise Unhealthy(f"installing took more than {INSTALL_TIMEOUT_S:g} s", operation="install") from None
         finally:
-            with suppress(NotFound):  # it was never started
-                await runtime.stop(instance, grace=1.0)
-            await runtime.forget(instance)
+            await self._end_job(runtime, instance)
             await erase(scratch)
         if exit_.code != 0:
             raise Unhealthy(
@@ -154,6 +162,12 @@ class LocalHouse:
                 subject=agent.name,
                 hint="the lines above are the installer's own",
             )
+
+    @staticmethod
+    async def _end_job(runtime: Runtime, instance: str) -> None:
+        with suppress(NotFound):  # it was never started
+            await runtime.stop(instance, grace=1.0)
+        await runtime.forget(instance)
 
     @staticmethod
     async def _job_exit(runtime: Runtime, instance: str) -> Exit:

@@ -320,6 +320,7 @@ class Supervisor:
         )
         quiet = agent.state is AgentState.STARTING  # its detail changes with every probe
         if replace(agent, detail=old.detail) == old and (agent.detail == old.detail or quiet):
+            charge.agent = agent
             return
         charge.agent = replace(agent, changed_at_us=self._clock.now_us())
         await self._write(charge)
