@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import zipfile
 from pathlib import Path
 
@@ -39,14 +42,18 @@ def code_of(home: Home) -> Path:
     return code
 
 
-def test_a_server_killed_while_it_installs_again_does_not_start_half_an_agent(home: Home) -> None:
+def test_a_machine_that_dies_while_it_installs_again_does_not_start_half_an_agent(home: Home) -> None:
     home.run("up", str(with_a_dependency(home)), "--name", "agent")
     home.run("stop", "agent")
     code = code_of(home)
     shutil.rmtree(code)
     home.spawn("start", "agent").communicate(timeout=60)
     assert wait_until(lambda: (code.parent / "job").exists(), 60), "its dependencies are being installed"
-    home.kill("homeport.serve.server")
+    while pids := home.pids():  # the machine loses its power
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    home.run("serve", "--detach")
     assert wait_until(lambda: state(home).get("state") in ("running", "crashed"), 90)
     assert state(home)["state"] == "running", home.log_tail()
     assert home.ask("/x")[0] == 200
