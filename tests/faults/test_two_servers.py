@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from homeport.testing.servers.postgres import PostgresServer
-from homes import Home, free_port, wait_until
+from homes import MANIFEST, Home, free_port, wait_until
 
 pytestmark = pytest.mark.timeout(240)
 OUTAGE_S = float(os.environ.get("HOMEPORT_TEST_OUTAGE_S", "10"))
@@ -201,6 +201,26 @@ def test_a_machine_dies_and_the_other_takes_over_its_agents_and_its_deployment(n
     assert wait_until(lambda: ready(first).get("clear") is True, LONG)
     assert ready(first)["holder"] == "b" and first.programs() == []
     assert answers(second, "runs")
+
+
+def test_a_deployment_is_taken_over_while_it_installs(node: Callable[[str], Node]) -> None:
+    """What the dead server had laid out is not here: it is laid out again before it is worked on."""
+    first = node("a")
+    first.run("serve", "--detach")
+    second = node("b")
+    source = first.agent("deps", manifest=MANIFEST + "install: requirements.txt\n")
+    (source / "requirements.txt").write_text("# none\n")
+    second.run("serve", "--detach")
+    assert wait_until(lambda: ready(second).get("clear") is True)
+    begun = first.spawn("up", str(source), "--name", "deps", "-e", "START_DELAY=1")
+    try:
+        assert wait_until(lambda: list(first.folder.glob("state/agents/agt_*/job")), LONG)
+    finally:
+        kill_all(first)
+        begun.communicate(timeout=LONG)
+    assert wait_until(lambda: ready(second).get("role") == "holder", LONG)
+    assert wait_until(lambda: state(second, "deps") == "running", LONG), second.events()
+    assert answers(second, "deps")
 
 
 def test_a_server_that_dies_alone_keeps_the_claim_and_nothing_moves(node: Callable[[str], Node]) -> None:
