@@ -18,6 +18,7 @@ from homeport.drivers.runtimes.docker.options import home_id
 from homeport.drivers.runtimes.docker.runtime import DockerRuntime, Options
 from homeport.errors import HomeportError, StorageFull, Unavailable
 from homeport.model.instance import InstanceState
+from homeport.model.workload import Workload
 from homeport.testing.conformance.runtime import PATIENCE, exit_of, get, healthy, heard, printed
 from homeport.testing.programs import program
 from homeport.testing.servers.baseimage import base_image
@@ -279,3 +280,54 @@ async def test_what_agents_printed_is_kept_when_they_are_forgotten(engine, tmp_p
         lines = [line async for line in runtime.logs("agt_1")]
         assert [line.stream for line in lines] == ["sys", "out", "sys"] * 3
         assert [line async for line in runtime.logs("agt_1", tail=4)] == lines[-4:]
+
+
+async def test_a_full_disk_of_ours_stops_new_agents_until_there_is_room(engine, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    await asyncio.to_thread(subprocess.run, ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", disk], check=True)
+    try:
+        async with runtime_on(engine, disk) as runtime:
+            workload = program(tmp_path / "code", "serve")
+            first = await runtime.start(spec_for(disk, workload))
+            fill(disk)
+            ended = await runtime.stop(first.instance, grace=0)  # what runs is tended all the same
+            assert ended.exit is not None
+            (disk / "data" / "agt_2").mkdir()
+            with pytest.raises(StorageFull):
+                await runtime.start(spec_for(disk, workload, "agt_2-1"))
+            (disk / "filler").unlink()
+            started = await runtime.start(spec_for(disk, workload, "agt_2-1"))
+            assert (await healthy(started.endpoint)).endswith(b"healthy")
+    finally:
+        await asyncio.to_thread(subprocess.run, ["umount", disk], check=True)
+
+
+async def test_an_image_with_an_endless_user_file_is_refused(engine, engine_image, tmp_path):
+    images = DockerImages(ImageOptions(engine.host))
+    context = tmp_path / "context"
+    context.mkdir()
+    lines = f"FROM {engine_image}\nRUN dd if=/dev/zero of=/etc/passwd bs=1M count=3\nUSER somebody\n"
+    (context / "Dockerfile").write_text(lines)
+    try:
+        image = await images.build(context, dockerfile="Dockerfile", tag="homeport-passwd-test:1")
+        workload = Workload(("true",), "", 8000, image=image.id)
+        async with runtime_on(engine, tmp_path) as runtime:
+            with pytest.raises(HomeportError, match="cannot start demo"):
+                await runtime.start(spec_for(tmp_path, workload))
+    finally:
+        await images.close()
+
+
+async def test_a_start_that_was_given_up_can_be_made_again(engine, tmp_path):
+    spec = spec_for(tmp_path, program(tmp_path / "code", "serve"))
+    async with runtime_on(engine, tmp_path) as runtime:
+        await runtime.list()
+        for seconds in (0.02, 0.1, 0.3):
+            starting = asyncio.create_task(runtime.start(spec))
+            await asyncio.wait((starting,), timeout=seconds)
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+        started = await runtime.start(spec)
+        assert (await healthy(started.endpoint)).endswith(b"healthy")
+        assert len(containers(engine, tmp_path)) == 1

@@ -23,6 +23,7 @@ START_S = 180.0
 """The longest an engine may take for an answer, and to create or start a container: under load that is slow."""
 _CONNECT_S = 10.0
 _CHUNK = 64 * 1024
+_MOST = 64 << 20
 
 
 class Connection:
@@ -36,16 +37,20 @@ class Connection:
 
     async def call(
         self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None,
-        data: Any = None, within: float | None = ANSWER_S, operation: str = "",
+        data: Any = None, within: float | None = ANSWER_S, most: int = _MOST, operation: str = "",
     ) -> Any:  # fmt: skip
-        """The answer, from JSON if it is that, else as bytes. `within` seconds; None waits for ever.
+        """The answer, from JSON if it is that, else as bytes. `within` seconds; None waits for ever. `most` bytes.
 
         Raises `Unavailable`, `NotFound`, `Conflict` and `StorageFull` for what they say, `HomeportError` else.
         """
         async with self.stream(
             method, path, params=params, body=body, data=data, within=within, operation=operation
         ) as response:
-            content = await response.read()
+            content = b""
+            async for chunk in response.content.iter_any():
+                content += chunk
+                if len(content) > most:
+                    raise HomeportError(f"the engine's answer is longer than {most} bytes", operation=operation)
             if "json" in response.headers.get("content-type", "") and content.strip():
                 return json.loads(content)
             return content

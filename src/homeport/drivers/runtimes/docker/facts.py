@@ -148,10 +148,11 @@ async def ensure_root(connection: Connection) -> str:
     return name
 
 
-async def remove_container(connection: Connection, container: str) -> None:
-    """With its anonymous volumes; already gone, or being removed, is no error."""
+async def remove_container(connection: Connection, container: str, *, force: bool = True) -> None:
+    """With its anonymous volumes; already gone, being removed, or running without `force`, is no error."""
+    params = {"v": "1"} | ({"force": "1"} if force else {})
     try:
-        await connection.call("DELETE", f"containers/{container}", params={"force": "1", "v": "1"}, operation="remove")
+        await connection.call("DELETE", f"containers/{container}", params=params, operation="remove")
     except (NotFound, Conflict):
         return
 

@@ -111,6 +111,10 @@ class Records:
             while self.changes == seen:
                 await self._changed.wait()
 
+    async def save(self) -> None:
+        """Once more, after it could not be written: `unsaved` says how that went."""
+        await self._write()
+
     async def close(self) -> None:
         if self._saver is not None:
             await asyncio.gather(self._saver, return_exceptions=True)

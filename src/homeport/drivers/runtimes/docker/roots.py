@@ -17,11 +17,13 @@ from homeport.drivers.runtimes.docker.container import Root
 from homeport.drivers.runtimes.docker.facts import Facts, ensure_root, remove_container
 from homeport.drivers.runtimes.docker.options import APP, DATA, LABEL, Options
 from homeport.drivers.runtimes.docker.volumes import Volumes
-from homeport.errors import HomeportError, NotFound
+from homeport.errors import HomeportError, NotFound, UsageError
+from homeport.model.imagename import parse_image
 from homeport.model.instance import InstanceSpec
 
 # The same users as confined processes have, so that an agent's data stay its own when it moves.
 _USERS = (1_879_048_192, 1 << 24)
+_LONGEST_PASSWD = 1 << 20
 _USERS_FAR = (61_184, 4_336)
 """Of an engine elsewhere, which may map no more than 16 bits."""
 
@@ -65,6 +67,10 @@ class Roots:
 
     async def _image(self, reference: str) -> Root:
         try:
+            parse_image(reference)
+        except ValueError as error:
+            raise UsageError(f"{reference!r} names no image: {error}", operation="start", subject=reference) from None
+        try:
             seen = await self.connection.call("GET", f"images/{reference}/json", operation="start")
         except NotFound:
             raise NotFound(
@@ -93,13 +99,14 @@ class Roots:
         body = {"Image": image, "Cmd": ["-"], "Labels": {f"{LABEL}.probe": self.home}, "NetworkDisabled": True}
         made = (await self.connection.call("POST", "containers/create", body=body, operation="create"))["Id"]
         try:
-            content = await self.connection.call("GET", f"containers/{made}/archive", params={"path": "/etc/passwd"})
+            place = f"containers/{made}/archive"
+            content = await self.connection.call("GET", place, params={"path": "/etc/passwd"}, most=_LONGEST_PASSWD)
         except NotFound:
             return ""
         finally:
             await remove_container(self.connection, made)
         with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-            found = next((member for member in tar if member.isfile() and member.size < 1 << 20), None)
+            found = next((member for member in tar if member.isfile() and member.size < _LONGEST_PASSWD), None)
             file = tar.extractfile(found) if found else None
             return file.read().decode("utf-8", "replace") if file else ""
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -70,6 +71,8 @@ class DockerRuntime:
             await self._watch.ready()
             if (record := self._records.get(spec.instance)) is not None:
                 return record.status
+            if self._records.unsaved:
+                await self._records.save()
             if self._records.unsaved:
                 raise StorageFull(
                     "the state folder cannot be written", subject=str(self._options.folder),
@@ -161,6 +164,7 @@ class DockerRuntime:
 
     # ── one start ────────────────────────────────────────────────────────────────────────────────────────────────
     async def _start(self, spec: InstanceSpec, facts: Facts, name: str) -> Record:
+        container = ""
         try:
             mode = mode_of(self._options.network, facts)
             root = await self._roots.root_for(spec, facts)
@@ -181,8 +185,9 @@ class DockerRuntime:
             return await self._began(seen, way)
         except Unavailable:
             raise  # the same instance, asked for again, is found as it was left
-        except HomeportError as error:
-            await self._undo(spec.instance, name)
+        except (HomeportError, OSError) as failure:
+            error = failure if isinstance(failure, HomeportError) else _on_disk(failure)
+            await self._undo(spec.instance, container)
             if error.message.startswith("cannot start"):
                 raise
             raise type(error)(
@@ -206,9 +211,7 @@ class DockerRuntime:
             found = seen["Config"]["Labels"] or {}
             if any(found.get(key) != value for key, value in request["Labels"].items() if key.endswith(_MINE)):
                 raise Conflict(f"there is a container {name} of somebody else", operation="start", subject=name)
-            if seen["State"]["Status"] != "created":
-                return str(seen["Id"]), seen
-            await remove_container(self._connection, seen["Id"])
+            return str(seen["Id"]), seen if seen["State"]["Status"] != "created" else None
         raise Unavailable(f"the container {name} comes and goes", operation="start", subject=name)
 
     async def _began(self, seen: dict[str, Any], way: Way | None) -> Record:
@@ -235,14 +238,15 @@ class DockerRuntime:
                 raise
             log.error("docker.not_adopted", container=seen["Name"], error=error.message)
 
-    async def _undo(self, instance: str, name: str) -> None:
+    async def _undo(self, instance: str, container: str) -> None:
         """Of a start that failed. What cannot be removed now is found at the next connection."""
         try:
-            await remove_container(self._connection, name)
+            if container:
+                await remove_container(self._connection, container)
             if (facts := self._known_facts) is not None:
                 await self._networks.drop(instance, facts, mode_of(self._options.network, facts))
         except HomeportError as error:
-            log.error("docker.not_undone", container=name, error=error.message)
+            log.error("docker.not_undone", instance=instance, error=error.message)
 
     async def _signal(self, record: Record, signal: str) -> bool:
         """Whether it was sent; what has ended meanwhile is noted."""
@@ -304,6 +308,11 @@ class DockerRuntime:
         if not path.exists() or path.read_text() != profile():
             path.write_text(profile())
         return str(path)
+
+
+def _on_disk(error: OSError) -> HomeportError:
+    kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else HomeportError
+    return kind(f"{error.filename or 'a file'}: {error.strerror}", operation="start")
 
 
 __all__ = ["DockerRuntime", "Options"]

@@ -97,6 +97,9 @@ class Watch:
                 last = await last_lines(self._connection, record.container, _LAST_LINES)
             except NotFound:
                 last = []
+            except HomeportError as error:
+                if "marked for removal" not in error.message:
+                    raise
         exit_ = exit_of(seen, last, oom=oom, unwatched=unwatched)
         if exit_.signal == signal.SIGKILL and not exit_.oom and not unwatched and record.container not in self.killing:
             exit_ = replace(exit_, oom=await self._late_oom(record.container))
@@ -222,7 +225,7 @@ class Watch:
             if container_name(self._home, instance) in self.starting:
                 continue
             if item["State"] == "created":  # a start of ours that was cut off: its caller starts it again
-                await remove_container(self._connection, item["Id"])
+                await remove_container(self._connection, item["Id"], force=False)
             else:
                 await self._adopt(await self._connection.call("GET", f"containers/{item['Id']}/json"))
 
