@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
+from homeport.app.backups.stillness import Stillness
 from homeport.app.carry import data_folder
 from homeport.drivers.runtimes.process.trees import delete_tree
 from homeport.interfaces.fetcher import Fetcher
@@ -25,6 +26,7 @@ class AgentFolders:
 
     paths: Paths
     fetchers: Mapping[str, Fetcher]
+    stillness: Stillness = field(default_factory=Stillness)
 
     async def lay_out(self, agent_id: str, source: Source) -> str:
         """The planned state of the source, whole or not at all, and a data folder. Idempotent. Raises `StalePlan`."""
@@ -46,13 +48,15 @@ class AgentFolders:
         """What was replaced before the agent that runs now: nothing goes back to it any more."""
         for code in (self.paths.agents / agent_id).glob("code-*"):
             if str(code.relative_to(self.paths.agents)) not in used:
-                await erase(code)
+                async with self.stillness.deleting():
+                    await erase(code)
 
     async def remove(self, agent_id: str, *, keep_data: bool = False) -> None:
         if keep_data:
             await self.sweep(agent_id, set())
         else:
-            await erase(self.paths.agents / agent_id)
+            async with self.stillness.deleting():
+                await erase(self.paths.agents / agent_id)
 
     def begun(self, code: str) -> Path:
         """A mark that is there while code is laid out again: a server that dies then leaves half of it."""

@@ -15,6 +15,8 @@ from homeport import __version__
 from homeport.app.access import Access
 from homeport.app.agentimages import AgentImages
 from homeport.app.agentlogs import AgentLogs
+from homeport.app.backups.stillness import Stillness
+from homeport.app.backups.taking import backups_of
 from homeport.app.carry import Carrier
 from homeport.app.compose import clouds, docker_runtime, durable_steps, fetchers, made, open_store
 from homeport.app.control import Readiness
@@ -90,7 +92,8 @@ class ControlPlane:
         supervisor = Supervisor(store, carrier, events, clock, publisher.changed)
         agent_logs = AgentLogs(runtimes, secrets)
         readers = fetchers(settings, runtimes.images)
-        folders = AgentFolders(paths, readers)
+        stillness = Stillness()
+        folders = AgentFolders(paths, readers, stillness)
         house = LocalHouse(
             folders, AgentImages(runtimes, folders, supervisor.images_of), clouds(settings), readers, runtimes,
             agent_logs, supervisor, events,
@@ -108,6 +111,10 @@ class ControlPlane:
         return Service(
             access, supervisor, deployments, publisher, gateway, house, runtimes, agent_logs, events, secrets, audit,
             self._about,
+            None if settings.database_url else backups_of(
+                settings, store=store, durable=durable, audit=audit, stillness=stillness, agents=supervisor.agents,
+                clock=clock, ids=ids,
+            ),
         )  # fmt: skip
 
     def readiness(self) -> Readiness:

@@ -9,8 +9,8 @@ from contextlib import aclosing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeport.model.logformat import MAX_LINE, parse, stamp
 from homeport.drivers.runtimes.process.logreader import read_logs
+from homeport.model.logformat import MAX_LINE, parse, stamp
 from homeport.serve.keeper.logs import CUT, AgentLog, LogFile, Splitter
 
 
