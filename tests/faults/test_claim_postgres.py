@@ -14,7 +14,7 @@ from homeport.app.holding import Holding
 from homeport.drivers.claims.postgres.claim import Options, PostgresClaim
 from homeport.drivers.secrets.sealed import FernetSealer
 from homeport.drivers.secrets.sealed import Options as KeyOptions
-from homeport.errors import Conflict, Unavailable
+from homeport.errors import Conflict, HomeportError, Unavailable
 from homeport.interfaces.claim import Me
 
 LONG = 60.0
@@ -55,8 +55,11 @@ async def server(claim, sealer):
     """Makes servers that wait for the claim of one database; they are impatient where `grace` is short."""
     made = []
 
-    def make(me, *, grace=3600.0, key=None):
-        made.append(Holding(claim(), me, key or sealer, grace=grace, beat=0.05))
+    async def anything_fits():
+        pass
+
+    def make(me, *, grace=3600.0, key=None, fits=anything_fits):
+        made.append(Holding(claim(), me, key or sealer, fits, grace=grace, beat=0.05))
         return made[-1]
 
     yield make
@@ -222,3 +225,18 @@ async def test_a_server_with_another_key_is_told_to_take_the_key_of_the_others(s
     with pytest.raises(Conflict, match="another key") as told:
         await asyncio.wait_for(stranger.hold(), LONG)
     assert "secrets.key" in told.value.hint
+
+
+async def test_a_server_that_is_too_old_for_the_state_leaves_the_claim_to_those_that_are_not(server):
+    async def too_old():
+        raise HomeportError("written by a newer Homeport")
+
+    old, new = server(A, fits=too_old), server(B)
+    holding = asyncio.create_task(old.hold())
+    async with asyncio.timeout(30):
+        await old.must_wait()
+        assert "newer" in old.waiting.away
+        assert (await new.hold()).me == B
+        assert (await old.another_holds()).me == B
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)

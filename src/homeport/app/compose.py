@@ -65,10 +65,10 @@ def clouds(settings: Settings) -> dict[str, Cloud]:
     return {"local": made("cloud", "local", register=settings.paths.state / "local-machines.json")}
 
 
-async def open_store(settings: Settings) -> Store:
-    """State: the shared database where one is named, else a file. Close it."""
+async def open_store(settings: Settings, *, upgrade: bool = True) -> Store:
+    """State: the shared database where one is named, else a file. Close it. `upgrade`: see the PostgreSQL store."""
     if settings.database_url:
-        return cast("Store", await opened("store", "postgres", url=settings.database_url))
+        return cast("Store", await opened("store", "postgres", url=settings.database_url, upgrade=upgrade))
     return cast("Store", await opened("store", "sqlite", path=settings.paths.state / "state.db"))
 
 

@@ -8,6 +8,7 @@ another one take over, so that agents are not moved for nothing. While the datab
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -35,10 +36,14 @@ class Waiting:
 class Holding:
     """`lost` is done once another server took the claim: this one must end, and start anew as a standby."""
 
-    def __init__(self, claim: Claim, me: Me, sealer: Sealer, *, grace: float = GRACE_S, beat: float = BEAT_S) -> None:
-        self._claim, self.me, self._sealer = claim, me, sealer
+    def __init__(
+        self, claim: Claim, me: Me, sealer: Sealer, fits: Callable[[], Awaitable[None]], *,
+        grace: float = GRACE_S, beat: float = BEAT_S,
+    ) -> None:  # fmt: skip
+        """`fits` raises `HomeportError` where the state is nothing that this server can work with."""
+        self._claim, self.me, self._sealer, self._fits = claim, me, sealer, fits
         self._grace, self._beat = grace, beat
-        self._seal = b""
+        self._seal, self._unfit = b"", ""
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Condition()
         self.waiting = Waiting()
@@ -97,7 +102,8 @@ class Holding:
         if seen.last is not None and seen.last.me != self.me:
             self._check_key(seen.last)
         other = seen.last if seen.held and seen.last is not None and seen.last.me != self.me else None
-        await self._tell(Waiting(other or self.waiting.holder))
+        self._unfit = "" if seen.held else self._unfit
+        await self._tell(Waiting(other or self.waiting.holder, self._unfit))
         return seen
 
     async def _tell(self, waiting: Waiting) -> None:
@@ -110,6 +116,13 @@ class Holding:
             self._news.notify_all()
 
     async def _take(self, after: Me | None) -> Holder | None:
+        """None where it cannot be had, and where this server would only keep it from those that can use it."""
+        try:
+            await self._fits()
+        except HomeportError as error:
+            self._unfit = error.message
+            await self._tell(Waiting(self.waiting.holder, self._unfit))
+            return None
         try:
             return await self._claim.take(self.me, self._seal, after=after)
         except Unavailable as error:

@@ -40,9 +40,17 @@ def holding_of(settings: Settings) -> Holding:
     settings.paths.create()
     place = settings.paths.state.stat()
     me = Me(settings.node or socket.gethostname(), f"{place.st_dev:x}-{place.st_ino:x}")
+
+    async def fits() -> None:
+        try:
+            await (await open_store(settings, upgrade=False)).close()
+        except Unavailable:
+            pass  # older than this program, which may upgrade it then; or away, which is found out by who takes it
+
     return Holding(
-        made("claim", "postgres", url=settings.database_url), me, made("sealer", "fernet", key_file=settings.paths.key)
-    )
+        made("claim", "postgres", url=settings.database_url), me,
+        made("sealer", "fernet", key_file=settings.paths.key), fits,
+    )  # fmt: skip
 
 
 class Standby:
@@ -158,11 +166,15 @@ class Standby:
             await Mirror(store, lambda: Access(store, policy, audit, clock, ids), gateway, clock, self._where).run()
 
     async def _store(self) -> Store:
+        """Never made or migrated here: the server that decides may be of an older version."""
+        said = ""
         while True:
             try:
-                return await open_store(self._settings)
-            except Unavailable as error:
-                log.warning("standby.database_away", error=error.message)
+                return await open_store(self._settings, upgrade=False)
+            except HomeportError as error:
+                if error.message != said:
+                    log.warning("standby.no_store", error=error.message)
+                said = error.message
                 await asyncio.sleep(RETRY_S)
 
     def _where(self) -> str:

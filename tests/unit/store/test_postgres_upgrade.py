@@ -167,3 +167,16 @@ async def test_a_password_is_never_told(url):
         await PostgresStore.open(options)
     said = f"{caught.value} {caught.value.to_dict()} {options!r} {caught.value.__cause__}"
     assert "s3cret" not in said and caught.value.hint
+
+
+@pytest.mark.parametrize("revision", [None, *REVISIONS[:-1]])
+async def test_who_only_looks_on_neither_makes_nor_upgrades_tables(database, revision):
+    """The server that decides may still be of the older version."""
+    if revision is not None:
+        released(database, revision)
+    before = schema(database)
+    with pytest.raises(Unavailable, match="no tables yet" if revision is None else f"schema {revision}"):
+        await PostgresStore.open(Options(database, upgrade=False))
+    assert schema(database) == before
+    await (await PostgresStore.open(Options(database))).close()
+    await (await PostgresStore.open(Options(database, upgrade=False))).close()

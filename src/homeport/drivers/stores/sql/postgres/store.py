@@ -26,6 +26,8 @@ class Options:
     """Where the tables are; made if it is not there, for which the user needs CREATE on the database."""
     poll: float = 1.0
     """Seconds after which a watch looks for writes of other servers. Writes of this one are seen at once."""
+    upgrade: bool = True
+    """Whether tables may be made and migrated: not by a server that only looks on, while an older one decides."""
 
 
 class PostgresStore(SqlStore):
@@ -36,7 +38,8 @@ class PostgresStore(SqlStore):
         """Create or upgrade the tables, one server at a time and in one transaction.
 
         Raises `HomeportError` for tables that are newer than this program or not ours, for half a copy, and for a
-        database that is not UTF-8; `UsageError` for a URL that cannot be read; `Unavailable`.
+        database that is not UTF-8; `UsageError` for a URL that cannot be read; `Unavailable`, also for tables that
+        would have to be upgraded and may not be.
         """
         check_database_url(options.url)
         await asyncio.to_thread(_prepare, options)
@@ -55,7 +58,7 @@ class PostgresStore(SqlStore):
 def _prepare(options: Options) -> None:
     pool = engine(lambda: connect(options.url, options.schema))
     try:
-        bring_up_to_date(pool, options.schema, shown(options.url))
+        bring_up_to_date(pool, options.schema, shown(options.url), upgrade=options.upgrade)
     except HomeportError:
         raise
     except Exception as error:

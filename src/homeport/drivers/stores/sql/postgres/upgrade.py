@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, insert
 from homeport.drivers.stores.sql import migrations
 from homeport.drivers.stores.sql.queries import FIRST_COUNT
 from homeport.drivers.stores.sql.schema import HALF_COPIED, REVISIONS, alembic_version, metadata
-from homeport.errors import HomeportError
+from homeport.errors import HomeportError, Unavailable
 
 HEAD = REVISIONS[-1]
 UPGRADING = 0x686F6D65_75706772
@@ -19,13 +19,25 @@ MOST_S = 600
 """How long a migration of much data may take; a server that starts meanwhile waits for it."""
 
 
-def bring_up_to_date(engine: Engine, schema: str, name: str) -> None:
-    """Afterwards the database has today's schema. Raises `HomeportError` for one that is newer, or not ours."""
+def bring_up_to_date(engine: Engine, schema: str, name: str, *, upgrade: bool = True) -> None:
+    """Afterwards the database has today's schema. Raises `HomeportError` for one that is newer, or not ours.
+
+    Without `upgrade` nothing is changed: raises `Unavailable` for one that is older, or not there yet.
+    """
     with engine.connect() as connection:
         _check_encoding(connection, name)
         found = revision(connection, schema)
     if found == HEAD:
         return
+    if not upgrade:
+        if found is not None:
+            check_known(found, name)
+        raise Unavailable(
+            f"{name} has {'no tables' if found is None else f'schema {found}'} yet",
+            operation="open the store",
+            subject=name,
+            hint=f"the server that decides brings it to {HEAD} once it is of this version",
+        )
     with engine.begin() as connection:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{MOST_S}s'")
         connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
