@@ -81,7 +81,7 @@ def test_a_disk_that_refuses_stops_one_agent_and_is_told(home: Home) -> None:
     shutil.rmtree(data.parent)
     data.parent.write_text("a file where its folder was")
     home.run("start", "agent")
-    assert wait_until(lambda: "Exists" in state(home).get("detail", ""), 60), state(home)
+    assert wait_until(lambda: "FileExistsError" in state(home).get("detail", ""), 60), state(home)
     data.parent.unlink()
     home.run("start", "agent")
     assert wait_until(lambda: state(home)["state"] == "running", 60), state(home)

@@ -59,7 +59,7 @@ class Carrier:
             raise
         except Exception as error:
             log.exception("carry.failed", agent=agent.name, command=str(command))
-            return _failed(command, f"{type(error).__name__}: {error}")
+            return _failed(command, f"unexpected {type(error).__name__}; the server's log has the details")
 
     async def _carry(self, agent: Agent, command: Carried) -> Event | None:
         match command:

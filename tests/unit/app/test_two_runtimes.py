@@ -14,6 +14,7 @@ import pytest
 
 from homeport.app.carry import Carrier
 from homeport.app.eventlog import EventLog
+from homeport.app.loops import follow
 from homeport.app.loops.supervise import Supervisor
 from homeport.app.runtimes import Runtimes
 from homeport.drivers.clocks.system import SystemClock, UlidIds
@@ -118,6 +119,25 @@ async def test_an_engine_that_is_away_is_waited_for_and_holds_up_nobody_else(rig
             except Unavailable:
                 await asyncio.sleep(0.05)
     assert rig.engine.starts == {"agt_b": 1}
+
+
+async def test_what_needs_an_engine_that_is_away_says_so_and_changes_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "REACH_S", 0.2)
+    async with rig.server() as supervisor:
+        await supervisor.enlist(an_agent("b", "docker"))
+        await supervisor.until("default", "b", RUNNING)
+    rig.engine.away = True
+    async with rig.server() as supervisor:
+        for agent in (replace(an_agent("b", "docker"), plan="pln_2"), an_agent("c", "docker")):
+            with pytest.raises(Unavailable, match="docker runtime does not answer"):
+                await supervisor.enlist(agent)
+        assert [(agent.name, agent.plan) for agent in supervisor.agents()] == [("b", "")]
+        rig.engine.away = False
+        monkeypatch.setattr(follow, "REACH_S", 20.0)
+        await supervisor.enlist(an_agent("c", "docker"))
+        await supervisor.until("default", "c", RUNNING)
 
 
 async def test_an_agent_that_moves_is_stopped_where_it_ran_before_it_starts_elsewhere(rig: Rig) -> None:

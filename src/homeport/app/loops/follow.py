@@ -15,6 +15,9 @@ from homeport.model.instance import InstanceStatus
 
 log = structlog.get_logger(__name__)
 
+REACH_S = 20.0
+"""Seconds that an engine which is just starting has to answer whoever needs it."""
+
 
 class Followers:
     """One task per runtime in use. A runtime that is away is waited for, and holds up no other.
@@ -40,6 +43,14 @@ class Followers:
             self._adopted[name] = asyncio.Event()
             self._tasks.append(asyncio.create_task(self._watched(name), name=f"follow {name}"))
         return self._adopted[name]
+
+    async def reach(self, name: str) -> None:
+        """Returns once its agents are adopted. Raises `Unavailable` where it does not answer."""
+        try:
+            async with asyncio.timeout(REACH_S):
+                await self.follow(name).wait()
+        except TimeoutError:
+            raise unreachable(name, "") from None
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -93,3 +104,12 @@ class Followers:
             log.warning("reconcile.orphan_stays", instance=status.instance, error=error.message)
             return
         log.info("reconcile.orphan_removed", instance=status.instance, agent=status.agent_id)
+
+
+def unreachable(runtime: str, agent: str) -> Unavailable:
+    """For what cannot be done while a runtime is away; `agent` is "" for one that is not there yet."""
+    where = f", where {agent!r} runs," if agent else ""
+    return Unavailable(
+        f"the {runtime} runtime{where} does not answer",
+        operation="agents", subject=agent or runtime, hint="start its engine; homeport doctor looks for it",
+    )  # fmt: skip

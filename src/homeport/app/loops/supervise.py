@@ -16,8 +16,8 @@ import structlog
 
 from homeport.app.carry import Carried, Carrier
 from homeport.app.eventlog import EventLog
-from homeport.app.loops.follow import Followers
-from homeport.errors import Conflict, HomeportError, NotFound, Unavailable
+from homeport.app.loops.follow import Followers, unreachable
+from homeport.errors import Conflict, HomeportError, NotFound
 from homeport.flow import mend
 from homeport.heal.restarts import History
 from homeport.interfaces.clock import Clock
@@ -101,19 +101,20 @@ class Supervisor:
         return {charge.agent.workload.image} if charge else set()
 
     async def enlist(self, agent: Agent) -> None:
-        """A new agent, or a new workload for one that exists: saved, then started or restarted as desired."""
+        """A new agent, or a new workload for one that exists: saved, then started or restarted as desired.
+
+        Raises `Unavailable`, and has changed nothing, where its runtime is away.
+        """
+        await self._followers.reach(agent.workload.runtime)
         existing = self._charges.get((agent.namespace, agent.name))
         if existing is None:
             now_us = self._clock.now_us()
             agent = replace(agent, created_at_us=now_us, changed_at_us=now_us)
-            charge = self._note(agent, await self._create(agent))
-            if self._followers.follow(agent.workload.runtime).is_set():  # else it is adopted with the others
-                self._adopt(charge, None)
+            self._adopt(self._note(agent, await self._create(agent)), None)
             return
         self._staying(existing)
         if existing.runtime != agent.workload.runtime:  # only where it runs now can it be stopped
             await self.want(agent.namespace, agent.name, Desired.STOPPED)
-            self._followers.follow(agent.workload.runtime)
         existing.agent = replace(
             existing.agent, workload=agent.workload, source=agent.source, plan=agent.plan, machine=agent.machine
         )
@@ -249,10 +250,7 @@ class Supervisor:
     @staticmethod
     def _reachable(charge: Charge) -> None:
         if charge.task is None:
-            raise Unavailable(
-                f"the {charge.runtime} runtime, where {charge.agent.name!r} runs, does not answer",
-                operation="agents", subject=charge.agent.name, hint="start its engine; homeport doctor looks for it",
-            )  # fmt: skip
+            raise unreachable(charge.runtime, charge.agent.name)
 
     async def _tend(self, charge: Charge, commands: tuple[Command, ...]) -> None:
         await self._act(charge, commands)
