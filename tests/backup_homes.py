@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from homeport.app.backups.cutting import Cutter
+from homeport.app.backups.databases import FileDatabases
 from homeport.app.backups.stillness import Stillness
 from homeport.app.backups.taking import Backups, BackupWish
 from homeport.app.compose import made, opened
@@ -88,8 +89,9 @@ class Kept:
     def backups(self) -> Backups:
         clock = made("clock", "system")
         gateway: Any = HereGateway(self.journal, self.spool)
-        cutter = Cutter(self.paths, self.store, self.durable, self.audit, gateway, self.stillness, clock)
-        return Backups(self.settings, cutter, lambda: self.agents, clock, made("ids", "ulid"))
+        databases = FileDatabases(self.paths, self.store, self.durable, gateway)
+        cutter = Cutter(self.paths, databases, self.audit, self.stillness, clock)
+        return Backups(self.paths, cutter, lambda: self.agents, clock, made("ids", "ulid"))
 
     async def write(self, file: Path, wish: BackupWish | None = None) -> Path:
         with file.open("wb") as out:

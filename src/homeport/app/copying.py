@@ -72,6 +72,10 @@ class Tally:
         return tuple(Line(kind, n, f"{total:064x}") for kind, (n, total) in sorted(self._kinds.items()))
 
 
+def _nothing() -> None:
+    pass
+
+
 def copy(
     source: Where, target: Where, *, replacing: bool = False, dry_run: bool = False, progress: Progress = lambda _: None
 ) -> Report:
@@ -103,16 +107,20 @@ def copy(
         return _write(source, target, parts, found, gate, stack, progress)
 
 
-def snapshot(source: Where, folder: Path) -> tuple[Line, ...]:
+def snapshot(
+    source: Where, folder: Path, *, begun: Callable[[], None] = _nothing, each: Callable[[], None] = _nothing
+) -> tuple[Line, ...]:
     """state.db, journal.db with spool and durable.db of one moment of a database in use, in a new folder.
 
-    Blocks. Raises as `copy`. What was written is read back and compared.
+    Blocks. `begun` is called just after the moment, and `each` for each thing that is copied: what it raises ends the
+    copy. Raises as `copy`. What was written is read back and compared.
     """
     folder.mkdir(mode=0o700)
     try:
         with ExitStack() as stack:
             parts, found = _read(source, stack, lambda _: None)
-            made, written = _put(Where(folder=folder), parts, found, stack)
+            begun()
+            made, written = _put(Where(folder=folder), parts, found, stack, each=each)
             _compare(found, written)
             for name in reversed(NAMES):
                 made[name].commit()
@@ -156,7 +164,13 @@ def _read(
 
 
 def _put(
-    where: Where, parts: dict[str, Part], found: Tally, stack: ExitStack, progress: Progress = lambda _: None
+    where: Where,
+    parts: dict[str, Part],
+    found: Tally,
+    stack: ExitStack,
+    progress: Progress = lambda _: None,
+    *,
+    each: Callable[[], None] = _nothing,
 ) -> tuple[dict[str, Part], Tally]:
     made: dict[str, Part] = {}
     written = Tally()
@@ -164,9 +178,15 @@ def _put(
         progress(f"copying the {name}")
         made[name] = part(name, where, write=True)
         stack.callback(made[name].close)
-        made[name].put(found.of(parts[name].items()))
-        written.add(made[name].items())
+        made[name].put(found.of(_passing(parts[name].items(), each)))
+        written.add(_passing(made[name].items(), each))
     return made, written
+
+
+def _passing(items: Iterable[Item], each: Callable[[], None]) -> Iterator[Item]:
+    for item in items:
+        each()
+        yield item
 
 
 def _write(

@@ -111,7 +111,7 @@ class ControlPlane:
         return Service(
             access, supervisor, deployments, publisher, gateway, house, runtimes, agent_logs, events, secrets, audit,
             self._about,
-            None if settings.database_url else backups_of(
+            backups_of(
                 settings, store=store, durable=durable, audit=audit, stillness=stillness, agents=supervisor.agents,
                 clock=clock, ids=ids,
             ),

@@ -49,8 +49,7 @@ class Service:
     secrets: Secrets
     audit_trail: Audit
     about: Callable[[], Awaitable[dict[str, Any]]]
-    backups: Backups | None = None
-    """None where state is in a database that has backups of its own."""
+    backups: Backups
 
     async def authenticate(self, token: str) -> Actor:
         return await self.access.authenticate(token)
@@ -227,10 +226,5 @@ class Service:
         self, actor: Actor, *, volumes: tuple[str, ...] | None = None, passphrase: str = "", with_key: bool = False
     ) -> AsyncIterator[bytes]:
         await self.access.require(actor, "server.backup", "with its key" if passphrase or with_key else "")
-        if self.backups is None:
-            raise UsageError(
-                "the state of this server is in a database that has backups of its own",
-                operation="backup", hint="pg_dump; or, while no server runs: homeport store copy, into a state folder",
-            )  # fmt: skip
         async for piece in self.backups.stream(BackupWish(volumes, passphrase, with_key)):
             yield piece

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from homeport.app.backups.contents import Manifest
 from homeport.app.compose import made, opened
 from homeport.app.eventlog import EventLog
+from homeport.app.loops.publish import route_of
 from homeport.errors import HomeportError
 from homeport.gateway.core.access import Routes
 from homeport.gateway.tables import NOTE
@@ -60,12 +61,12 @@ async def adapt(state: Path, key_file: Path, manifest: Manifest, archive: str) -
         await store.close()
     journal = made("journal", "sqlite", path=state / "journal.db")
     try:
-        interrupted = await _requests(journal)
+        interrupted = await _requests(journal, agents)
     finally:
         await journal.close()
     (state / "journal.db.lock").unlink(missing_ok=True)
     notes = await _trail(state / "audit.jsonl", sealer, manifest, archive)
-    return Adapted(agents, interrupted, tokens, opens, notes)
+    return Adapted(len(agents), interrupted, tokens, opens, notes)
 
 
 def revived(agent: Agent, old_agents: str) -> Agent:
@@ -94,13 +95,14 @@ def _inside(code: str, old_agents: str, name: str) -> str:
     return str(place)
 
 
-async def _agents(store: Store, manifest: Manifest) -> int:
-    found = await store.list(Agent, limit=1_000_000)
-    for stored in found:
+async def _agents(store: Store, manifest: Manifest) -> list[Agent]:
+    found = []
+    for stored in await store.list(Agent, limit=1_000_000):
         agent = revived(stored.record, f"{manifest.state}/agents")
         if agent != stored.record:
             await store.put(agent, namespace=stored.namespace, key=stored.key, expected=stored.revision)
-    return len(found)
+        found.append(agent)
+    return found
 
 
 async def _opens(store: Store, sealer: Sealer) -> bool | None:
@@ -113,19 +115,23 @@ async def _opens(store: Store, sealer: Sealer) -> bool | None:
     return None
 
 
-async def _requests(journal: Journal) -> int:
-    """Nobody is reached at the old addresses; what was in flight there is judged now. How many that were."""
+async def _requests(journal: Journal, agents: list[Agent]) -> int:
+    """Nobody is reached at the old addresses; what was in flight there is judged now. How many that were.
+
+    A journal that was in a database came without a table.
+    """
     raw = await journal.get_note(NOTE)
-    table = from_json(raw, RoutingTable) if raw is not None else RoutingTable(0, (), ())
+    routes = tuple(route_of(agent) for agent in agents)
+    table = from_json(raw, RoutingTable) if raw is not None else RoutingTable(0, routes, ())
     away = tuple(replace(route, endpoint="", instance="", ready=False, reason=AWAY) for route in table.routes)
     if raw is not None:
         await journal.put_note(NOTE, to_json(replace(table, routes=away)))
-    routes = Routes()
-    routes.replace(table)
+    known = Routes()
+    known.replace(table)
     judged = 0
     while found := await journal.interrupted(owner="", now_us=1 << 62):
         for request in found:
-            verdict = routes.verdict_on(request, INTERRUPTED)
+            verdict = known.verdict_on(request, INTERRUPTED)
             released = await journal.release(
                 request.id, request.fence, verdict.state, outcome=verdict.outcome, attempted=verdict.attempted
             )

@@ -12,19 +12,17 @@ from pathlib import Path
 from typing import Protocol
 
 from homeport.app.backups.contents import DATA, Kind
+from homeport.app.backups.databases import Counted, Databases
 from homeport.app.backups.stillness import Stillness
 from homeport.app.backups.walking import Found, LeftOut, walk
 from homeport.app.compose import opened
 from homeport.errors import HomeportError, StorageFull
-from homeport.gateway.control_client import GatewayControl
 from homeport.interfaces.clock import Clock
-from homeport.interfaces.snapshots import Cuttable
 from homeport.model.agent import Agent
 from homeport.settings import Paths
 
 TRIES = 5
 PAUSE_S = 0.2
-REGISTER = "local-machines.json"
 
 
 class CopiedTrail(Protocol):
@@ -47,45 +45,37 @@ class Cut:
 @dataclass(frozen=True, slots=True)
 class Cutter:
     paths: Paths
-    store: Cuttable
-    durable: Cuttable
+    databases: Databases
     audit: CopiedTrail
-    gateway: GatewayControl
-    """With a long timeout: a call lasts as long as copying the journal."""
     stillness: Stillness
     clock: Clock
 
-    async def cut(self, aside: Path, left_out: LeftOut) -> Cut:
-        """Into the folder `aside`, named `backup-…`, of the state folder, which is there and empty."""
-        copied = await self.gateway.snapshot(aside.name)
-        for attempt in range(TRIES):
-            at_us, records, folders = await self._databases(aside, left_out)
-            agents = await _agents(aside / "state.db")
-            lost = tuple(a.name for a in agents if _has_code(a) and not (aside / "agents" / a.workload.code).is_dir())
-            if not lost or attempt == TRIES - 1:
-                break
-            # Caught in the middle of its removal: in a moment the record is gone, too.
-            (aside / "state.db").unlink()
-            (aside / "durable.db").unlink()
-            await asyncio.sleep(PAUSE_S)
-        entries = await self.audit.snapshot(aside / "audit.jsonl")
-        return Cut(at_us, records, copied["requests"], entries, agents, folders, lost)
+    async def cut(self, aside: Path, left_out: LeftOut, missing: frozenset[str]) -> Cut:
+        """Into the folder `aside`, named `backup-…`, of the state folder, which is there and empty.
 
-    async def _databases(self, aside: Path, left_out: LeftOut) -> tuple[int, dict[str, int], tuple[str, ...]]:
+        `missing` are the agents whose code was not here before: another server has it, or it is fetched again.
+        """
+        await self.databases.begin(aside)
+        for attempt in range(TRIES):
+            at_us, counted, folders = await self._databases(aside, left_out)
+            agents = await _agents(aside / "state.db")
+            lost = tuple(agent for agent in agents if not has_code(agent, aside / "agents"))
+            if attempt == TRIES - 1 or {agent.id for agent in lost} <= missing:
+                break
+            await asyncio.sleep(PAUSE_S)  # caught in the middle of its removal: in a moment the record is gone, too
+        entries = await self.audit.snapshot(aside / "audit.jsonl")
+        names = tuple(agent.name for agent in lost)
+        return Cut(at_us, counted.records, counted.requests, entries, agents, folders, names)
+
+    async def _databases(self, aside: Path, left_out: LeftOut) -> tuple[int, Counted, tuple[str, ...]]:
         async with AsyncExitStack() as stack:
             async with self.stillness.still():
-                state = await self.store.cut(aside / "state.db")
-                stack.push_async_callback(state.close)
-                durable = await self.durable.cut(aside / "durable.db")
-                stack.push_async_callback(durable.close)
+                taken = await self.databases.cut(aside)
+                stack.push_async_callback(taken.close)
                 at_us = self.clock.now_us()
-                register = self.paths.state / REGISTER
-                if register.exists():
-                    (aside / REGISTER).write_bytes(register.read_bytes())
-                await durable.let_go()
-                await state.let_go()
+                await taken.let_go()
                 folders = await asyncio.to_thread(link_code, self.paths.agents, aside / "agents", left_out)
-            return at_us, {**await state.save(), **await durable.save()}, folders
+            return at_us, await taken.save(), folders
 
 
 def link_code(agents: Path, to: Path, left_out: LeftOut) -> tuple[str, ...]:
@@ -102,7 +92,8 @@ def link_code(agents: Path, to: Path, left_out: LeftOut) -> tuple[str, ...]:
             source = agents / agent / part
             if part.startswith("image-") and source.is_file():
                 _link(str(source), None, target / part)
-            if part.startswith("code-") and source.is_dir() and not source.is_symlink():
+            half = (agents / agent / f"again-{part}").exists()  # it is laid out again just now, and can be once more
+            if part.startswith("code-") and source.is_dir() and not source.is_symlink() and not half:
                 _link_tree(source, target / part, left_out)
     return tuple(found)
 
@@ -151,8 +142,11 @@ async def _agents(state: Path) -> tuple[Agent, ...]:
         await store.close()
 
 
-def _has_code(agent: Agent) -> bool:
-    return bool(agent.workload.code) and not agent.workload.image
+def has_code(agent: Agent, agents: Path) -> bool:
+    """Whether all the code that it needs is in the folder of all agents."""
+    if not agent.workload.code or agent.workload.image:
+        return True
+    return (agents / agent.workload.code).is_dir()
 
 
 def data_of(paths: Paths, agent_id: str) -> Path:

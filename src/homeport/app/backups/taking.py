@@ -26,19 +26,21 @@ from homeport.app.backups.contents import (
     Keys,
     Manifest,
 )
-from homeport.app.backups.cutting import Cut, Cutter, data_of
+from homeport.app.backups.cutting import Cut, Cutter, data_of, has_code
+from homeport.app.backups.databases import Databases, FileDatabases
+from homeport.app.backups.shared import SharedDatabase
 from homeport.app.backups.stillness import Stillness
 from homeport.app.backups.switching import WORK
 from homeport.app.backups.writing import ArchiveWriter
 from homeport.app.compose import made
 from homeport.drivers.runtimes.process.trees import delete_tree
-from homeport.errors import Conflict, HomeportError, NotFound, StorageFull, UsageError
+from homeport.errors import Conflict, HomeportError, NotFound, StorageFull
 from homeport.gateway.control_client import GatewayControl
 from homeport.interfaces.clock import Clock, Ids
 from homeport.interfaces.secrets import Passphrases
 from homeport.model.agent import Agent
 from homeport.model.codec import to_json
-from homeport.settings import Settings
+from homeport.settings import Paths, Settings
 
 log = structlog.get_logger(__name__)
 ASIDE = "backup-"
@@ -64,33 +66,30 @@ def backups_of(
     settings: Settings, *, store: Any, durable: Any, audit: Any, stillness: Stillness,
     agents: Callable[[], list[Agent]], clock: Clock, ids: Ids,
 ) -> Backups:  # fmt: skip
-    """Of a server whose state is in files: `store`, `durable` and `audit` are the drivers of files, which can be cut.
+    """Of a server that decides. `store` and `durable` are asked only where they are files, which can be cut.
 
     `stillness` is the one that `AgentFolders` deletes under.
     """
-    gateway = GatewayControl(settings.paths.gateway_socket, timeout=COPY_S)
-    cutter = Cutter(settings.paths, store, durable, audit, gateway, stillness, clock)
-    return Backups(settings, cutter, agents, clock, ids)
+    paths = settings.paths
+    databases: Databases
+    if settings.database_url:
+        databases = SharedDatabase(paths, settings.database_url)
+    else:
+        databases = FileDatabases(paths, store, durable, GatewayControl(paths.gateway_socket, timeout=COPY_S))
+    return Backups(paths, Cutter(paths, databases, audit, stillness, clock), agents, clock, ids)
 
 
 class Backups:
     """One at a time."""
 
-    def __init__(
-        self, settings: Settings, cutter: Cutter, agents: Callable[[], list[Agent]], clock: Clock, ids: Ids
-    ) -> None:
-        self._settings, self._paths, self._cutter, self._agents = settings, settings.paths, cutter, agents
+    def __init__(self, paths: Paths, cutter: Cutter, agents: Callable[[], list[Agent]], clock: Clock, ids: Ids) -> None:
+        self._paths, self._cutter, self._agents = paths, cutter, agents
         self._clock, self._ids = clock, ids
         self._busy = False
 
     async def stream(self, wish: BackupWish) -> AsyncIterator[bytes]:
         """The archive. What fails before its first byte is raised; later, the archive says so at its end instead of a
         manifest. Nothing of it is left in the state folder, however it ends."""
-        if self._settings.database_url:
-            raise UsageError(
-                "the state of this server is in PostgreSQL, which has its own backups",
-                operation="backup", hint="pg_dump; or, while no server runs: homeport store copy, into a state folder",
-            )  # fmt: skip
         if self._busy:
             raise Conflict("another backup is being made", operation="backup", hint="wait for it")
         volumes = self._chosen(wish)
@@ -109,9 +108,10 @@ class Backups:
         async for piece in _pump(writer.begin(Header(FORMAT, __version__, made_at_us, platform.node()))):
             yield piece
         try:
+            missing = frozenset(a.id for a in self._agents() if not has_code(a, self._paths.agents))
             async for piece in _pump(self._volumes(writer, volumes)):
                 yield piece
-            cut = await self._cutter.cut(aside, writer.left_out)
+            cut = await self._cutter.cut(aside, writer.left_out, missing)
             fresh = [each for each in cut.folders if wish.volumes is None and each not in volumes]
             async for piece in _pump(self._rest(writer, cut, aside, fresh)):
                 yield piece

@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -48,6 +48,13 @@ class Register:
     def remove(self, owner_tag: str) -> None:
         """Not there is no error."""
         self._change(lambda machines: machines.pop(owner_tag, None))
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[], None]]:
+        """Nobody changes it until the function that this gives is called, or it ends."""
+        with ExitStack() as stack:
+            stack.enter_context(self._locked())
+            yield stack.close
 
     def _change(self, change: Callable[[Machines], T]) -> T:
         with self._locked():
