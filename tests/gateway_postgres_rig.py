@@ -30,7 +30,7 @@ import homeport.drivers.journals.postgres.writer as writer
 import homeport.serve.gateway as gateway
 writer.PATIENCE_S, writer.STALL_S, gateway.OPEN_S = {PATIENCE_S}, {STALL_S}, 2.0
 serve = gateway.serve
-gateway.serve = lambda settings: serve(settings, lease_s={LEASE_S})
+gateway.serve = lambda settings: serve(settings, lease_s=float(sys.argv[1]))
 sys.exit(gateway.main())
 """
 """The gateway as it is, in more of a hurry."""
@@ -40,9 +40,9 @@ FINISHED = {"completed", "dead", "failed"}
 class PgGateway:
     """A gateway process with a home of its own, on the database `url`; restarted at will."""
 
-    def __init__(self, home: Path, url: str, node: str) -> None:
+    def __init__(self, home: Path, url: str, node: str, lease_s: float = LEASE_S) -> None:
         home.mkdir(parents=True, exist_ok=True)
-        self.home, self.url, self.node = home, url, node
+        self.home, self.url, self.node, self.lease_s = home, url, node, lease_s
         self.socket = home / "run" / "gateway.sock"
         self.control = GatewayControl(self.socket, timeout=60)
         self.child: subprocess.Popen[bytes] | None = None
@@ -57,7 +57,7 @@ class PgGateway:
         environ |= {"HOMEPORT_DATABASE_URL": self.url, "HOMEPORT_NODE": self.node}
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM], env=environ, stdin=subprocess.DEVNULL, stderr=log
+                [sys.executable, "-c", _PROGRAM, str(self.lease_s)], env=environ, stdin=subprocess.DEVNULL, stderr=log
             )
 
     async def start(self) -> None:

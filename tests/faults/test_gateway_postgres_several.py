@@ -228,3 +228,18 @@ async def test_a_gateway_that_is_back_buries_nothing_before_it_has_heard_from_th
     await _routes(workshop, one, revision=11)
     await until(one.settled, 60)
     assert workshop.done == {"/meanwhile": 1}
+
+
+async def test_what_one_accepts_the_other_delivers_however_long_its_leases_are(two: Two) -> None:
+    one, _, workshop = two
+    patient = PgGateway(one.home.parent / "patient", one.url, "patient", lease_s=3600.0)
+    await patient.start()
+    try:
+        waiting = route_of(workshop.agent, endpoint="", instance="", ready=False)
+        for gateway in two[:2]:
+            await gateway.control.put_routes(RoutingTable(4, (waiting,), (), mirror=True))
+        await _routes(workshop, patient, revision=5)
+        answer = await one.call("POST", "/agent/echo/there", b"x", Prefer="wait=60")
+        assert (answer.status, answer.body) == (200, b"/there")
+    finally:
+        await patient.end()

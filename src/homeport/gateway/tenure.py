@@ -34,13 +34,17 @@ class Tenure:
         self._leaving = True
 
     async def run(self) -> None:
-        """Until cancelled. Once a second who waits for an answer is told of those that another gateway got."""
+        """Until cancelled. Once a second what other gateways accepted for agents here is delivered, and who waits for
+        an answer is told of those that another gateway got.
+        """
         period, due = self._tools.lease_s * _ROUND, 0.0
         while True:
             await asyncio.sleep(min(1.0, period))
             began = time.monotonic()
             try:
                 await self._tell()
+                if not self._leaving:
+                    await self._dispatcher.wake_all()
                 if began >= due:
                     await self._keep()
                     due = began + period
@@ -72,7 +76,7 @@ class Tenure:
                 delivery.gone("its lease was over, and another gateway has judged it")
 
     async def _take_over(self) -> None:
-        """Judge what is overdue, and look after what waits, whoever accepted it."""
+        """Judge what is overdue, whoever accepted it."""
         found = await self._tools.journal.interrupted(owner="", now_us=self._tools.clock.now_us())
         for request in found:
             if request.id in self._dispatcher.courier.active:
@@ -80,7 +84,6 @@ class Tenure:
             if await self._dispatcher.may_judge((request.namespace, request.agent)):
                 log.warning("request %s is taken over from gateway %s", request.id, request.lease_owner)
                 await self._dispatcher.judge(request, f"the gateway {request.lease_owner} that had it is gone")
-        await self._dispatcher.wake_all()
 
     async def _tell(self) -> None:
         watched = self._tools.waiters.watched() - self._dispatcher.courier.active.keys()
