@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import services
-from layout import COMMANDS, Layout, Refused, from_environment
+from layout import COMMANDS, Layout, Refused, alone, from_environment
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PINS = CHECKOUT / "requirements"
@@ -33,7 +33,7 @@ def main() -> int:
         return 1
     except subprocess.CalledProcessError as error:
         print(f"install: {' '.join(map(str, error.cmd))} ended with {error.returncode}", file=sys.stderr)
-        print(error.stderr or "", end="", file=sys.stderr)
+        print(f"{error.stdout or ''}{error.stderr or ''}", end="", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"install: {error}", file=sys.stderr)
@@ -52,30 +52,35 @@ def install(layout: Layout) -> None:
     new, venv = layout.staged(layout.prefix / "venv.new"), layout.staged(layout.venv)
     new.parent.mkdir(parents=True, exist_ok=True)
     layout.staged(layout.receipt).write_text(json.dumps(before or {"version": ""}))  # from now on the folder is ours
-    with tempfile.TemporaryDirectory(prefix="homeport-install-") as scratch:
+    with alone(layout), tempfile.TemporaryDirectory(prefix="homeport-install-") as scratch:
         say(f"building Homeport from {CHECKOUT}")
         wheel = build(Path(scratch))
         say(f"installing it and what it needs into {venv}")
         make_environment(new, wheel, final=layout.venv)
-    old = layout.staged(layout.prefix / "venv.old")
+        replace(venv, new)
+        for link in links:
+            _link(layout, link)
+        version = wheel.name.split("-")[1]
+        unit = services.install(layout)
+        receipt = {"version": version, "links": [str(link) for link in links], "unit": str(unit or "")}
+        layout.staged(layout.receipt).write_text(json.dumps(receipt, indent=2) + "\n")
+    say(
+        f"homeport {version} is {layout.bindir / 'homeport'}"
+        + (f", was {was}" if (was := before.get("version")) else "")
+    )
+    if not layout.destdir and str(layout.bindir) not in os.environ.get("PATH", "").split(":"):
+        say(f'{layout.bindir} is not on your PATH: add  export PATH="{layout.bindir}:$PATH"  to your profile')
+    services.enable(layout, start=os.environ.get("START", "yes") != "no")
+
+
+def replace(venv: Path, new: Path) -> None:
+    """`new` in the place of `venv`; what is left of an interrupted one goes."""
+    old = venv.with_name("venv.old")
     shutil.rmtree(old, ignore_errors=True)
     if venv.exists():
         venv.rename(old)
     new.rename(venv)
     shutil.rmtree(old, ignore_errors=True)
-    for link in links:
-        _link(layout, link)
-    version = wheel.name.split("-")[1]
-    unit = services.install(layout)
-    receipt = {"version": version, "links": [str(link) for link in links], "unit": str(unit or "")}
-    layout.staged(layout.receipt).write_text(json.dumps(receipt, indent=2) + "\n")
-    say(
-        f"homeport {version} is {layout.bindir / 'homeport'}"
-        + (f", was {before['version']}" if before.get("version") else "")
-    )
-    if not layout.destdir and str(layout.bindir) not in os.environ.get("PATH", "").split(":"):
-        say(f'{layout.bindir} is not on your PATH: add  export PATH="{layout.bindir}:$PATH"  to your profile')
-    services.enable(layout, start=os.environ.get("START", "yes") != "no")
 
 
 def build(scratch: Path) -> Path:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,3 +92,14 @@ def _check(layout: Layout, home: Path) -> None:
         raise Refused(f"{folder} is not a folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / RECEIPT).exists():
         raise Refused(f"{folder} has files that are not Homeport's: choose another PREFIX, or empty it")
+
+
+@contextmanager
+def alone(layout: Layout) -> Iterator[None]:
+    """Nobody else installs or removes here meanwhile, or `Refused` is raised. The receipt, which is locked, exists."""
+    with layout.staged(layout.receipt).open("r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"another installation is under way in {layout.staged(layout.prefix)}") from None
+        yield

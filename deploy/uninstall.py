@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 import services
-from layout import COMMANDS, Layout, Refused, from_environment
+from layout import COMMANDS, Layout, Refused, alone, from_environment
 
 FOLDERS = """
 import json, os
@@ -45,13 +45,14 @@ def uninstall(layout: Layout, *, purge: bool) -> None:
     folders = [] if layout.destdir else state_folders(layout)
     if purge and folders:
         confirm(folders)
-    services.disable(layout)
-    if not layout.destdir:
-        stop(layout)
-    for link in (layout.staged(layout.bindir / name) for name in COMMANDS):
-        if link.is_symlink() and link.readlink().is_relative_to(layout.prefix):
-            link.unlink()
-    shutil.rmtree(layout.staged(layout.prefix))
+    with alone(layout):
+        services.disable(layout)
+        if not layout.destdir:
+            stop(layout)
+        for link in (layout.staged(layout.bindir / name) for name in COMMANDS):
+            if link.is_symlink() and link.readlink().is_relative_to(layout.prefix):
+                link.unlink()
+        shutil.rmtree(layout.staged(layout.prefix))
     print(f"removed {layout.staged(layout.prefix)}, its commands and its service")
     for folder in folders:
         if purge:

@@ -85,10 +85,11 @@ def offline(engine: Engine | None, *words: str) -> None:
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
 
 
-def unpack(container: Container, folder: str, files: dict[str, str]) -> None:
-    """Write a folder of small files into the container's /tmp."""
-    program = "import json, pathlib, sys\n"
-    program += "for name, text in json.load(sys.stdin).items():\n"
-    program += "    file = pathlib.Path(sys.argv[1], name); file.parent.mkdir(parents=True, exist_ok=True)\n"
-    program += "    file.write_text(text)"
-    container.inside(PYTHON, "-c", program, folder, given=json.dumps(files).encode())
+def write_files(folder: str, files: dict[str, str]) -> str:
+    """A Python program that writes a folder of small files: `docker cp` cannot, where the root is read-only."""
+    return (
+        "import pathlib\n"
+        f"for name, text in {files!r}.items():\n"
+        f"    file = pathlib.Path({folder!r}, name); file.parent.mkdir(parents=True, exist_ok=True)\n"
+        "    file.write_text(text)"
+    )

@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from container_rig import ROOT
+from container_rig import ROOT, write_files
 from homeport.testing.servers.engine import Engine
-from homes import wait_until
+from homes import AGENT, MANIFEST, wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 class Compose:
@@ -30,22 +30,21 @@ class Compose:
 
     def __init__(self, engine: Engine, **variables: str) -> None:
         self.engine, self.project = engine, f"hp{uuid.uuid4().hex[:10]}"
+        self.files: tuple[str, ...] = ("compose.yaml",)
         self.env = {
             "PATH": os.environ["PATH"], "HOME": str(engine.folder), "DOCKER_HOST": engine.host, "DOCKER_BUILDKIT": "0",
             "HOMEPORT_API_PORT": "18080", "HOMEPORT_GATEWAY_PORT": "18081", **variables,
         }  # fmt: skip
 
-    def run(
-        self, *words: str, files: tuple[str, ...] = ("compose.yaml",), profile: str = "", fails: bool = False
-    ) -> str:
-        named = [word for file in files for word in ("-f", str(ROOT / file))]
+    def run(self, *words: str, profile: str = "") -> str:
+        named = [word for file in self.files for word in ("-f", str(ROOT / file))]
         profiles = ["--profile", profile] if profile else []
         argv = ["docker", "compose", "-p", self.project, *named, *profiles, *words]
         done = subprocess.run(
             argv, env=self.env, cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
         )
-        assert (done.returncode != 0) is fails, f"{' '.join(argv)}\n{done.stdout}\n{done.stderr}"
-        return done.stderr if fails else done.stdout
+        assert done.returncode == 0, f"{' '.join(argv)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
 
     def homeport(self, *words: str) -> Any:
         return json.loads(self.run("exec", "-T", "homeport", "homeport", "--json", *words))
@@ -164,5 +163,31 @@ def test_postgresql_is_reached_by_its_socket_and_by_nothing_else(
         tables += "table_schema <> 'information_schema'"
         said = compose.run("exec", "-T", "homeport", "/opt/homeport/bin/python", "-c", asked, url, tables)
         assert int(said) > 3, "Homeport does not keep its state there"
+    finally:
+        compose.close()
+
+
+PUBLIC = AGENT.replace('("127.0.0.1", int', '("0.0.0.0", int')
+"""An agent in a container of its own is reached over a network, not on its loopback."""
+
+
+def test_with_the_engine_agents_are_containers_that_only_homeport_reaches(
+    compose_is_here: None, engine: Engine, homeport_image: str
+) -> None:
+    group = str(engine.socket.stat().st_gid)
+    compose = Compose(engine, HOMEPORT_ENGINE_GROUP=group, HOMEPORT_ENGINE_SOCKET=str(engine.socket))
+    compose.files = ("compose.yaml", "deploy/container/engine.yaml")
+    try:
+        compose.run("up", "--detach", "--no-build", "--wait")
+        program = write_files("/tmp/agent", {"main.py": PUBLIC, "homeport.yaml": MANIFEST})
+        compose.run("exec", "-T", "homeport", "/opt/homeport/bin/python", "-c", program)
+        compose.run("exec", "-T", "homeport", "homeport", "up", "/tmp/agent", "--name", "agent", "--yes")
+        agent = compose.homeport("inspect", "agent")
+        assert agent["workload"]["runtime"] == "docker" and agent["endpoint"].startswith("tcp:")
+        assert compose.homeport("invoke", "agent", "-X", "GET", "-p", "/hello")["status"] == 200
+        theirs = engine.docker("ps", "--filter", f"name={agent['id']}", "--format", "{{.Ports}}|{{.Networks}}")
+        assert theirs.startswith("|"), theirs
+        compose.run("exec", "-T", "homeport", "homeport", "remove", "agent", "--yes")
+        assert engine.docker("ps", "--all", "--quiet", "--filter", f"name={agent['id']}") == ""
     finally:
         compose.close()

@@ -7,18 +7,20 @@ import json
 
 import pytest
 
-from container_rig import HEALTH, PYTHON, Container, unpack
+from container_rig import HEALTH, PYTHON, Container, write_files
+from homeport import __version__
 from homeport.errors import HomeportError
 from homeport.testing.servers.engine import Engine
 from homes import AGENT, MANIFEST, wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_the_image_says_what_it_is_and_holds_no_secret(engine: Engine, homeport_image: str) -> None:
     config = json.loads(engine.docker("inspect", "--format", "{{json .Config}}", homeport_image))
     assert config["User"] == "10001:10001" and config["StopSignal"] == "SIGTERM"
     assert config["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert config["Labels"]["org.opencontainers.image.version"] == __version__
     assert set(config["ExposedPorts"]) == {"8080/tcp", "8081/tcp"} and set(config["Volumes"]) == {"/var/lib/homeport"}
     assert config["Healthcheck"]["Test"] == ["CMD", *HEALTH]
     said = json.dumps(config) + engine.docker("history", "--no-trunc", homeport_image)
@@ -40,7 +42,7 @@ def test_an_agent_lives_in_it_behind_a_sandbox_and_survives_a_new_container(cont
     status = container.homeport("status")
     assert status["confinement"]["level"] == "sandbox" and status["processes"]["keeper"]["pid"] == 1
     assert container.inside("id", "-u") == "10001"
-    unpack(container, "/tmp/agent", {"main.py": AGENT, "homeport.yaml": MANIFEST})
+    container.inside(PYTHON, "-c", write_files("/tmp/agent", {"main.py": AGENT, "homeport.yaml": MANIFEST}))
     container.inside("homeport", "up", "/tmp/agent", "--name", "agent", "--yes")
     assert container.homeport("invoke", "agent", "-X", "GET", "-p", "/hello")["status"] == 200
     token = container.inside("cat", "/var/lib/homeport/config/admin-token")

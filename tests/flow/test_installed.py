@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import shutil
@@ -15,7 +16,7 @@ import pytest
 
 from container_rig import ROOT
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 PARTS = ("Makefile", "pyproject.toml", "README.md", "LICENSE", "requirements", "deploy", "src")
 SOMEBODY = 54_321
@@ -113,6 +114,19 @@ def test_a_packager_gets_a_tree_that_names_only_its_final_places(make: Make, pla
 def test_a_prefix_that_cannot_be_meant_is_refused(make: Make, target: str, variables: dict[str, str], why: str) -> None:
     done = make(target, **variables)
     assert done.returncode != 0 and why in done.stderr
+
+
+def test_two_at_once_are_one(make: Make, place: Path) -> None:
+    prefix = place / "own" / "homeport"
+    prefix.mkdir(parents=True)
+    with (prefix / "installed.json").open("w") as lock:
+        lock.write('{"version": "0.1.0"}')
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for target in ("install", "uninstall"):
+            refused = make(target, PREFIX=str(prefix), BINDIR=str(place / "bin"), HOMEPORT_HOME=str(place / "none"))
+            assert refused.returncode and "under way" in refused.stderr
+    assert [path.name for path in prefix.iterdir()] == ["installed.json"]
 
 
 def test_what_others_put_there_is_left_alone(make: Make, place: Path) -> None:

@@ -20,7 +20,7 @@ from homeport.errors import HomeportError
 from homeport.testing.servers.engine import Engine
 from homes import AGENT, MANIFEST, wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 PACKAGES = (
     *("base-files", "base-passwd", "bash", "bubblewrap", "ca-certificates", "coreutils", "dash", "dbus", "findutils"),
