@@ -52,10 +52,10 @@ class AgentImages:
         assert dockerfile is not None
         tag = f"homeport/{order.agent_id.lower()}:{state}"
         mark = self.folders.open(order.agent_id) / f"image-{state}"
-        await asyncio.to_thread(mark.write_text, tag)
+        await asyncio.to_thread(mark.write_text, f"{tag}\n")
         context = self.folders.of(code)
         facts = await self.runtimes.images.build(context, dockerfile=dockerfile.value, tag=tag, said=_note)
-        await asyncio.to_thread(mark.write_text, facts.id)
+        await asyncio.to_thread(mark.write_text, f"{tag}\n{facts.id}\n")
         await self.sweep(order.agent_id, {facts.id, *self.used(order.agent_id)})
         await erase(context)
         return facts
@@ -63,13 +63,14 @@ class AgentImages:
     async def sweep(self, agent_id: str, used: set[str]) -> None:
         """Remove those built for this agent that are not used. One that cannot be removed now is found next time."""
         for mark in (self.folders.paths.agents / agent_id).glob("image-*"):
-            image = mark.read_text().strip()
-            if image in used:
+            tag, *ids = mark.read_text().split() or [""]
+            if used.intersection(ids):
                 continue
             try:
-                await self.runtimes.images.remove(image)
+                if tag:  # else whoever wrote it died before there was anything
+                    await self.runtimes.images.remove(tag)  # the image stays where another tag names it
             except HomeportError as error:
-                log.warning("images.not_removed", image=image, error=error.message)
+                log.warning("images.not_removed", image=tag, error=error.message)
                 continue
             mark.unlink(missing_ok=True)
 

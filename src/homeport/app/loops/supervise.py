@@ -31,6 +31,7 @@ from homeport.run.signals import (
     Command,
     Event,
     Exited,
+    ForgetInstance,
     GiveUp,
     Report,
     RestartIn,
@@ -189,6 +190,8 @@ class Supervisor:
         try:
             charge.inbox.put_nowait(Wanted(Desired.STOPPED))
             await self._stopped(charge)
+            if charge.agent.incarnation:  # what it held, its image for one, is free from here on
+                await self._carrier.carry(charge.agent, ForgetInstance(charge.agent.incarnation))
             if clear is not None:
                 await clear(charge.agent)
             await self._store.delete(Agent, namespace, name)
