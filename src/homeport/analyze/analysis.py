@@ -72,10 +72,11 @@ def name_of(source: Source) -> Inferred[str] | None:
 def _built(
     source: Source, claims: Claims, start: Inferred[tuple[str, ...]] | None, ecosystem: Inferred[Ecosystem]
 ) -> Inferred[str] | None:
-    """The Dockerfile it has to be built from: one that was named, or the only thing that says how it starts.
+    """The Dockerfile that its image is built from, where containers run: one that was named or that says how it starts.
 
-    A Dockerfile beside a program that is understood is evidence about it, and no more.
+    Beside a stronger word on that, for example a manifest's, a Dockerfile is evidence and no more.
     """
-    if source.kind is SourceKind.DOCKERFILE or start is None or ecosystem.value is Ecosystem.DOCKERFILE:
+    decides = start is None or start.origin is Origin.CONTAINER
+    if source.kind is SourceKind.DOCKERFILE or decides or ecosystem.value is Ecosystem.DOCKERFILE:
         return settle(claims, "dockerfile", str)
     return None
