@@ -17,7 +17,7 @@ from homeport.app.eventlog import EventLog
 from homeport.app.folders import AgentFolders, code_of, erase
 from homeport.app.loops.supervise import Supervisor
 from homeport.app.runtimes import Runtimes
-from homeport.errors import Conflict, NotFound, StalePlan, Unavailable, Unhealthy
+from homeport.errors import Conflict, HomeportError, NotFound, StalePlan, Unavailable, Unhealthy
 from homeport.flow import agent_of, judge
 from homeport.interfaces.cloud import Cloud
 from homeport.interfaces.fetcher import Fetcher
@@ -228,4 +228,8 @@ class LocalHouse:
             agent.id, runtime=agent.workload.runtime, namespace=agent.namespace, given=agent.workload.secrets,
             tail=LAST_LINES,
         )  # fmt: skip
-        return "\n".join([f"  | {line.text}" async for line in read])
+        try:
+            return "\n".join([f"  | {line.text}" async for line in read])
+        except HomeportError as error:  # what went wrong before is what people must hear of
+            log.warning("house.no_last_lines", agent=agent.name, error=error.message)
+            return ""

@@ -147,6 +147,8 @@ class Connection:
             )  # fmt: skip
         if status == 404:
             return NotFound(text, operation=operation, subject=subject)
+        if "marked for removal" in text:
+            return NotFound(text, operation=operation, subject=subject)
         if status == 409:
             return Conflict(text, operation=operation, subject=subject)
         if status == 503:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from homeport.errors import Conflict, HomeportError, NotFound, StorageFull, Unav
 from homeport.sockets import socket_in
 
 _ID = re.compile(r"[0-9a-f]{64}")
+_GONE_S = 10.0
 _SLEEP = "import time; time.sleep(60)"
 
 
@@ -149,12 +152,29 @@ async def ensure_root(connection: Connection) -> str:
 
 
 async def remove_container(connection: Connection, container: str, *, force: bool = True) -> None:
-    """With its anonymous volumes; already gone, being removed, or running without `force`, is no error."""
+    """With its anonymous volumes, and returns once it is gone; running without `force` is no error, and it stays."""
     params = {"v": "1"} | ({"force": "1"} if force else {})
     try:
         await connection.call("DELETE", f"containers/{container}", params=params, operation="remove")
-    except (NotFound, Conflict):
+    except NotFound:
         return
+    except Conflict as error:
+        if "in progress" not in error.message:
+            return
+        with suppress(TimeoutError):  # somebody else removes it: what it holds is free when that is done
+            async with asyncio.timeout(_GONE_S):
+                while True:
+                    if not await _there(connection, container):
+                        return
+                    await asyncio.sleep(0.05)
+
+
+async def _there(connection: Connection, container: str) -> bool:
+    try:
+        await connection.call("GET", f"containers/{container}/json")
+    except NotFound:
+        return False
+    return True
 
 
 async def _own_container(connection: Connection) -> tuple[str, str]:

@@ -97,9 +97,6 @@ class Watch:
                 last = await last_lines(self._connection, record.container, _LAST_LINES)
             except NotFound:
                 last = []
-            except HomeportError as error:
-                if "marked for removal" not in error.message:
-                    raise
         exit_ = exit_of(seen, last, oom=oom, unwatched=unwatched)
         if exit_.signal == signal.SIGKILL and not exit_.oom and not unwatched and record.container not in self.killing:
             exit_ = replace(exit_, oom=await self._late_oom(record.container))
