@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
+
 from homeport.app.backups.restoring import restore
 from homeport.app.compose import made, opened
 from homeport.model.agent import Agent, Desired
@@ -37,18 +39,28 @@ def another(home: Home, folder: Path | None = None) -> Iterator[Home]:
     """A home on another machine, as far as one machine has two; its server is ended at the end."""
     folder = folder or home.folder.parent / "elsewhere"
     listen = {f"HOMEPORT_{door}_LISTEN": f"127.0.0.1:{free_port()}" for door in ("API", "GATEWAY")}
-    new = Home(folder, {**home.env, **listen, "HOMEPORT_HOME": str(folder)})
+    env = {name: value for name, value in home.env.items() if name != "HOMEPORT_DATABASE_URL"}
+    new = Home(folder, {**env, **listen, "HOMEPORT_HOME": str(folder)})
     try:
         yield new
     finally:
         new.stop()
 
 
+@pytest.fixture(params=["files", "postgres"])
+def anywhere(home: Home, request: pytest.FixtureRequest) -> Home:
+    """A home, with its state in files and in a real database."""
+    if request.param == "postgres":
+        home.env["HOMEPORT_DATABASE_URL"] = request.getfixturevalue("database")
+    return home
+
+
 def state_of(home: Home, name: str) -> str:
     return str(home.json("inspect", name)["state"])
 
 
-def test_a_home_moves_to_another_machine_with_all_that_it_knows(home: Home) -> None:
+def test_a_home_moves_to_another_machine_with_all_that_it_knows(anywhere: Home) -> None:
+    home = anywhere
     home.run("serve", "--detach")
     home.run("secret", "set", "API_KEY", stdin="sesame-4711")
     code = AGENT.replace('f"{os.getpid()} {self.path}"', 'str(os.environ.get("API_KEY"))')
@@ -91,8 +103,9 @@ def _goes_on_elsewhere(home: Home, file: Path, once: str, waiting: str, token: s
         new.run("remove", "once", "--yes")
 
 
-def test_every_backup_made_under_load_is_of_one_moment(home: Home) -> None:
+def test_every_backup_made_under_load_is_of_one_moment(anywhere: Home) -> None:
     """Requests are answered, agents deployed and removed, and each of the backups holds together."""
+    home = anywhere
     home.run("up", str(home.agent(code=LEDGER, manifest=EXACT)), "--name", "agent")
     ended, asked, failures = threading.Event(), [0], list[str]()
 

@@ -79,10 +79,12 @@ class Dispatcher:
     async def may_judge(self, key: Key) -> bool:
         """Whether we know what there is to know of this agent: its route, or that there is none any more.
 
-        Of several gateways only the one with the newest table knows the latter.
+        Without a table nobody knows the latter, and of several gateways only the one with the newest does.
         """
-        if key in self._routes.by_key or not self._tools.journal.shared:
+        if key in self._routes.by_key:
             return True
+        if not self._tools.journal.shared:
+            return self._routes.revision >= 0
         return self._routes.certain and self._routes.revision >= await newest_revision(self._tools.journal)
 
     async def judge(self, request: StoredRequest, why: str) -> None:

@@ -118,14 +118,13 @@ async def _opens(store: Store, sealer: Sealer) -> bool | None:
 async def _requests(journal: Journal, agents: list[Agent]) -> int:
     """Nobody is reached at the old addresses; what was in flight there is judged now. How many that were.
 
-    A journal that was in a database came without a table.
+    A journal that was in a database came without a table, and a gateway without one knows no agent.
     """
     raw = await journal.get_note(NOTE)
     routes = tuple(route_of(agent) for agent in agents)
     table = from_json(raw, RoutingTable) if raw is not None else RoutingTable(0, routes, ())
     away = tuple(replace(route, endpoint="", instance="", ready=False, reason=AWAY) for route in table.routes)
-    if raw is not None:
-        await journal.put_note(NOTE, to_json(replace(table, routes=away)))
+    await journal.put_note(NOTE, to_json(replace(table, routes=away)))
     known = Routes()
     known.replace(table)
     judged = 0
