@@ -54,6 +54,7 @@ class PodmanEngine(Engine):
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", "--", *self._argv("system", "service", "--time=0", self.host)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment, start_new_session=True,
+                cwd=self.folder,  # conmon leaves a file where it was started
             )  # fmt: skip
         deadline = time.monotonic() + START_S
         while not self._answers():
