@@ -34,7 +34,7 @@ const server = http.createServer((request, response) => {
   });
 });
 
-server.listen(port, '127.0.0.1', () => console.log(`echo-node listens on port ${port}`));
+server.listen(port, process.env.HOST || '127.0.0.1', () => console.log(`echo-node listens on port ${port}`));
 
 process.on('SIGTERM', () => {
   server.close(() => process.exit(0));

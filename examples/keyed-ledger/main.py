@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ledger import Ledger, OtherRequest
 
+HOST = os.environ.get("HOST", "127.0.0.1")  # another one where the gateway comes over a network
 PORT = int(os.environ.get("PORT", "8080"))
 LONGEST_BODY = 64 << 10
 
@@ -77,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> int:
     Handler.ledger = Ledger(Path(os.environ.get("HOMEPORT_DATA", "data")) / "ledger.jsonl")
-    server = ThreadingHTTPServer(("127.0.0.1", PORT), Handler)
+    server = ThreadingHTTPServer((HOST, PORT), Handler)
     server.daemon_threads = False
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"keyed-ledger listens on port {PORT} with {len(Handler.ledger)} entries", flush=True)

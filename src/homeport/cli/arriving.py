@@ -20,8 +20,9 @@ def base_url(settings: Settings, status: dict[str, Any]) -> str:
     """The gateway's URL as seen from here; "" if the server does not say."""
     if settings.url:
         return gateway_url(settings, status)
-    listen = str(status.get("listen", {}).get("gateway", ""))
-    return f"http://{listen}" if listen else ""
+    host, _, port = str(status.get("listen", {}).get("gateway", "")).rpartition(":")
+    here = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104  (no address to call, but to listen on)
+    return f"http://{here}:{port}" if port else ""
 
 
 def arrival(settings: Settings, status: dict[str, Any], plan: Plan, *, started: bool) -> dict[str, str]:

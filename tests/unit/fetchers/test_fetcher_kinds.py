@@ -167,12 +167,13 @@ async def test_a_named_dockerfile_is_built_in_its_folder(tmp_path):
         ({"Dockerfile": "FROM debian\nCMD a | b\n"}, True),
         ({"Dockerfile": "FROM debian\n"}, True),
         ({"Dockerfile": "FROM debian\nCMD [\"./run\"]\n"}, True),
-        ({"Dockerfile": "FROM python:3\nCMD python main.py\n", "main.py": "1"}, False),
+        ({"Dockerfile": "FROM python:3\nCMD python main.py\n", "main.py": "1"}, True),
+        ({"Dockerfile": "FROM python:3\nCMD python main.py\n", "homeport.yaml": "start: python main.py\n"}, False),
         ({"Dockerfile": "FROM python:3\nCMD a | b\n", "Procfile": "web: python main.py\n"}, False),
         ({"Dockerfile": ""}, False),
     ],
 )  # fmt: skip
-async def test_a_dockerfile_beside_a_program_is_built_only_where_nothing_else_will_do(tmp_path, files, built):
+async def test_a_dockerfile_is_built_where_it_is_what_says_how_it_starts(tmp_path, files, built):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     _, found = await needs(FolderFetcher(), str(tmp_path))

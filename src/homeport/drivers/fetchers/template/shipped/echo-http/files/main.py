@@ -14,6 +14,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+HOST = os.environ.get("HOST", "127.0.0.1")  # another one where the gateway comes over a network
 PORT = int(os.environ.get("PORT", "8080"))
 GREETING = os.environ.get("ECHO_GREETING", "hello")
 LOG = os.environ.get("ECHO_LOG", "on") == "on"
@@ -55,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> int:
-    server = ThreadingHTTPServer(("127.0.0.1", PORT), Handler)
+    server = ThreadingHTTPServer((HOST, PORT), Handler)
 
     def stop(*_: object) -> None:
         threading.Thread(target=server.shutdown).start()

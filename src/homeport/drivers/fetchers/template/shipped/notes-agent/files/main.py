@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from notes import Notes
 from summary import summarize
 
+HOST = os.environ.get("HOST", "127.0.0.1")  # another one where the gateway comes over a network
 PORT = int(os.environ.get("PORT", "8080"))
 LONGEST_BODY = 1 << 20
 LONGEST_DELAY = 60.0
@@ -121,7 +122,7 @@ def words(body: dict[str, object], field: str) -> str:
 def main() -> int:
     folder = Path(os.environ.get("HOMEPORT_DATA", "data")) / "notes"
     Handler.notes = Notes(folder)
-    server = ThreadingHTTPServer(("127.0.0.1", PORT), Handler)
+    server = ThreadingHTTPServer((HOST, PORT), Handler)
     server.daemon_threads = False
     server.block_on_close = True
 
