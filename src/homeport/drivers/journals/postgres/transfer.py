@@ -7,7 +7,7 @@ Leases are copied as they are; whose they were does not run, so the one who read
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,7 +57,7 @@ class JournalPart:
         assert row is not None
         return str(row[0])
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Generator[Item]:
         with self._told():
             for row in self._stream(f"SELECT {statements.ROW} FROM requests ORDER BY id"):
                 request = rows.stored(row, self._clocks)
