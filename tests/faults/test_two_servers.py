@@ -219,7 +219,7 @@ def test_a_deployment_is_taken_over_while_it_installs(node: Callable[[str], Node
         kill_all(first)
         begun.communicate(timeout=LONG)
     assert wait_until(lambda: ready(second).get("role") == "holder", LONG)
-    assert wait_until(lambda: state(second, "deps") == "running", LONG), second.events()
+    assert wait_until(lambda: state(second, "deps") == "running", LONG), "\n".join([*second.events(), second.log_tail()])
     assert answers(second, "deps")
 
 
@@ -260,6 +260,23 @@ def test_the_database_goes_away_and_comes_back_under_running_agents(
     home.run("up", str(home.agent("other")), "--name", "other")
     assert home.ask("/x", name="other")[0] == 200
     assert ready(home)["role"] == "holder"
+
+
+def test_agents_are_seen_and_stopped_while_the_database_is_away(
+    node: Callable[[str], Node], postgres: PostgresServer
+) -> None:
+    home = node("a")
+    home.run("up", str(home.agent()), "--name", "agent")
+    postgres.kill()
+    assert wait_until(lambda: home.json("list")[0]["queue"] is None), "the journal cannot be asked"
+    assert "?" in home.run("list").stdout
+    home.run("stop", "agent")
+    assert state(home, "agent") == "stopped" and home.programs() == []
+    postgres.start()
+    assert wait_until(lambda: get(home, "/deployments/dep_none")[0] == 404, LONG)
+    assert wait_until(lambda: home.json("list")[0]["queue"] == 0, LONG)
+    home.run("start", "agent")
+    assert wait_until(lambda: answers(home), LONG)
 
 
 @pytest.mark.parametrize("step", ["code", "ready"])

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -255,3 +256,25 @@ def test_a_backup_goes_through_a_pipe_and_is_cut_off_where_the_server_dies(home:
     assert wait_until(lambda: home.run("status", check=False).returncode == 0)
     home.run("backup", str(home.folder.parent / "whole"))
     assert not list((home.folder / "state").glob("backup-*"))
+
+
+def test_a_standby_names_the_server_that_can_back_up(home: Home, database: str) -> None:
+    home.env |= {"HOMEPORT_DATABASE_URL": database, "HOMEPORT_NODE": "one"}
+    home.run("serve", "--detach")
+    with another(home) as waiting:
+        waiting.env |= {"HOMEPORT_DATABASE_URL": database, "HOMEPORT_NODE": "two"}
+        (waiting.folder / "config").mkdir(parents=True)
+        for name in ("secrets.key", "admin-token"):
+            shutil.copy2(home.folder / "config" / name, waiting.folder / "config" / name)
+        waiting.run("serve", "--detach")
+        file = home.folder.parent / "backup"
+        refused = waiting.run("backup", str(file), "--no-key", check=False)
+        assert (
+            refused.returncode == 1
+            and "a standby of one" in refused.stderr
+            and "ask the server on one" in refused.stderr
+        )
+        assert not file.exists() and not list(file.parent.glob(".backup*"))
+        home.run("backup", str(file), "--no-key")
+        restoring = home.run("restore", str(file), "--into", str(file.parent / "new"), check=False)
+        assert restoring.returncode == 2 and "homeport store copy" in restoring.stderr

@@ -178,12 +178,14 @@ def _put(
         progress(f"copying the {name}")
         made[name] = part(name, where, write=True)
         stack.callback(made[name].close)
-        made[name].put(found.of(_passing(parts[name].items(), each)))
-        written.add(_passing(made[name].items(), each))
+        made[name].put(found.of(_passing(parts[name], stack, each)))
+        written.add(_passing(made[name], stack, each))
     return made, written
 
 
-def _passing(items: Iterable[Item], each: Callable[[], None]) -> Iterator[Item]:
+def _passing(of: Part, stack: ExitStack, each: Callable[[], None]) -> Iterator[Item]:
+    items = of.items()
+    stack.callback(items.close)  # before its part is, where it is not read to its end
     for item in items:
         each()
         yield item

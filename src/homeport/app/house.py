@@ -34,7 +34,6 @@ log = structlog.get_logger(__name__)
 SETTLED = (AgentState.RUNNING, AgentState.CRASHED, AgentState.STOPPED)
 LAST_LINES = 20
 INSTALL_TIMEOUT_S = 900.0
-GATEWAY_S = 10.0
 
 
 @dataclass(slots=True)
@@ -51,8 +50,8 @@ class LocalHouse:
     """Proxies and certificates, for installs only: agents themselves have no network."""
     container_base: str
     """The image that agents in containers run in; "" means the programs of this machine."""
-    told: Callable[[], Awaitable[None]]
-    """Returns once the gateway knows where the agents are."""
+    told: Callable[[], Awaitable[object]]
+    """Returns once the gateway knows where the agents are, or seems to be away."""
 
     def python_of(self, runtime: str) -> str:
         return "python3" if runtime == "docker" and self.container_base else sys.executable
@@ -216,9 +215,7 @@ class LocalHouse:
         except NotFound:
             raise Unhealthy("the agent was removed while it started", operation="up", subject=order.plan.name) from None
         if agent.state is AgentState.RUNNING:
-            with suppress(TimeoutError):  # a gateway that is away learns it when it is back
-                async with asyncio.timeout(GATEWAY_S):
-                    await self.told()
+            await self.told()
             return agent
         lines = await self._last_lines(agent)
         return replace(agent, detail=f"{agent.detail}\n{lines}" if lines else agent.detail)

@@ -97,7 +97,7 @@ class ControlPlane:
         house = LocalHouse(
             folders, AgentImages(runtimes, folders, supervisor.images_of), clouds(settings), readers, runtimes,
             agent_logs, supervisor, events,
-            settings.network_env, settings.docker_base, publisher.settled,
+            settings.network_env, settings.docker_base, publisher.heard,
         )  # fmt: skip
         deployments = Deployments(durable, store, events, clock, ids, house)
 

@@ -17,7 +17,7 @@ from homeport.app.house import LocalHouse
 from homeport.app.loops.publish import Publisher
 from homeport.app.loops.supervise import Supervisor
 from homeport.app.runtimes import Runtimes
-from homeport.errors import NotFound, UsageError
+from homeport.errors import NotFound, Unavailable, UsageError
 from homeport.gateway.control_client import GatewayControl
 from homeport.interfaces.audit import Audit, AuditEntry
 from homeport.interfaces.secrets import Secrets
@@ -109,7 +109,7 @@ class Service:
     async def stop(self, actor: Actor, name: str) -> Agent:
         await self.access.require(actor, "agents.write", name)
         agent = await self.supervisor.want(actor.namespace, name, Desired.STOPPED)
-        await self.publisher.settled()
+        await self.publisher.heard()
         return agent
 
     async def restart(self, actor: Actor, name: str) -> Agent:
@@ -127,7 +127,7 @@ class Service:
             await self.house.release(agent.machine)
 
         await self.supervisor.dismiss(actor.namespace, name, clear)
-        await self.publisher.settled()
+        await self.publisher.heard()
         await self.events_log.append(actor.namespace, "agent.removed", name, "removed as asked")
 
     async def logs(
@@ -183,7 +183,7 @@ class Service:
         await self.access.require(actor, "tokens.write", label)
         created = await self.access.create(actor, role=role, label=label, agents=agents, ttl_s=ttl_s)
         self.publisher.changed()
-        await self.publisher.settled()
+        await self.publisher.heard()
         return created
 
     async def tokens(self, actor: Actor) -> list[Token]:
@@ -194,7 +194,11 @@ class Service:
         await self.access.require(actor, "tokens.write", token_id)
         token = await self.access.revoke(actor.namespace, token_id)
         self.publisher.changed()
-        await self.publisher.settled()
+        if not await self.publisher.heard():
+            raise Unavailable(
+                "the token is revoked, but the gateway does not answer and may still take it",
+                operation="token revoke", subject=token_id, hint="it learns of it as soon as it is back",
+            )  # fmt: skip
         return token
 
     async def put_secret(self, actor: Actor, name: str, value: str) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -45,8 +45,8 @@ class Part(Protocol):
         """The name under which other transactions may see the same; "" where there is no such thing."""
         ...
 
-    def items(self) -> Iterator[Item]:
-        """All of it, what was put but not committed too."""
+    def items(self) -> Generator[Item]:
+        """All of it, what was put but not committed too. One that is not read to its end is to be closed."""
         ...
 
     def put(self, items: Iterable[Item]) -> None: ...

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from gateway_rig import Rig, rig
+from homeport.app.loops import publish
 from homeport.app.loops.publish import Publisher, route_of
+from homeport.gateway.control_client import GatewayControl
 from homeport.model.agent import Agent, AgentState, Desired
 from homeport.model.route import Grant
 from homeport.model.source import Source, SourceKind
@@ -40,6 +42,21 @@ async def test_a_server_whose_clock_was_set_back_is_still_heard(house: Rig) -> N
             await publisher.settled()
         assert (await house.call()).status == 401, "no token is granted any more"
         assert (await house.control.status())["routes"] == []
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_gateway_that_is_away_holds_nobody_up_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def grants() -> tuple[Grant, ...]:
+        return ()
+
+    monkeypatch.setattr(publish, "HEARD_S", 0.2)
+    publisher = Publisher(GatewayControl(tmp_path / "nobody.sock"), ManualClock(), list, grants)
+    running = asyncio.create_task(publisher.run())
+    try:
+        publisher.changed()
+        assert not await publisher.heard()
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -39,6 +39,7 @@ class Mirror:
         self._agents: list[Agent] = []
         self._tokens = access()
         self._seen: object = None
+        self._said = ""
 
     async def run(self) -> None:
         """Until cancelled. Nothing is published before everything was read once."""
@@ -65,8 +66,11 @@ class Mirror:
             fresh = self._access()
             await fresh.load()
         except HomeportError as error:
-            log.warning("mirror.stale", error=error.message)
+            if error.message != self._said:
+                log.warning("mirror.stale", error=error.message)
+            self._said = error.message
             return False
+        self._said = ""
         self._tokens, self._seen = fresh, (agents, tokens, where)
         self._agents = [replace(agent, endpoint="", detail=f"it is kept by {where}") for agent in agents]
         return True

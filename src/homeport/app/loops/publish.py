@@ -17,6 +17,8 @@ from homeport.model.route import Grant, Route, RoutingTable
 log = structlog.get_logger(__name__)
 
 RETRY_S = 0.2
+HEARD_S = 10.0
+"""Seconds to wait for a gateway that may be away: it learns what it missed when it is back."""
 SHARE = 5
 """At most one part in so many of the time goes into publishing: while much changes, each table holds more of it."""
 
@@ -50,12 +52,21 @@ class Publisher:
         async with self._heard:
             await self._heard.wait_for(lambda: self._published >= wanted)
 
+    async def heard(self) -> bool:
+        """The same, but not for longer than `HEARD_S`: false where the gateway does not know it yet."""
+        try:
+            async with asyncio.timeout(HEARD_S):
+                await self.settled()
+        except TimeoutError:
+            return False
+        return True
+
     async def run(self) -> None:
         """Until cancelled. The revision is the wall clock in microseconds, so it grows over our restarts too.
 
         Where the clock was set back meanwhile, the gateway says what it holds, and we go on from there.
         """
-        revision = 0
+        revision, said = 0, ""
         self._dirty.set()
         loop = asyncio.get_running_loop()
         while True:
@@ -68,7 +79,9 @@ class Publisher:
                 table = RoutingTable(revision, routes, await self._grants(), self._mirror)
                 held = await self._gateway.put_routes(table)
             except HomeportError as error:
-                log.warning("publish.gateway_away", error=error.message)
+                if error.message != said:
+                    log.warning("publish.gateway_away", error=error.message)
+                said = error.message
                 self._dirty.set()
                 await asyncio.sleep(RETRY_S)
                 continue
@@ -77,6 +90,7 @@ class Publisher:
                 revision = held
                 self._dirty.set()
                 continue
+            said = ""
             async with self._heard:
                 self._published = wanted
                 self._heard.notify_all()

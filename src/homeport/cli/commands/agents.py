@@ -12,9 +12,10 @@ import click
 
 from homeport.cli.arriving import base_url
 from homeport.cli.group import Verb
-from homeport.cli.output import put, put_json, put_line, table
+from homeport.cli.output import put, put_json, put_line, say, table
 from homeport.cli.session import Session
 from homeport.cli.times import shown, size
+from homeport.errors import Unavailable
 
 if TYPE_CHECKING:
     from homeport.model.agent import Agent
@@ -37,7 +38,7 @@ def list_(session: Session, watch: bool) -> None:
             if watch and sys.stdout.isatty():
                 print("\x1b[H\x1b[2J", end="")
             head = ("NAME", "TARGET", "STATUS", "HEALTH", "QUEUE", "COST/H", "ENDS", "URL")
-            for line in table(head, ([row[key] for key in row if key != "detail"] for row in rows)):
+            for line in table(head, ([_cell(row[key]) for key in row if key != "detail"] for row in rows)):
                 put(line)
             sys.stdout.flush()
         if not watch:
@@ -48,9 +49,7 @@ def list_(session: Session, watch: bool) -> None:
 def _rows(session: Session) -> list[dict[str, object]]:
     client = session.client
     agents = client.agents()
-    waiting = Counter(
-        request["agent"] for state in ("pending", "in_flight") for request in client.requests(state=state, limit=1000)
-    )
+    waiting = _waiting(session)
     gateway = base_url(session.settings, client.status()) if agents else ""
     return [
         {
@@ -58,7 +57,7 @@ def _rows(session: Session) -> list[dict[str, object]]:
             "target": _target(agent),
             "status": agent.state.value,
             "health": _HEALTH.get(agent.state, "-"),
-            "queue": waiting[agent.name],
+            "queue": None if waiting is None else waiting[agent.name],
             "cost_per_hour": "$0.00" if _target(agent) == "local" else "?",
             "ends": "never" if _target(agent) == "local" else "?",
             "url": f"{gateway}/agent/{agent.name}/" if gateway else "-",
@@ -66,6 +65,20 @@ def _rows(session: Session) -> list[dict[str, object]]:
         }
         for agent in agents
     ]
+
+
+def _waiting(session: Session) -> Counter[str] | None:
+    """Requests by agent; None while the journal cannot be asked, which hides no agent."""
+    states, ask = ("pending", "in_flight"), session.client.requests
+    try:
+        return Counter(request["agent"] for state in states for request in ask(state=state, limit=1000))
+    except Unavailable as error:
+        say(f"note: {error.message}")
+        return None
+
+
+def _cell(value: object) -> object:
+    return "?" if value is None else value
 
 
 def _target(agent: Agent) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,14 +78,14 @@ class StepsPart:
         """Of DBOS's tables."""
         return self._version
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Generator[Item]:
         with self._told():
             # First of all, so that a target of another version is refused before anything is written to it.
             yield Item(STEPS + "schema", {"version": self._version})
             for table in self._tables:
-                rows = self._connection.execute(_whole(table), execution_options=_IN_LOTS)
-                for row in rows.mappings():
-                    yield Item(STEPS + table.name, _taken_out(table, row))
+                with self._connection.execute(_whole(table), execution_options=_IN_LOTS) as rows:
+                    for row in rows.mappings():
+                        yield Item(STEPS + table.name, _taken_out(table, row))
 
     def put(self, items: Iterable[Item]) -> None:
         tables = {table.name: table for table in self._tables}

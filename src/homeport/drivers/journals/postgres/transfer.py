@@ -7,7 +7,7 @@ Leases are copied as they are; whose they were does not run, so the one who read
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,12 +57,12 @@ class JournalPart:
         assert row is not None
         return str(row[0])
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Generator[Item]:
         with self._told():
-            for row in self._stream(f"SELECT {statements.ROW} FROM requests ORDER BY id"):
+            for row in self._stream(f"SELECT {statements.ROW} FROM requests ORDER BY id", 20):
                 request = rows.stored(row, self._clocks)
                 yield Item(REQUEST + request.state.value, {"record": to_json(request)})
-            for name, n, data in self._stream(_PIECES):
+            for name, n, data in self._stream(_PIECES, 4, binary=True):
                 yield Item(BODY, {"name": name, "n": n, "data": bytes(data)})
 
     def put(self, items: Iterable[Item]) -> None:
@@ -121,9 +121,10 @@ class JournalPart:
         request = from_json(record, StoredRequest)
         return (*rows.request_row(request, self._clocks), *_response(request))
 
-    def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
-        with self._db.cursor(name="copying") as cursor:
-            cursor.itersize = 20
+    def _stream(self, query: str, at_once: int, *, binary: bool = False) -> Iterator[tuple[Any, ...]]:
+        """Each row may have a megabyte."""
+        with self._db.cursor(name="copying", binary=binary) as cursor:
+            cursor.itersize = at_once
             yield from cursor.execute(query.encode())
 
     @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -48,7 +48,7 @@ class JournalPart:
     def snapshot(self) -> str:
         return ""
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Generator[Item]:
         with self._told():
             for row in self._db.execute(_ALL):
                 request = _plain(rows.stored(row))

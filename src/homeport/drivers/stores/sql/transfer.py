@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import URL, Connection, Engine, NullPool, Table, create_engine, delete, event, insert, select, update
@@ -48,12 +48,12 @@ class StatePart:
             return ""
         return str(self._connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one())
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Generator[Item]:
         with self._told():
             for name, table in (("", records), *_TABLES.items()):
-                rows = self._connection.execute(select(table), execution_options=_IN_LOTS)
-                for row in rows.mappings():
-                    yield Item(name or RECORD + row["kind"], dict(row))
+                with self._connection.execute(select(table), execution_options=_IN_LOTS) as rows:
+                    for row in rows.mappings():
+                        yield Item(name or RECORD + row["kind"], dict(row))
 
     def put(self, items: Iterable[Item]) -> None:
         with self._told():
