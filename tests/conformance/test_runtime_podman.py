@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from docker_rig import runtime_on
-from homeport.testing.conformance.runtime import RealProgramsSuite, exit_of
+from homeport.testing.conformance.runtime import RealProgramsSuite, exit_of, printed
 from homeport.testing.programs import program
 from homeport.testing.servers import podman as podmans
 
@@ -42,3 +42,11 @@ class TestPodman(RealProgramsSuite):
         started = await runtime.start(spec("dial", outside[0], str(outside[1]), job=True))
         ended = await exit_of(runtime, started.instance)
         assert ended.exit.code == 1
+
+    async def test_a_flood_of_lines_is_rotated_and_followed_over_rotations(self, runtime, spec):
+        """Podman cuts its file where it is full: the first line that is kept may be the end of one."""
+        started = await runtime.start(spec("flood", "4000", log_bytes=200_000))
+        await exit_of(runtime, started.instance)
+        _, *lines = await printed(runtime, "agt_1")
+        numbers = [int(text.split()[0]) for text in lines]
+        assert numbers == list(range(numbers[0], 4000))

@@ -53,7 +53,7 @@ def test_an_agent_lives_in_it_behind_a_sandbox_and_survives_a_new_container(cont
     container.start().healthy()
     assert container.inside("cat", "/var/lib/homeport/config/admin-token") == token
     assert wait_until(lambda: container.homeport("list")[0]["status"] == "running", 60), container.homeport("list")
-    assert container.homeport("invoke", "agent", "-X", "GET", "-p", "/again")["status"] == 200
+    assert container.homeport("invoke", "agent", "-X", "GET", "-p", "/again", "--wait", "60")["status"] == 200
 
 
 def test_one_that_is_killed_starts_again_on_what_it_left(container: Container) -> None:
