@@ -219,7 +219,9 @@ def test_a_deployment_is_taken_over_while_it_installs(node: Callable[[str], Node
         kill_all(first)
         begun.communicate(timeout=LONG)
     assert wait_until(lambda: ready(second).get("role") == "holder", LONG)
-    assert wait_until(lambda: state(second, "deps") == "running", LONG), "\n".join([*second.events(), second.log_tail()])
+    assert wait_until(lambda: state(second, "deps") == "running", LONG), "\n".join(
+        [*second.events(), second.log_tail()]
+    )
     assert answers(second, "deps")
 
 

@@ -19,7 +19,11 @@ from homeport.testing.fetchers import DictView
 CASES = sorted((Path(__file__).parent / "analyze").glob("*.txt"))
 VALUES = ("name", "ecosystem", "start", "runtime_version", "port", "health_path", "memory_bytes", "gpu", "delivery",
           "honours_keys")  # fmt: skip
-WHERE_SAID = ("image", "dockerfile", "cpus")
+WHERE_SAID = (
+    "image", "dockerfile", "cpus", "gpu_count", "vram_bytes", "gpu_vendor", "cuda", "rocm", "compute_capability",
+    "disk_bytes", "shared_memory_bytes", "os_family", "language", "language_version", "system_packages", "hours",
+    "kind",
+)  # fmt: skip
 
 
 def render(requirements) -> str:

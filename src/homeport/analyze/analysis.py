@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from homeport.analyze.claims import Claims
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import rulesets
@@ -11,11 +13,13 @@ from homeport.interfaces.fetcher import FileView
 from homeport.model.evidence import Inferred, Origin
 from homeport.model.imagename import parse_image
 from homeport.model.names import suggest_name
-from homeport.model.requirements import Ecosystem, GpuNeed, Requirements
+from homeport.model.requirements import Ecosystem, GpuNeed, Kind, Requirements
 from homeport.model.source import Source, SourceKind
 from homeport.model.workload import Delivery, HealthCheck, RestartPolicy
 
+T = TypeVar("T")
 DEFAULT_MEMORY = 512 * 1024**2
+_MENTION = 0.35
 
 
 def analyze(view: FileView) -> Requirements:
@@ -29,6 +33,7 @@ def analyze(view: FileView) -> Requirements:
         one.read(repo, claims)
     start = settle(claims, "start", tuple)
     ecosystem = settle(claims, "ecosystem", Ecosystem) or Inferred(Ecosystem.UNKNOWN, Origin.DEFAULT)
+    gpu = _gpu(claims)
     installs = sorted(claims.installs, key=lambda item: list(Origin).index(item[0]))
     return Requirements(
         ecosystem=ecosystem,
@@ -38,7 +43,7 @@ def analyze(view: FileView) -> Requirements:
         health_path=settle(claims, "health_path", str),
         memory_bytes=settle(claims, "memory_bytes", int)
         or Inferred(DEFAULT_MEMORY, Origin.DEFAULT, note="nothing says how much it needs"),
-        gpu=settle(claims, "gpu", GpuNeed) or Inferred(GpuNeed.NO, Origin.DEFAULT),
+        gpu=gpu,
         delivery=settle(claims, "delivery", Delivery) or Inferred(Delivery.EXACT_OR_DEAD, Origin.DEFAULT),
         honours_keys=settle(claims, "honours_keys", bool) or Inferred(False, Origin.DEFAULT),
         install=installs[0][1] if installs else (),
@@ -53,7 +58,41 @@ def analyze(view: FileView) -> Requirements:
         restart=settle(claims, "restart", RestartPolicy),
         env_values=claims.env_values,
         secrets=tuple(claims.secrets),
+        gpu_count=_of_gpu(gpu, settle(claims, "gpu_count", int)) or _one(gpu),
+        vram_bytes=_of_gpu(gpu, settle(claims, "vram_bytes", int)),
+        gpu_vendor=settle(claims, "gpu_vendor", str),
+        cuda=_of_gpu(gpu, settle(claims, "cuda", str)),
+        rocm=_of_gpu(gpu, settle(claims, "rocm", str)),
+        compute_capability=_of_gpu(gpu, settle(claims, "compute_capability", str)),
+        disk_bytes=settle(claims, "disk_bytes", int),
+        shared_memory_bytes=settle(claims, "shared_memory_bytes", int),
+        os_family=settle(claims, "os_family", str),
+        language=settle(claims, "language", str),
+        language_version=settle(claims, "language_version", str),
+        system_packages=settle(claims, "system_packages", tuple),
+        hours=settle(claims, "hours", float),
+        kind=settle(claims, "kind", Kind),
     )
+
+
+def _gpu(claims: Claims) -> Inferred[GpuNeed]:
+    """No, unless something says more than that there are GPUs."""
+    found = settle(claims, "gpu", GpuNeed)
+    if found is None:
+        return Inferred(GpuNeed.NO, Origin.DEFAULT)
+    if found.evidence and found.evidence[0].confidence < _MENTION:
+        return Inferred(GpuNeed.NO, Origin.DEFAULT, note="GPUs are only mentioned")
+    return found
+
+
+def _of_gpu(gpu: Inferred[GpuNeed], found: Inferred[T] | None) -> Inferred[T] | None:
+    """What is said of a GPU counts where one is of use."""
+    return found if gpu.value is not GpuNeed.NO else None
+
+
+def _one(gpu: Inferred[GpuNeed]) -> Inferred[int] | None:
+    needed = gpu.value is GpuNeed.NEEDED
+    return Inferred(1, Origin.DEFAULT, note="nothing says how many") if needed else None
 
 
 def name_of(source: Source) -> Inferred[str] | None:

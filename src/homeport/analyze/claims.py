@@ -29,6 +29,20 @@ Field = Literal[
     "cpus",
     "checks",
     "restart",
+    "gpu_count",
+    "vram_bytes",
+    "gpu_vendor",
+    "cuda",
+    "rocm",
+    "compute_capability",
+    "disk_bytes",
+    "shared_memory_bytes",
+    "os_family",
+    "language",
+    "language_version",
+    "system_packages",
+    "hours",
+    "kind",
 ]
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How conflicts between claims end: by who said it, then by how sure the rule is, then by who came first."""
+"""How conflicts between claims end: by who said it, then by how sure the rule is, then by who came first.
+
+What a machine is chosen by has one rule more: a hint (confidence below `HINT`) yields to all that is firmer."""
 
 from __future__ import annotations
 
@@ -10,18 +12,23 @@ from homeport.analyze.claims import Claim, Claims, Field
 from homeport.analyze.repo import shown
 from homeport.model.evidence import Inferred, Origin
 from homeport.model.paths import printable
+from homeport.model.requirements import HINT
 
 T = TypeVar("T")
 _RANK = {origin: rank for rank, origin in enumerate(Origin)}
 _EVIDENCE = 5
 _LOSERS = 3
+_BY_FIRMNESS = frozenset(
+    "gpu gpu_count vram_bytes gpu_vendor cuda rocm compute_capability memory_bytes cpus disk_bytes shared_memory_bytes "
+    "os_family kind hours language port".split()
+)
 
 
 def settle(claims: Claims, name: Field, kind: type[T]) -> Inferred[T] | None:
     """The winning value with all evidence for it, and a note on what lost; None if nobody claimed the field."""
     ranked = sorted(
         (claim for claim in claims.all if claim.field == name),
-        key=lambda claim: (_RANK[claim.origin], -claim.evidence.confidence),
+        key=lambda claim: (_hint(claim), _RANK[claim.origin], -claim.evidence.confidence),
     )
     if not ranked:
         return None
@@ -40,9 +47,16 @@ def _note(best: Claim, ranked: Sequence[Claim]) -> str:
     parts = []
     for text, claim in list(losers.items())[:_LOSERS]:
         where = f"{shown(claim.evidence.file)}:{claim.evidence.line}" if claim.evidence.file else claim.origin
-        why = "is less sure" if claim.origin is best.origin else f"{claim.origin} yields to {best.origin}"
+        if _hint(claim) and not _hint(best):
+            why = "is a hint"
+        else:
+            why = "is less sure" if claim.origin is best.origin else f"{claim.origin} yields to {best.origin}"
         parts.append(f"not {text} ({where}): {why}")
     return "; ".join(parts)
+
+
+def _hint(claim: Claim) -> bool:
+    return claim.field in _BY_FIRMNESS and claim.evidence.confidence < HINT
 
 
 def say(value: object) -> str:

@@ -32,6 +32,20 @@ def conclusions(requirements: Requirements) -> list[str]:
         ("memory", r.memory_bytes),
         ("cpus", r.cpus),
         ("gpu", r.gpu),
+        ("gpus", r.gpu_count),
+        ("gpu memory", r.vram_bytes),
+        ("gpu vendor", r.gpu_vendor),
+        ("cuda", r.cuda),
+        ("rocm", r.rocm),
+        ("capability", r.compute_capability),
+        ("disk", r.disk_bytes),
+        ("shared memory", r.shared_memory_bytes),
+        ("system", r.os_family),
+        ("language", r.language),
+        ("of version", r.language_version),
+        ("packages", r.system_packages),
+        ("hours", r.hours),
+        ("kind", r.kind),
         ("delivery", r.delivery),
         ("keys", r.honours_keys),
         ("restart", r.restart),
@@ -83,7 +97,7 @@ def _candidate(candidate: Candidate, plan: Plan) -> tuple[object, ...]:
 
 
 def _value(what: str, found: Inferred[Any]) -> str:
-    if what == "memory":
+    if what in ("memory", "gpu memory", "disk", "shared memory"):
         return size(found.value)
     if what == "start":
         import shlex
@@ -93,6 +107,8 @@ def _value(what: str, found: Inferred[Any]) -> str:
         return f"every {found.value.interval:g} s, {found.value.retries} retries"
     if what == "restart":
         return f"up to {found.value.max_restarts} times" if found.value.enabled else "never"
+    if what == "packages":
+        return ", ".join(found.value[:8]) + (", …" if len(found.value) > 8 else "")
     if isinstance(found.value, bool):
         return "yes" if found.value else "no"
     return str(found.value)

@@ -9,11 +9,27 @@ from enum import StrEnum
 from homeport.model.evidence import Inferred
 from homeport.model.workload import Delivery, HealthCheck, RestartPolicy
 
+HINT = 0.5
+"""Confidence below which evidence is a hint: it yields to all that is firmer, whoever said it."""
+
 
 class GpuNeed(StrEnum):
     NO = "no"
     OPTIONAL = "optional"
     NEEDED = "needed"
+
+
+class Kind(StrEnum):
+    """What sort of work it is; it says how long a machine is wanted and what one waits for."""
+
+    SERVICE = "service"
+    TRAINING = "training"
+    INFERENCE = "inference"
+    NOTEBOOK = "notebook"
+    HPC = "hpc"
+    LIBRARY = "library"
+    CLI = "cli"
+    DATA = "data"
 
 
 class Ecosystem(StrEnum):
@@ -34,6 +50,11 @@ class Requirements:
     path of the one that builds it; with either, `start` None means the image's own command.
     `checks` says when health is asked for (its path is in `health_path`). `env_values` and `secrets` (by name) are
     what an agents file or a template gives it: what the user gives wins.
+
+    `vram_bytes` is of one GPU, `gpu_count` of one machine. `gpu_vendor` is nvidia, amd, apple, intel, tpu. `cuda`,
+    `rocm` and `compute_capability` are versions as written, "12.4". `os_family` is a distribution's name or "linux".
+    A value whose best evidence has a confidence below `HINT` is an estimate: shown, and enough to choose by, but
+    nobody said it.
     """
 
     ecosystem: Inferred[Ecosystem]
@@ -57,3 +78,17 @@ class Requirements:
     restart: Inferred[RestartPolicy] | None = None
     env_values: dict[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
+    gpu_count: Inferred[int] | None = None
+    vram_bytes: Inferred[int] | None = None
+    gpu_vendor: Inferred[str] | None = None
+    cuda: Inferred[str] | None = None
+    rocm: Inferred[str] | None = None
+    compute_capability: Inferred[str] | None = None
+    disk_bytes: Inferred[int] | None = None
+    shared_memory_bytes: Inferred[int] | None = None
+    os_family: Inferred[str] | None = None
+    language: Inferred[str] | None = None
+    language_version: Inferred[str] | None = None
+    system_packages: Inferred[tuple[str, ...]] | None = None
+    hours: Inferred[float] | None = None
+    kind: Inferred[Kind] | None = None

@@ -15,11 +15,10 @@ from homeport.analyze.repo import Repo, shown
 from homeport.analyze.routes import healthcheck
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
-from homeport.model.requirements import Ecosystem, GpuNeed
+from homeport.model.requirements import Ecosystem
 from homeport.model.source import SourceKind
 
 _NAMES = ("Dockerfile", "Containerfile", "docker/Dockerfile", "deploy/Dockerfile", "build/Dockerfile")
-_GPU_IMAGES = re.compile(r"(?:^|/)(?:nvidia/cuda|nvcr\.io/|rocm/)|pytorch/pytorch:\S*cuda|tensorflow/tensorflow:\S*gpu")
 _FETCHED = re.compile(r"(?:^|\s)(https?://\S{1,500}|git@\S{1,500})")
 _FRONTEND = re.compile(r"#\s*syntax\s*=\s*(\S{1,200})", re.I)
 
@@ -101,8 +100,6 @@ class _Reader:
         image = next((word for word in at.rest.split() if not word.startswith("--")), "")
         name, _, tag = image.lower().partition("@")[0].partition(":")
         kind = {"python": Ecosystem.PYTHON, "node": Ecosystem.NODE}.get(name.rsplit("/", 1)[-1])
-        if _GPU_IMAGES.search(image.lower()):
-            self.add("gpu", GpuNeed.NEEDED, at, "gpu-base-image", 0.9)
         if kind:
             self.is_known = True
             self.add("ecosystem", kind, at, "base-image", 0.9)
@@ -118,7 +115,7 @@ class _Reader:
                     self.add("port", port, at, "env-port", 0.9)
 
     def _expose(self, at: Instruction) -> None:
-        for word in at.rest.split()[:1]:
+        for word in [one for one in at.rest.split() if one.partition("/")[0] != "22"][:1]:
             number, _, protocol = word.partition("/")
             name = number.strip("${}")
             if protocol in ("", "tcp") and (port := to_port(self.env.get(name, number))):

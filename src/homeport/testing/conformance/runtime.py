@@ -222,6 +222,14 @@ class RuntimeSuite:
         await runtime.start(spec("print", "late"))
         assert (await following)[-1].text == "late"
 
+    async def test_one_that_is_forgotten_twice_at_once_leaves_its_log_once(self, runtime: Runtime, spec: Any) -> None:
+        started = await runtime.start(spec("print", "only"))
+        await take(runtime.logs("agt_1", follow=True), 2)
+        await runtime.stop(started.instance, grace=0)
+        await asyncio.gather(*(runtime.forget(started.instance) for _ in range(4)))
+        assert await runtime.list() == []
+        assert [line.text async for line in runtime.logs("agt_1")].count("only") == 1
+
     async def test_removed_logs_are_gone_and_removing_them_again_is_no_error(self, runtime: Runtime, spec: Any) -> None:
         started = await runtime.start(spec("exit", "0"))
         await exit_of(runtime, started.instance)

@@ -96,7 +96,7 @@ def _read_node(node: ast.AST, module: Module) -> None:
         case ast.BoolOp(op=ast.Or(), values=[ast.Call() as call, ast.Constant(value=value)]) if _asks_port(call):
             _note_port(module, value, node.lineno, "env-port-default", 0.8)
         case ast.Assign(targets=[ast.Name(id="PORT" | "port")], value=ast.Constant(value=value)):
-            _note_port(module, value, node.lineno, "port-constant", 0.5)
+            _note_port(module, value, node.lineno, "port-constant", 0.45)
 
 
 def _read_call(call: ast.Call, module: Module) -> None:

@@ -18,7 +18,7 @@ from homeport.drivers.runtimes.docker.connection import Connection
 from homeport.drivers.runtimes.docker.exits import own_text
 from homeport.drivers.runtimes.docker.output import Printed, after, printed
 from homeport.drivers.runtimes.docker.records import Record, Records, running
-from homeport.errors import NotFound, Unavailable
+from homeport.errors import Conflict, NotFound, Unavailable
 from homeport.model.agent import Exit
 from homeport.model.instance import LogLine
 from homeport.model.logformat import CURRENT, KEPT, older_first, parse, stamp
@@ -88,8 +88,8 @@ class AgentLogs:
                 place.note(line)
                 if found := _shown(record, line):
                     lines.append(found)
-        except NotFound:
-            return lines  # somebody removed the container
+        except (NotFound, Conflict):
+            return lines  # somebody removed the container, or is about to
         return lines
 
     async def _follow(self, agent_id: str, places: dict[str, Place], told: set[str]) -> AsyncIterator[LogLine]:

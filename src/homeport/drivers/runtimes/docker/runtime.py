@@ -114,22 +114,22 @@ class DockerRuntime:
 
     async def forget(self, instance: str) -> None:
         await self._watch.ready()
-        async with self._locks.setdefault(instance, asyncio.Lock()):  # who comes second finds it gone
+        async with self._locks.setdefault(instance, asyncio.Lock()):
             record = self._records.get(instance)
-            if record is None:
-                self._locks.pop(instance, None)
-                return
-            if running(record):
-                raise UsageError(
-                    f"{instance} is still running", operation="forget", subject=instance, hint="stop it first"
-                )
-            try:
-                await self._logs.keep(record)
-            except OSError as error:
-                log.error("docker.log_not_kept", instance=instance, error=str(error))
-            await remove_container(self._connection, record.container)
-            await self._records.forget(instance)
+            if record is not None:
+                await self._forget(record)
             self._locks.pop(instance, None)
+
+    async def _forget(self, record: Record) -> None:
+        instance = record.status.instance
+        if running(record):
+            raise UsageError(f"{instance} is still running", operation="forget", subject=instance, hint="stop it first")
+        try:
+            await self._logs.keep(record)
+        except OSError as error:
+            log.error("docker.log_not_kept", instance=instance, error=str(error))
+        await remove_container(self._connection, record.container)
+        await self._records.forget(instance)
         await self._tidy(instance)
 
     async def list(self) -> list[InstanceStatus]:

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compose files: devices reserved, ports, shared memory, limits. Read by lines, so that anchors cost nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from homeport.analyze.claims import Claims
+from homeport.analyze.command import to_port
+from homeport.analyze.repo import Repo, in_the_way
+from homeport.analyze.ruleset import Ruleset
+from homeport.model.evidence import Origin
+from homeport.model.requirements import GpuNeed
+
+_FILE = re.compile(r"(?i)^(?:docker-)?compose(?:[._-][\w.-]{1,40})?\.ya?ml$")
+_PLAIN = re.compile(r"(?i)^(?:docker-)?compose\.ya?ml$")
+_GPU = re.compile(
+    r"driver:\s?[\"']?nvidia|capabilities:.*\bgpu\b|runtime:\s?[\"']?nvidia|^gpus:\s?\S|nvidia\.com/gpu|/dev/kfd"
+)
+_COUNT = re.compile(r"count:\s?[\"']?(\d{1,2})\b")
+_PUBLISHED = re.compile(r"^-\s?[\"']?(?:[^\"'\s]{0,80}:)?(\d{2,5})(?:/tcp)?[\"']?\s{0,4}(?:#.*)?$")
+_SIZE = re.compile(r"(shm_size|memory|mem_limit):\s?[\"']?(\d{1,6}(?:\.\d{1,2})?)\s?([kmg])i?b?\b", re.I)
+_BESIDE = re.compile(
+    r"(?i)postgres|mysql|maria|mongo|redis|valkey|rabbit|kafka|zookeeper|elastic|minio|prometheus|grafana|nats|memcached"
+    r"|mqtt|mosquitto|mailhog|mailpit|clickhouse|adminer|jaeger|test|ldap"
+)
+_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+@dataclass(slots=True)
+class _Service:
+    name: str
+    line: int
+    body: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def beside(self) -> bool:
+        """A server of others that is started along."""
+        image = next((text for _, text in self.body if text.startswith("image:")), "")
+        return bool(_BESIDE.search(self.name) or _BESIDE.search(image))
+
+    @property
+    def chosen(self) -> bool:
+        """Started only where its profile is asked for."""
+        return any(text.startswith("profiles:") for _, text in self.body)
+
+
+def _read(repo: Repo, claims: Claims) -> None:
+    files = [file for file in _wants(repo.paths) if repo.text(file)]
+    for file in files:
+        plain = bool(_PLAIN.fullmatch(file.rpartition("/")[2])) and not in_the_way(file)
+        services = list(_services(repo.lines(file)[:2000]))
+        any_plain = any(not one.chosen and not one.beside and not _asks(one) for one in services)
+        for one in services:
+            _read_devices(claims, file, one, needed=plain and not one.chosen and not any_plain)
+        if plain and file == files[0]:
+            _read_rest(claims, file, [one for one in services if not one.beside and not one.chosen])
+
+
+def _read_devices(claims: Claims, file: str, one: _Service, *, needed: bool) -> None:
+    asked = _asks(one)
+    if not asked:
+        return
+    answer, sure = (GpuNeed.NEEDED, 0.7) if needed else (GpuNeed.OPTIONAL, 0.55)
+    claims.add("gpu", answer, Origin.CONTAINER, file=file, line=asked[0], rule="compose.devices", confidence=sure,
+               text=asked[1])  # fmt: skip
+    count = next(((number, found) for number, text in one.body if (found := _COUNT.search(text))), None)
+    if count and needed:
+        claims.add("gpu_count", int(count[1][1]), Origin.CONTAINER, file=file, line=count[0], rule="compose.count",
+                   confidence=0.55, text=count[1][0])  # fmt: skip
+
+
+def _read_rest(claims: Claims, file: str, services: Sequence[_Service]) -> None:
+    for place, one in enumerate(services[:6]):
+        in_ports = False
+        for number, text in one.body:
+            if not text.startswith("-"):
+                in_ports = text.startswith("ports:")
+            elif in_ports and (found := _PUBLISHED.match(text)) and (port := to_port(found[1])) and port != 22:
+                claims.add("port", port, Origin.CONTAINER, file=file, line=number, rule="compose.port",
+                           confidence=round(0.6 - place / 20, 3), text=text)  # fmt: skip
+                in_ports = False
+            if found := _SIZE.search(text):
+                size = int(float(found[2]) * _UNITS[found[3].lower()])
+                name = "shared_memory_bytes" if found[1].lower() == "shm_size" else "memory_bytes"
+                if size >= 1 << 24 and name == "shared_memory_bytes":
+                    claims.add("shared_memory_bytes", size, Origin.CONTAINER, file=file, line=number,
+                               rule="compose.shm", confidence=0.7, text=text)  # fmt: skip
+                elif size >= 1 << 24 and len(services) == 1:
+                    claims.add("memory_bytes", size, Origin.CONTAINER, file=file, line=number,
+                               rule="compose.limit", confidence=0.45, text=text)  # fmt: skip
+
+
+def _asks(one: _Service) -> tuple[int, str] | None:
+    return next(((number, text) for number, text in one.body if _GPU.search(text)), None)
+
+
+def _services(lines: Sequence[str]) -> Iterator[_Service]:
+    current: _Service | None = None
+    inside, step = False, 0
+    for number, raw in enumerate(lines, 1):
+        text = raw.strip()
+        if not text or text.startswith("#"):
+            continue
+        indent = len(raw) - len(raw.lstrip())
+        if indent == 0:
+            inside = text.startswith("services:")
+            continue
+        if not inside:
+            continue
+        step = step or indent
+        if indent == step and text.partition(":")[1]:
+            if current:
+                yield current
+            current = _Service(text.partition(":")[0].strip("\"' "), number)
+        elif current and len(current.body) < 400:
+            current.body.append((number, text))
+    if current:
+        yield current
+
+
+def _wants(paths: Sequence[str]) -> list[str]:
+    found = [path for path in paths if path.endswith(("yml", "yaml")) and _FILE.fullmatch(path.rpartition("/")[2])]
+    return sorted(found, key=lambda path: (path.count("/"), in_the_way(path), len(path), path))[:12]
+
+
+RULES = Ruleset(wants=_wants, read=_read, rank=25)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All Dockerfiles of a source, for the machine they want: system, GPU, CUDA, packages. How it starts is not here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from homeport.analyze.baseimages import read_base
+from homeport.analyze.claims import Claims, Field
+from homeport.analyze.dockerlines import Instruction, instructions, last_stage
+from homeport.analyze.repo import Repo, in_the_way
+from homeport.analyze.ruleset import Ruleset
+from homeport.model.evidence import Origin
+from homeport.model.requirements import GpuNeed
+from homeport.model.source import SourceKind
+
+_NAME = re.compile(r"(?i)^(?:(?:docker|container)file(?:[._-][\w.-]{1,40})?|[\w.-]{1,40}[._](?:docker|container)file)$")
+_VARIANT = re.compile(
+    r"(?i)devcontainer|(?:^|/)\.\w|gpu|cuda|nvidia|rocm|trt|tensorrt|amd|arm|intel|tpu|\bdev|debug|test|ci\b|build"
+    r"|jetson|hpu|hip|docs?|lint|example"
+)
+_HIDDEN = re.compile(r"(?:^|/)\.")
+_APT = re.compile(r"\b(?:apt-get|apt|apk|yum|dnf|microdnf)\s(?:[^&;|]{0,80}?\s)?(?:install|add)\s([^&;|]{1,2000})")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]{1,60}")
+_MOST = 25
+
+
+def _read(repo: Repo, claims: Claims) -> None:
+    files = [file for file in _wants(repo.paths) if repo.text(file)]
+    if repo.source.kind is SourceKind.DOCKERFILE and repo.source.ref in repo:
+        files = [repo.source.ref]
+    main = next((file for file in files if not _VARIANT.search(_said(file))), "")
+    alone = files[0] if len(files) == 1 and not _HIDDEN.search(files[0]) else ""
+    for file in files:
+        if file == (main or alone):
+            _read_main(repo, claims, file, sure=1.0 if main else 0.9)
+        else:
+            _read_other(repo, claims, file, has_main=bool(main))
+
+
+def _read_main(repo: Repo, claims: Claims, file: str, *, sure: float) -> None:
+    stage = last_stage(repo.lines(file))
+    froms = [one for one in instructions(repo.lines(file)) if one.word == "FROM"]
+    near = 1.0 if file.count("/") <= 2 else 0.8
+
+    def claim(field: Field, value: object, at: Instruction, rule: str, confidence: float) -> None:
+        claims.add(field, value, Origin.CONTAINER, file=file, line=at.line, rule=f"containers.{rule}",
+                   confidence=round(confidence * sure * near, 3), text=repo.line(file, at.line))  # fmt: skip
+
+    for place, at in enumerate([*stage[:1], *reversed(froms)][:12]):
+        base = read_base(_image(at))
+        last = place == 0
+        if base.system:
+            claim("os_family", base.system, at, "base-system", 0.85 if last else 0.55)
+        if base.gpu:
+            claim("gpu", GpuNeed.NEEDED, at, "gpu-base-image", 0.85 if last else 0.6)
+        if base.cuda:
+            claim("cuda", base.cuda, at, "base-cuda", 0.85 if last else 0.6)
+        if base.rocm:
+            claim("rocm", base.rocm, at, "base-rocm", 0.8 if last else 0.6)
+    packages = [name for at in stage if at.word == "RUN" for name in _packages(at.rest)]
+    if packages:
+        at = next(one for one in stage if one.word == "RUN" and _packages(one.rest))
+        claim("system_packages", tuple(dict.fromkeys(packages))[:60], at, "packages", 0.7)
+
+
+def _read_other(repo: Repo, claims: Claims, file: str, *, has_main: bool) -> None:
+    """A second Dockerfile for GPUs beside a plain one: a GPU is a choice."""
+    for at in instructions(repo.lines(file)):
+        if at.word != "FROM":
+            continue
+        base = read_base(_image(at))
+        line = repo.line(file, at.line)
+        if base.gpu:
+            need = GpuNeed.OPTIONAL if has_main or _HIDDEN.search(file) else GpuNeed.NEEDED
+            claims.add("gpu", need, Origin.CONTAINER, file=file, line=at.line, rule="containers.gpu-variant",
+                       confidence=0.55 if has_main and file.count("/") <= 2 else 0.45, text=line)  # fmt: skip
+        if base.cuda:
+            near = has_main and file.count("/") <= 1 and not in_the_way(file)
+            claims.add("cuda", base.cuda, Origin.CONTAINER, file=file, line=at.line, rule="containers.variant-cuda",
+                       confidence=0.52 if near else 0.4, text=line)  # fmt: skip
+
+
+def _image(at: Instruction) -> str:
+    return next((word for word in at.rest.split() if not word.startswith("--")), "")
+
+
+def _packages(command: str) -> list[str]:
+    return [
+        word.partition("=")[0]
+        for found in _APT.findall(command[:8000])
+        for word in found.split()[:80]
+        if _PACKAGE.fullmatch(word.partition("=")[0])
+    ]
+
+
+def _said(file: str) -> str:
+    """What its name and folders say, without the word itself."""
+    return re.sub(r"(?i)dockerfiles?|containerfile|dockers?|containers?", "", file)
+
+
+def _wants(paths: Sequence[str]) -> list[str]:
+    found = [path for path in paths if _NAME.fullmatch(path.rpartition("/")[2]) and path.count("/") <= 5]
+    return sorted(found, key=lambda path: (in_the_way(path), path.count("/"), len(path), path))[:_MOST]
+
+
+RULES = Ruleset(wants=_wants, read=_read, rank=21)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that put their work on a GPU: with or without a way back to the CPU, by what stands in their text.
+
+Python, notebooks and Julia; nothing is parsed, so that broken files count as well."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from homeport.analyze.claims import Claims
+from homeport.analyze.repo import Repo, in_the_way
+from homeport.analyze.ruleset import Ruleset
+from homeport.model.evidence import Origin
+from homeport.model.requirements import GpuNeed
+
+_USES = re.compile(
+    r"\.cuda\(\s{0,2}(?:\)|\d|non_blocking|device|rank|local_rank|gpu)|\.to\(\s{0,2}[\"']cuda"
+    r"|device\s{0,2}=\s{0,2}(?:torch\.device\()?[\"']cuda(?::\d)?[\"']"
+    r"|torch\.cuda\.set_device\(|backend\s{0,2}=\s{0,2}[\"']nccl|init_process_group\(\s{0,2}[\"']nccl|@triton\.jit"
+    r"|@cuda\.jit|^\s{0,4}import cupy|device_map\s{0,2}=\s{0,2}[\"']cuda|num_gpus\s{0,2}=\s{0,2}[1-9]",
+    re.M,
+)
+_GUARDS = re.compile(
+    r"cuda\.is_available\(\)|[\"']cpu[\"']|device_count\(\)|mps\.is_available|use_cuda|no[-_]cuda|is_cuda"
+    r"|CUDA\.functional\(\)|device_map\s{0,2}=\s{0,2}[\"']auto"
+)
+_JULIA = re.compile(r"^(CUDA|AMDGPU|Metal)\s{0,2}=\s{0,2}\"")
+_ACCELERATOR = re.compile(r"\"accelerator\":\s{0,2}\"(GPU|TPU)\"")
+_MOST, _DEPTH = 150, 4
+
+
+def _read(repo: Repo, claims: Claims) -> None:
+    _read_python(repo, claims)
+    _read_notebooks(repo, claims)
+    _read_julia(repo, claims)
+    _read_cargo(repo, claims)
+
+
+def _read_python(repo: Repo, claims: Claims) -> None:
+    files = [path for path in _python(repo.paths) if repo.text(path)]
+    using = [path for path in files if _USES.search(repo.text(path))]
+    guarded = [path for path in files if "cuda.is_available()" in repo.text(path)]
+    if not using:
+        if guarded:
+            _claim(
+                repo, claims, guarded[0], GpuNeed.OPTIONAL, "device-choice", 0.5 if len(files) < 60 else 0.4, _GUARDS
+            )
+        return
+    bare = [path for path in using if not _GUARDS.search(repo.text(path))]
+    share = len(using) / len(files)
+    if len(bare) * 2 >= len(using) and len(bare) > len(guarded) and share >= 0.12:
+        _claim(repo, claims, bare[0], GpuNeed.NEEDED, "device", min(0.52 + 0.03 * len(bare), 0.65), _USES)
+    elif share >= 0.06:
+        _claim(repo, claims, using[0], GpuNeed.OPTIONAL, "device-choice", 0.55, _USES)
+    else:
+        _claim(repo, claims, using[0], GpuNeed.OPTIONAL, "device-somewhere", 0.3, _USES)
+
+
+def _read_notebooks(repo: Repo, claims: Claims) -> None:
+    books = [path for path in _notebooks(repo.paths) if repo.text(path)]
+    for path in books:
+        said = next(((number, match) for number, line in enumerate(repo.lines(path), 1)
+                     if (match := _ACCELERATOR.search(line))), None)  # fmt: skip
+        if said and said[1][1] == "GPU":
+            whole = len(books) <= 2 and path.count("/") == 0
+            claims.add("gpu", GpuNeed.NEEDED if whole else GpuNeed.OPTIONAL, Origin.CODE, file=path, line=said[0],
+                       rule="devices.notebook", confidence=0.6 if whole else 0.4, text=said[1][0])  # fmt: skip
+            return
+
+
+def _read_julia(repo: Repo, claims: Claims) -> None:
+    """A package under [deps] is always there, one under [weakdeps] only where the user loads it."""
+    section = ""
+    for number, line in enumerate(repo.lines("Project.toml")[:400], 1):
+        if line.startswith("["):
+            section = line.strip().strip("[]")
+        elif (found := _JULIA.match(line)) and section in ("deps", "weakdeps"):
+            weak = section == "weakdeps"
+            claims.add("gpu", GpuNeed.OPTIONAL if weak else GpuNeed.NEEDED, Origin.DEPENDENCY, file="Project.toml",
+                       line=number, rule="devices.julia-package", confidence=0.6, text=line)  # fmt: skip
+            vendor = {"CUDA": "nvidia", "AMDGPU": "amd", "Metal": "apple"}[found[1]]
+            claims.add("gpu_vendor", vendor, Origin.DEPENDENCY, file="Project.toml", line=number,
+                       rule="devices.julia-package", confidence=0.5, text=line)  # fmt: skip
+
+
+def _read_cargo(repo: Repo, claims: Claims) -> None:
+    """A feature called cuda is a choice."""
+    inside = False
+    for number, line in enumerate(repo.lines("Cargo.toml")[:600], 1):
+        if line.startswith("["):
+            inside = line.startswith("[features]")
+        elif inside and re.match(r"(?:cuda|gpu|cudnn|metal|rocm)\w{0,20}\s{0,3}=", line):
+            claims.add("gpu", GpuNeed.OPTIONAL, Origin.DEPENDENCY, file="Cargo.toml", line=number,
+                       rule="devices.cargo-feature", confidence=0.55, text=line)  # fmt: skip
+
+
+def _claim(
+    repo: Repo, claims: Claims, path: str, need: GpuNeed, rule: str, sure: float, pattern: re.Pattern[str]
+) -> None:
+    line = next((number for number, text in enumerate(repo.lines(path), 1) if pattern.search(text)), 0)
+    claims.add("gpu", need, Origin.CODE, file=path, line=line, rule=f"devices.{rule}", confidence=round(sure, 3),
+               text=repo.line(path, line))  # fmt: skip
+
+
+def _python(paths: Sequence[str]) -> list[str]:
+    found = [path for path in paths if path.endswith(".py") and path.count("/") < _DEPTH and not in_the_way(path)]
+    return sorted(found, key=lambda path: (path.count("/"), path))[:_MOST]
+
+
+def _notebooks(paths: Sequence[str]) -> list[str]:
+    return sorted((path for path in paths if path.endswith(".ipynb")), key=lambda path: (path.count("/"), path))[:12]
+
+
+def _wants(paths: Sequence[str]) -> list[str]:
+    present = set(paths)
+    return [name for name in ("Project.toml", "Cargo.toml") if name in present] + _python(paths) + _notebooks(paths)
+
+
+RULES = Ruleset(wants=_wants, read=_read)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much: GPU memory, number of GPUs, memory, disk and processors, where a document says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from homeport.analyze.claims import Claims, Field
+from homeport.analyze.prose import Sentence
+from homeport.analyze.rules.documents import phrases
+from homeport.analyze.rules.documents.choice import is_main, weight
+from homeport.model.evidence import Origin
+
+_GIB = 1024**3
+_UNITS = {"k": _GIB >> 20, "m": _GIB >> 10, "g": _GIB, "t": _GIB << 10}
+_SIZE = r"(?<![\w.])(\d{1,5}(?:\.\d{1,3})?)\s?([mgt])(?:i?b|igabytes?|egabytes?)?\b"
+_VIDEO = r"(?:vram|(?:gpu|graphics|video|cuda|device) (?:memory|ram|vram|card memory)|gpu\b|gpus\b|graphics cards?\b)"
+_FLOOR = re.compile(
+    r"(?i)\b(?:at least|minimum|minimal|min\b\.?|minimally|requires?|required|requirements?|needs?|needed|must"
+    r"|should have"
+    r"|baseline|no less than|not less than|or more|or higher|or greater|enough for|takes? (?:about|around|up)"
+    r"|recommend\w*|suggest\w*|advise\w*|ensure|make sure)\b|>=|≥|\d\s?G(?:i?B)?\s?\+"
+)
+_VRAM = (
+    re.compile(rf"(?i){_SIZE}\)?\s?(?:\+|or (?:more|higher|greater) )?\s?(?:of )?(?:\w+ ){{0,2}}{_VIDEO}"),
+    re.compile(rf"(?i)\b{_VIDEO}[^.\d]{{0,45}}?{_SIZE}"),
+)
+_CARD_SIZE = re.compile(
+    rf"(?i)\b{phrases.CARD}[\s(-]{{0,3}}{_SIZE}|\b(\d{{2,3}})\s?(g)i?b\b\s(?:nvidia )?{phrases.CARD}"
+)
+_RAM = (
+    re.compile(
+        rf"(?i){_SIZE}\)?\+?\s?(?:or (?:more|higher) )?(?:of )?(?:(?:free|available|system|host|cpu|main|physical"
+        rf"|installed|total) ){{0,2}}(?:ram\b|memory\b)"),
+    re.compile(rf"(?i)(?<!gpu )(?<!video )(?<!graphics )\b(?:ram|memory)\b[^.\d]{{0,25}}?{_SIZE}"),
+)  # fmt: skip
+_DISK = (
+    re.compile(
+        rf"(?i){_SIZE}\)?\+?\s?(?:or more )?(?:of )?(?:(?:free|available|ssd|nvme|hard|local) ){{0,3}}(?:disk"
+        rf"|storage|hard ?drive|ssd|space|hdd)\b"),
+    re.compile(rf"(?i)\b(?:disk(?: space)?|storage(?: space)?|free space|hard drive|hdd|ssd)\b[^.\d]{{0,25}}?{_SIZE}"),
+)  # fmt: skip
+_CORES = re.compile(
+    r"(?i)(?<![\w.])(\d{1,3})\+?[\s-](?:or more )?(?:(?:physical|virtual|logical|cpu|processor|x86|fast"
+    r"|modern) ){0,2}(?:cores?|vcpus?|cpus|processors)\b(?!\s?hours)"
+    r"|\b(?:cpu|processor)s?\b[:\s]{1,3}(?:at least |minimum |>= ?)?(\d{1,3})\+?\s?-?(?:cores?|vcpus?)\b"
+)
+_WORDS = {"one": 1, "single": 1, "two": 2, "four": 4, "eight": 8}
+_COUNTED = re.compile(
+    rf"(?i)(?<![\w.-])(\d{{1,4}}|one|single|two|four|eight)(?:\s?-\s?\d{{1,4}})?[\s-]?{phrases.TIMES}?\s?(?:of )?"
+    rf"(?:high-end |nvidia |tesla |geforce |rtx |amd )*"
+    rf"(?:{phrases.CARD}(?![\w.]*\s?gi?b of)"
+    rf"|gpus?\b)"
+)
+_ONE = re.compile(r"(?i)\b(?:an?|the|your)\s(?:\w+[\s-]){0,3}?gpu\b(?!s)")
+_NPROC = re.compile(r"--(?:nproc[-_]per[-_]node|num[-_]gpus|num_processes|n?gpus)[=\s]{1,3}(\d{1,2})\b")
+_HEAP = re.compile(r"-Xmx(\d{1,5})([mgMG])\b")
+_LARGE = re.compile(
+    r"(?i)^for (?:an? |the )?(?:full|large|big|entire|whole|production)\b|\bif you (?:still|see|get|encounter"
+    r"|want)|\bin case\b|\bless memory"
+)
+_LESSENED = re.compile(r"(?i)\bint[48]\b|\bquanti[sz]|[48]-?bit|\bas (?:little|low) as\b|\bno gpu at all|\bonly \d")
+_OURS = re.compile(r"(?i)\b(?:my|our|i|we) (?:\w+ ){0,3}(?:trained|setup|used|ran|machine|training)|\bgraciously")
+_DOING = re.compile(
+    r"(?i)\b(?:run(?:s|ning)?|train\w*|fit(?:s|ting)?|uses?|using|takes?|consum\w+|finetun\w+|fine-tun\w+|occup\w+"
+    r"|on an?|single|load\w*)\b"
+)
+_OTHERS = re.compile(
+    r"(?i)cpu only|cpu memory|colab|kaggle|laptop|our (?:machine|server|cluster)|file|dataset|checkpoint"
+    r"|per (?:user|day)|upload"
+)
+
+
+def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> None:
+    for file, sentences in documents:
+        counts = 1.0 if is_main(file) else 0.9 if weight(file) > 0.5 else 0.6
+        video = False
+        for one in sentences:
+            aside = 0.5 if phrases.ASIDE.search(one.under) else 1.0
+            if one.code:
+                _commands(file, one, counts * aside, claims)
+                continue
+            if one.row:
+                video = _row(file, one, counts, video, claims)
+                continue
+            if any(char.isdigit() for char in one.text):
+                _amounts(file, one, counts * aside, claims)
+            if phrases.ABOUT.search(one.text):
+                _counts(file, one, counts * aside, claims)
+
+
+def _amounts(file: str, one: Sentence, counts: float, claims: Claims) -> None:
+    floor = _floor(one)
+    asked = floor >= 0.7
+    counts *= (0.6 if _LARGE.search(one.text) else 1.0) * (0.8 if _OURS.search(one.text) else 1.0)
+    vram, spans = _first(_VRAM, one.text)
+    if vram:
+        sure = floor if asked else 0.55 if _DOING.search(one.text) else 0.42
+        lessened = 0.9 if _LESSENED.search(one.text) else 1.0
+        _claim(claims, "vram_bytes", vram, file, one, "vram", sure * lessened * counts)
+    elif found := _CARD_SIZE.search(one.text):
+        size = _bytes(found[1] or found[3], found[2] or found[4])
+        _claim(claims, "vram_bytes", size, file, one, "card", (0.62 if asked else 0.55) * counts)
+        spans.append(found.span())
+    rest = _without(one.text, spans)
+    parts: tuple[tuple[Field, Sequence[re.Pattern[str]], str], ...] = (
+        ("memory_bytes", _RAM, "memory"),
+        ("disk_bytes", _DISK, "disk"),
+    )
+    for field, patterns, rule in parts:
+        size, _ = _first(patterns, rest)
+        if size and (field == "disk_bytes" or not re.search(rf"(?i)\b{_VIDEO}", rest)):
+            sure = (floor if asked else 0.45) * (0.6 if _OTHERS.search(rest) or "cpu only" in one.under else 1.0)
+            _claim(claims, field, size, file, one, rule, sure * counts)
+    if asked and "<" not in one.text and (cores := _CORES.search(one.text)):
+        number = int(cores[1] or cores[2])
+        if 0 < number <= 256:
+            _claim(claims, "cpus", float(number), file, one, "cores", 0.7 * counts)
+
+
+def _floor(one: Sentence) -> float:
+    """How much a sentence says that less will not do; 0.0 for one that only names an amount."""
+    if _FLOOR.search(one.text):
+        sure = 0.8
+    elif phrases.ASKING.search(one.under):
+        sure = 0.74
+    else:
+        return 0.0
+    if "minimum" in one.under or "minimum" in one.text.lower():
+        return sure + 0.04
+    return sure - 0.04 if "recommend" in one.under or "recommend" in one.text.lower() else sure
+
+
+def _row(file: str, one: Sentence, counts: float, video: bool, claims: Claims) -> bool:
+    """A table's rows: its head may say that they are about GPU memory. Returns whether the table is."""
+    sizes = [size for found in re.findall(rf"(?i){_SIZE}", one.text) if (size := _bytes(*found))]
+    if not sizes:
+        return bool(re.search(r"(?i)vram|gpu mem|gpu usage|显存", one.text)) or (video and set(one.text) <= set("|-: "))
+    if video:
+        _claim(claims, "vram_bytes", sizes[0], file, one, "vram-table", 0.58 * counts)
+    elif not phrases.ASIDE.search(one.under):
+        _amounts(file, one, counts, claims)
+    return False
+
+
+def _counts(file: str, one: Sentence, counts: float, claims: Claims) -> None:
+    """Counted only where the sentence asks for them, or says what it was run on."""
+    if phrases.DRAWING.search(one.text) or any(phrase.pattern.search(one.text) for phrase in phrases.DOUBTS):
+        return
+    rules = {phrase.rule for phrase in phrases.NEEDS if not phrase.first and phrase.pattern.search(one.text)}
+    asked = "gpu-needed" in rules or "gpu-memory" in rules or bool(phrases.ASKING.search(one.under))
+    if not rules and not asked:
+        return
+    if found := _COUNTED.search(one.text):
+        number = _WORDS.get(found[1].lower()) or int(found[1])
+        if number > 0:
+            sure = ((0.75 if asked else 0.6) if number <= 16 else 0.3) * (0.8 if _OURS.search(one.text) else 1.0)
+            _claim(claims, "gpu_count", number, file, one, "gpus-counted", sure * counts)
+    elif asked and _ONE.search(one.text):
+        _claim(claims, "gpu_count", 1, file, one, "a-gpu", 0.55 * counts)
+
+
+def _commands(file: str, one: Sentence, counts: float, claims: Claims) -> None:
+    if (found := _NPROC.search(one.text)) and 0 < int(found[1]) <= 16:
+        _claim(claims, "gpu_count", int(found[1]), file, one, "processes-per-node", 0.55 * counts)
+    if found := _HEAP.search(one.text):
+        _claim(claims, "memory_bytes", _bytes(*found.groups()), file, one, "heap", 0.6 * counts)
+
+
+def _first(patterns: Sequence[re.Pattern[str]], text: str) -> tuple[int, list[tuple[int, int]]]:
+    """The first size in bytes, and the spans of all."""
+    found = [match for pattern in patterns for match in pattern.finditer(text)]
+    sizes = [size for match in found if (size := _bytes(*match.groups()[:2]))]
+    return (sizes[0] if sizes else 0), [match.span() for match in found]
+
+
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    for begin, end in spans:
+        text = text[:begin] + "\x00" * (end - begin) + text[end:]
+    return text
+
+
+def _bytes(number: str, unit: str) -> int:
+    """0 for what no machine has."""
+    size = int(float(number) * _UNITS[unit.lower()])
+    return size if (64 << 20) <= size <= (100 << 40) else 0
+
+
+def _claim(claims: Claims, field: Field, value: object, file: str, one: Sentence, rule: str, sure: float) -> None:
+    if value:
+        claims.add(field, value, Origin.DOCUMENTED, file=file, line=one.line, rule=f"documents.{rule}",
+                   confidence=round(sure, 3), text=one.text)  # fmt: skip

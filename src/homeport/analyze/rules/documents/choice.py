@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which documents are read, and how much what stands in each counts for the whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_TEXT = re.compile(r"(?i)\.(?:md|rst|txt|rmd|adoc|markdown|mdx|qmd)$")
+_README = re.compile(r"(?i)^readme(?:[._-]?(?:en|eng|english))?(?:\.\w{1,8})?$")
+_TELLING = re.compile(
+    r"(?i)install|requirement|hardware|quick[-_]?start|getting[-_]?started|set[-_]?up|deploy|usage|system|planning"
+    r"|training?|inference|finetun|multi[-_]?gpu|running|complete[-_]guide|single[-_]node|sizing|tutorial"
+)
+_ASIDE = re.compile(
+    r"(?i)(?:^|/)(?:change(?:s|log)?|history|news|release[-_ ]?notes?|contribut\w*|code[-_]of[-_]conduct|licen[cs]e\w*"
+    r"|security|authors?|todo|roadmap|faq|citation|maintain\w*|governance|agents|claude|third[-_]?party\w*"
+    r"|vendor|node_modules|site-packages|translations?|i18n|locales?|decisions|adr|blog|posts|licenses?|specs?"
+    r"|proposals?|rfcs?|external|extern|deps|submodules|tests?|testing|fixtures|snapshots|\.github|archive[ds]?"
+    r"|lang|legacy|old|cookbook)(?:[./]|$)"
+)
+_TONGUE = re.compile(
+    r"(?i)(?:^|[._/-])(?:zh|cn|ja|jp|ko|kr|es|fr|de|ru|pt|pt[-_]br|it|tr|vi|ar|fa|hi|id|uk|pl)(?:[._/-]|$)"
+)
+_MOST = 60
+_MOST_BYTES = 600_000
+
+
+def chosen(paths: Sequence[str]) -> list[str]:
+    """The documents to read, the one that speaks for the whole first."""
+    found = [path for path in paths if path.count("/") <= 5 and _is_document(path)]
+    return sorted(found, key=lambda path: (-weight(path), path.count("/"), path))[:_MOST]
+
+
+def is_main(path: str) -> bool:
+    """A README in the root: what it says is said of the whole."""
+    return "/" not in path and bool(_README.fullmatch(path))
+
+
+def weight(path: str) -> float:
+    """1.0 for the root's README, 0.6 for guides to installing and running, less for a part's own README."""
+    if is_main(path):
+        return 1.0
+    folders, _, name = path.rpartition("/")
+    if _TELLING.search(name) and (not folders or re.match(r"(?i)docs?(?:/|$)|packaging|v\d", folders)):
+        return 0.6 if path.count("/") <= 3 else 0.45
+    return max(0.4 - 0.05 * path.count("/"), 0.2) if _README.fullmatch(name) else 0.3
+
+
+def _is_document(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    if _ASIDE.search(path) or _TONGUE.search(path.removesuffix(".md")):
+        return False
+    if _README.fullmatch(name):
+        return True
+    return bool(
+        _TELLING.search(name) and (_TEXT.search(name) or "." not in name) and not name.startswith("requirements")
+    )

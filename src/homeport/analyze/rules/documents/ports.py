@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ports that documents tell people to open in a browser, or publish from a container."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from homeport.analyze.claims import Claims
+from homeport.analyze.command import to_port
+from homeport.analyze.prose import Sentence
+from homeport.analyze.rules.documents import phrases
+from homeport.analyze.rules.documents.choice import weight
+from homeport.model.evidence import Origin
+
+_PUBLISHED = re.compile(r"(?:^|\s)(?:-p|--publish)[\s=](?:[\d.]{7,15}:)?\d{2,5}:(\d{2,5})\b(?!/udp)")
+_ADDRESS = re.compile(r"(?i)\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0|your[-_]server|<?host(?:name)?>?):(\d{2,5})\b")
+_OTHERS = frozenset((22, 5432, 3306, 6379, 27017, 11434, 9200, 1234, 9092, 8888, 6006, 1025, 443))
+"""Ports of the servers people put beside it."""
+
+
+def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> None:
+    seen: Counter[int] = Counter()
+    first: dict[int, tuple[str, Sentence, str]] = {}
+    for file, sentences in documents:
+        if weight(file) < 0.5:
+            continue
+        for one in sentences:
+            if phrases.ASIDE.search(one.under):
+                continue
+            for rule, pattern, points in (("published-port", _PUBLISHED, 3), ("address", _ADDRESS, 2)):
+                for match in pattern.finditer(one.text):
+                    port = to_port(match[1])
+                    if port and port not in _OTHERS:
+                        seen[port] += points
+                        first.setdefault(port, (file, one, rule))
+    for place, (port, points) in enumerate(seen.most_common(3)):
+        file, one, rule = first[port]
+        sure = min(0.38 + 0.05 * points, 0.6) - 0.15 * place
+        claims.add("port", port, Origin.DOCUMENTED, file=file, line=one.line, rule=f"documents.{rule}",
+                   confidence=round(sure, 3), text=one.text)  # fmt: skip

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Versions that documents ask for: CUDA, ROCm, compute capability; and what they say about vendors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from homeport.analyze.claims import Claims
+from homeport.analyze.prose import Sentence
+from homeport.analyze.rules.documents import phrases
+from homeport.analyze.rules.documents.choice import is_main, weight
+from homeport.model.evidence import Origin
+
+_CUDA = re.compile(
+    r"(?i)\bcuda(?:[- ]toolkit| sdk| runtime| driver)?(?: versions?)?(?: should be| must be| is)?[\s:=(]{0,3}(?:>="
+    r"|≥|>|~)?\s?v?(\d{1,2}(?:\.\d{1,2})?)(?![\d.]*\s?(?:gi?b|cores|kernels|gpus?|devices))\b"
+)
+_WHEEL = re.compile(
+    r"whl/cu(\d{2,3})\b|\bcudatoolkit=(\d{1,2}\.\d)|pytorch-cuda=(\d{1,2}\.\d)|nvidia/cuda:(\d{1,2}\.\d{1,2})"
+)
+_ROCM = re.compile(r"(?i)\brocm(?: version)?[\s:]{0,2}(?:>=|≥|v)?\s?(\d{1,2}(?:\.\d{1,2}){0,2})\b")
+_CAPABILITY = re.compile(r"(?i)compute capabilit(?:y|ies)[^.\d]{0,30}(\d{1,2}\.\d)\b")
+_FLOOR = re.compile(
+    r"(?i)or (?:higher|later|newer|above|greater)|>=|≥|\+|at least|minimum|requires?|required|needs?\b|must|supporting"
+)
+_LATER_SYSTEMS = re.compile(
+    r"(?i)\bwindows\b|\bold(?:er)?\b|\bprior to\b|\bbefore\b|\bsince\b|\bdeprecat|\badded\b|\bremoved?\b"
+)
+_LIKELY = range(7, 16)
+
+
+def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> None:
+    found: list[tuple[float, str, str, Sentence, str]] = []
+    for file, sentences in documents:
+        counts = 1.0 if is_main(file) else 0.85 if weight(file) > 0.5 else 0.6
+        for one in sentences:
+            lower = one.text.lower()
+            if "cu" in lower:
+                found += _cuda(file, one, counts * (0.5 if phrases.ASIDE.search(one.under) else 1.0))
+            if "rocm" in lower and (match := _ROCM.search(one.text)):
+                claims.add("rocm", match[1], Origin.DOCUMENTED, file=file, line=one.line, rule="documents.rocm",
+                           confidence=round(0.55 * counts, 3), text=one.text)  # fmt: skip
+            if "compute cap" in lower and (match := _CAPABILITY.search(one.text)):
+                claims.add("compute_capability", match[1], Origin.DOCUMENTED, file=file, line=one.line,
+                           rule="documents.compute-capability", confidence=round(0.7 * counts, 3),
+                           text=one.text)  # fmt: skip
+    found.sort(key=lambda item: -item[0])
+    majors = {version.partition(".")[0] for sure, version, *_ in found if found and sure > found[0][0] - 0.1}
+    for sure, version, file, one, rule in found[:6]:
+        sure = sure if len(majors) == 1 else min(sure, 0.45)
+        claims.add("cuda", version, Origin.DOCUMENTED, file=file, line=one.line, rule=f"documents.{rule}",
+                   confidence=round(sure, 3), text=one.text)  # fmt: skip
+
+
+def _cuda(file: str, one: Sentence, counts: float) -> list[tuple[float, str, str, Sentence, str]]:
+    if one.code:
+        if "nvidia-smi" in one.text:  # whether Docker sees the GPU
+            return []
+        return [(0.5 * counts, _dotted(next(part for part in match.groups() if part)), file, one, "cuda-command")
+                for match in _WHEEL.finditer(one.text)]  # fmt: skip
+    told = []
+    asked = bool(_FLOOR.search(one.text)) or bool(phrases.ASKING.search(one.under))
+    for match in _CUDA.finditer(one.text):
+        if int(match[1].partition(".")[0]) in _LIKELY:
+            sure = (0.75 if asked else 0.55) * (0.7 if _LATER_SYSTEMS.search(one.text) else 1.0)
+            told.append((sure * counts, match[1], file, one, "cuda"))
+    return told
+
+
+def _dotted(text: str) -> str:
+    """cu118 is 11.8."""
+    return text if "." in text else f"{text[:-1]}.{text[-1]}"
