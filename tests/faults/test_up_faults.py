@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from homes import Home, free_port, wait_until
+from homes import MANIFEST, Home, free_port, wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -42,6 +43,22 @@ def test_up_again_after_a_process_was_killed_in_the_middle_ends_with_exactly_one
     process.communicate(timeout=90)
     home.run("up", folder, "--name", "agent", "-e", "START_DELAY=1", timeout=120)
     assert wait_until(lambda: home.json("inspect", "agent")["state"] == "running")
+    exactly_one(home)
+
+
+def test_a_keeper_killed_while_it_installs_fails_nothing(home: Home) -> None:
+    """Its server dies with it; until then it must not have given up what the next one goes on with."""
+    folder = home.agent(manifest=MANIFEST + "install: requirements.txt\n")
+    (folder / "requirements.txt").write_text("# none\n")
+    home.run("serve", "--detach")
+    keeper = home.json("status")["pid"]
+    begun = home.spawn("up", str(folder), "--name", "agent")
+    installs = wait_until(lambda: list(home.folder.glob("state/agents/agt_*/job")))
+    os.kill(keeper, signal.SIGKILL)
+    said = begun.communicate(timeout=90)
+    assert installs, said
+    assert begun.returncode == 0, said
+    assert home.events("deployment.failed") == []
     exactly_one(home)
 
 

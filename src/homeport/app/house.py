@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 SETTLED = (AgentState.RUNNING, AgentState.CRASHED, AgentState.STOPPED)
 LAST_LINES = 20
 INSTALL_TIMEOUT_S = 900.0
+RUNTIME_AWAY_S = 20.0
 
 
 @dataclass(slots=True)
@@ -146,7 +147,7 @@ class LocalHouse:
         )
         runtime = self.runtimes.of(job.runtime)
         try:
-            await runtime.start(spec)
+            await _patiently(lambda: runtime.start(spec))
             async with asyncio.timeout(INSTALL_TIMEOUT_S):
                 exit_ = await self._job_exit(runtime, instance)
         except TimeoutError:
@@ -165,8 +166,8 @@ class LocalHouse:
     @staticmethod
     async def _end_job(runtime: Runtime, instance: str) -> None:
         with suppress(NotFound):  # it was never started
-            await runtime.stop(instance, grace=1.0)
-        await runtime.forget(instance)
+            await _patiently(lambda: runtime.stop(instance, grace=1.0))
+        await _patiently(lambda: runtime.forget(instance))
 
     @staticmethod
     async def _job_exit(runtime: Runtime, instance: str) -> Exit:
@@ -230,3 +231,20 @@ class LocalHouse:
         except HomeportError as error:  # what went wrong before is what people must hear of
             log.warning("house.no_last_lines", agent=agent.name, error=error.message)
             return ""
+
+
+async def _patiently(ask: Callable[[], Awaitable[object]]) -> None:
+    """What is safe to ask a runtime twice, until one that restarts is back. Raises `Unavailable` where it stays away.
+
+    A keeper that dies takes us along: what it could not do must not have failed by then, but be found under way.
+    """
+    clock = asyncio.get_running_loop().time
+    ends = clock() + RUNTIME_AWAY_S
+    while True:
+        try:
+            await ask()
+            return
+        except Unavailable:
+            if clock() > ends:
+                raise
+        await asyncio.sleep(0.2)
