@@ -53,6 +53,10 @@ def agent(name: str, state: AgentState = AgentState.RUNNING, **fields: Any) -> A
     return replace(made, **fields)
 
 
+async def nothing_apart(agents: list[Agent]) -> dict[str, str]:
+    return {}
+
+
 def stored(number: int, of: Agent, state: RequestState, method: str = "POST", **fields: Any) -> StoredRequest:
     leased = state is RequestState.IN_FLIGHT
     return StoredRequest(
@@ -91,7 +95,7 @@ class Kept:
         gateway: Any = HereGateway(self.journal, self.spool)
         databases = FileDatabases(self.paths, self.store, self.durable, gateway)
         cutter = Cutter(self.paths, databases, self.audit, self.stillness, clock)
-        return Backups(self.paths, cutter, lambda: self.agents, clock, made("ids", "ulid"))
+        return Backups(self.paths, cutter, lambda: self.agents, nothing_apart, clock, made("ids", "ulid"))
 
     async def write(self, file: Path, wish: BackupWish | None = None) -> Path:
         with file.open("wb") as out:

@@ -77,11 +77,12 @@ async def carry_out(steps: Steps, wish: Json, house: House) -> Json:
     order: Order = from_builtins(wish, Order)
 
     async def look() -> Json:
-        return {"agent": to_builtins(await house.former(order))}
+        former = await house.former(order)
+        return {"agent": to_builtins(former), "runs": former is not None and await house.has_image(former)}
 
-    found = (await steps.step("look", look))["agent"]
-    former = None if found is None else from_builtins(found, Agent)
-    if former is not None and former.plan == order.plan.id:
+    found = await steps.step("look", look)
+    former = None if found["agent"] is None else from_builtins(found["agent"], Agent)
+    if former is not None and former.plan == order.plan.id and found.get("runs", True):
         machine, code, image = former.machine, former.workload.code, former.workload.image
     else:
         machine, code, image = await _prepare(steps, order, house)

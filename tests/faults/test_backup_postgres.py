@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from backup_homes import agent, stored
+from backup_homes import agent, nothing_apart, stored
 from homeport.app.backups import shared
 from homeport.app.backups.cutting import Cutter
 from homeport.app.backups.restoring import inspect
@@ -68,7 +68,9 @@ class House:
         return Cutter(self.paths, databases, self.audit, self.stillness, made("clock", "system"))
 
     def backups(self) -> Backups:
-        return Backups(self.paths, self.cutter(), lambda: self.agents, made("clock", "system"), made("ids", "ulid"))
+        return Backups(
+            self.paths, self.cutter(), lambda: self.agents, nothing_apart, made("clock", "system"), made("ids", "ulid")
+        )
 
     async def write(self, file: Path) -> Path:
         with file.open("wb") as out:

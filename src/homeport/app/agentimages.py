@@ -11,7 +11,7 @@ import structlog
 
 from homeport.app.folders import AgentFolders, erase
 from homeport.app.runtimes import Runtimes
-from homeport.errors import HomeportError, NoStartCommand
+from homeport.errors import HomeportError, NoStartCommand, NotFound
 from homeport.interfaces.images import ImageFacts
 from homeport.model.order import Order
 from homeport.model.source import Source, SourceKind
@@ -46,6 +46,15 @@ class AgentImages:
                 hint="say what to run with --start",
             )  # fmt: skip
         return facts.id
+
+    async def has(self, image: str) -> bool:
+        """Whether it is on this machine; "" always is."""
+        try:
+            if image:
+                await self.runtimes.images.look(image)
+        except NotFound:
+            return False
+        return True
 
     async def _build(self, order: Order, code: str) -> ImageFacts:
         dockerfile, state = order.plan.requirements.dockerfile, order.plan.source.digest[:12]

@@ -70,6 +70,9 @@ class LocalHouse:
             raise Conflict(f"the name {agent.name!r} was taken meanwhile", operation="up", subject=agent.name)
         return agent
 
+    async def has_image(self, agent: Agent) -> bool:
+        return await self.images.has(agent.workload.image)
+
     async def lay_out(self, order: Order) -> str:
         keep = code_of(order.agent_id, order.plan.source)
         await self.folders.sweep(order.agent_id, {keep, *(agent.workload.code for agent in self._mine(order))})

@@ -113,7 +113,7 @@ class ControlPlane:
             self._about,
             backups_of(
                 settings, store=store, durable=durable, audit=audit, stillness=stillness, agents=supervisor.agents,
-                clock=clock, ids=ids,
+                runtimes=runtimes, clock=clock, ids=ids,
             ),
         )  # fmt: skip
 

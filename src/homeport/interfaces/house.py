@@ -24,6 +24,10 @@ class House(Protocol):
         """The agent that has the order's name now. Raises `Conflict` if it is not the one the order was made for."""
         ...
 
+    async def has_image(self, agent: Agent) -> bool:
+        """Whether the image that it runs from is on this machine, if it runs from one. Raises `Unavailable`."""
+        ...
+
     async def lay_out(self, order: Order) -> str:
         """The planned state of the source as a folder, whole or not at all; its place below the folder of all agents.
 

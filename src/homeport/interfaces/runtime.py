@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from homeport.model.instance import Confinement, InstanceEvent, InstanceSpec, InstanceStatus, LogLine
 
@@ -54,4 +54,16 @@ class Runtime(Protocol):
 
     async def close(self) -> None:
         """Let go of the runtime; instances keep running."""
+        ...
+
+
+@runtime_checkable
+class KeepsData(Protocol):
+    """A runtime that may not see this machine's folders."""
+
+    async def keeps_data(self) -> bool:
+        """Whether agents' data and what they installed are in its own keeping: the folders hold what they began with.
+
+        Raises `Unavailable`.
+        """
         ...

@@ -54,6 +54,7 @@ class MemoryHouse:
     done: list[str] = field(default_factory=list)
     fails: dict[str, HomeportError] = field(default_factory=dict)
     settles: AgentState = AgentState.RUNNING
+    image_is_here: bool = True
 
     def python_of(self, runtime):
         return "python3"
@@ -68,6 +69,9 @@ class MemoryHouse:
 
     async def former(self, order: Order) -> Agent | None:
         return self.agents.get(order.plan.name)
+
+    async def has_image(self, agent: Agent) -> bool:
+        return self.image_is_here
 
     async def lay_out(self, order: Order) -> str:
         self.folders.add(order.agent_id)  # half-made even where it fails
@@ -191,6 +195,15 @@ async def test_the_same_plan_again_starts_nothing_new(rig: Rig) -> None:
     assert (await rig.durable.wait("dep_2", timeout=10)).state is WorkflowState.SUCCEEDED
     await rig.all_there_once()
     assert rig.house.agents["demo"].machine == made and rig.house.done.count("lay_out") == 1
+
+
+async def test_the_same_plan_again_makes_what_is_not_here_any_more(rig: Rig) -> None:
+    await rig.run()
+    rig.house.image_is_here = False
+    await rig.durable.start("up", "dep_2", wish_of(replace(ORDER, deployment="dep_2")))
+    assert (await rig.durable.wait("dep_2", timeout=10)).state is WorkflowState.SUCCEEDED
+    assert rig.house.done.count("lay_out") == 2
+    await rig.all_there_once()
 
 
 async def test_a_failed_replacement_gives_the_former_agent_back(rig: Rig) -> None:

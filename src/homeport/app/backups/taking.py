@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import platform
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from homeport import __version__
+from homeport.app.backups.apart import kept_apart
 from homeport.app.backups.contents import (
     CONFIG_FOLDERS,
     DATA,
@@ -33,6 +34,7 @@ from homeport.app.backups.stillness import Stillness
 from homeport.app.backups.switching import WORK
 from homeport.app.backups.writing import ArchiveWriter
 from homeport.app.compose import made
+from homeport.app.runtimes import Runtimes
 from homeport.drivers.runtimes.process.trees import delete_tree
 from homeport.errors import Conflict, HomeportError, NotFound, StorageFull
 from homeport.gateway.control_client import GatewayControl
@@ -64,7 +66,7 @@ class BackupWish:
 
 def backups_of(
     settings: Settings, *, store: Any, durable: Any, audit: Any, stillness: Stillness,
-    agents: Callable[[], list[Agent]], clock: Clock, ids: Ids,
+    agents: Callable[[], list[Agent]], runtimes: Runtimes, clock: Clock, ids: Ids,
 ) -> Backups:  # fmt: skip
     """Of a server that decides. `store` and `durable` are asked only where they are files, which can be cut.
 
@@ -76,14 +78,18 @@ def backups_of(
         databases = SharedDatabase(paths, settings.database_url)
     else:
         databases = FileDatabases(paths, store, durable, GatewayControl(paths.gateway_socket, timeout=COPY_S))
-    return Backups(paths, Cutter(paths, databases, audit, stillness, clock), agents, clock, ids)
+    cutter = Cutter(paths, databases, audit, stillness, clock)
+    return Backups(paths, cutter, agents, lambda known: kept_apart(known, runtimes), clock, ids)
 
 
 class Backups:
     """One at a time."""
 
-    def __init__(self, paths: Paths, cutter: Cutter, agents: Callable[[], list[Agent]], clock: Clock, ids: Ids) -> None:
-        self._paths, self._cutter, self._agents = paths, cutter, agents
+    def __init__(
+        self, paths: Paths, cutter: Cutter, agents: Callable[[], list[Agent]],
+        apart: Callable[[list[Agent]], Awaitable[dict[str, str]]], clock: Clock, ids: Ids,
+    ) -> None:  # fmt: skip
+        self._paths, self._cutter, self._agents, self._apart = paths, cutter, agents, apart
         self._clock, self._ids = clock, ids
         self._busy = False
 
@@ -108,6 +114,7 @@ class Backups:
         async for piece in _pump(writer.begin(Header(FORMAT, __version__, made_at_us, platform.node()))):
             yield piece
         try:
+            apart = await self._apart([agent for agent in self._agents() if agent.id in volumes])
             missing = frozenset(a.id for a in self._agents() if not has_code(a, self._paths.agents))
             async for piece in _pump(self._volumes(writer, volumes)):
                 yield piece
@@ -118,7 +125,8 @@ class Backups:
             async for piece in _pump(self._keys(writer, wish)):
                 yield piece
             keys = Keys.SEALED if wish.passphrase else Keys.CLEAR if wish.with_key else Keys.NONE
-            async for piece in _pump(writer.end(self._manifest(writer, cut, made_at_us, (*volumes, *fresh), keys))):
+            manifest = self._manifest(writer, cut, made_at_us, (*volumes, *fresh), keys, apart)
+            async for piece in _pump(writer.end(manifest)):
                 yield piece
         except (HomeportError, OSError) as error:
             told = error if isinstance(error, HomeportError) else _full_or_broken(error)
@@ -178,8 +186,9 @@ class Backups:
                 yield from writer.content(f"config/{name}", data)
 
     def _manifest(
-        self, writer: ArchiveWriter, cut: Cut, made_at_us: int, volumes: tuple[str, ...], keys: Keys
-    ) -> Manifest:
+        self, writer: ArchiveWriter, cut: Cut, made_at_us: int, volumes: tuple[str, ...], keys: Keys,
+        apart: dict[str, str],
+    ) -> Manifest:  # fmt: skip
         lost = tuple(f"the code of {name}: it was not there" for name in cut.without_code)
         return Manifest(
             format=FORMAT,
@@ -193,9 +202,9 @@ class Backups:
             requests=cut.requests,
             audit_entries=cut.audit_entries,
             agents=cut.folders,
-            volumes=tuple(agent_id for agent_id in volumes if agent_id in cut.folders),
+            volumes=tuple(agent_id for agent_id in volumes if agent_id in cut.folders and agent_id not in apart),
             images=tuple(sorted({agent.workload.image for agent in cut.agents if agent.workload.image})),
-            left_out=(*writer.left_out.lines(), *lost),
+            left_out=(*writer.left_out.lines(), *lost, *apart.values()),
             members=tuple(writer.members),
         )
 

@@ -74,8 +74,8 @@ class Roots:
             seen = await self.connection.call("GET", f"images/{reference}/json", operation="start")
         except NotFound:
             raise NotFound(
-                f"the engine has no image {reference}", operation="start", subject=reference,
-                hint="deploy the agent again: that fetches or builds it",
+                f"the engine has no image {reference}: deploy the agent again, which fetches or builds it",
+                operation="start", subject=reference,
             ) from None  # fmt: skip
         config = seen.get("Config") or {}
         env = dict(entry.split("=", 1) for entry in config.get("Env") or [] if "=" in entry)

@@ -63,6 +63,9 @@ class DockerRuntime:
         except HomeportError as error:
             return Confinement("unknown", (), (error.message,), error.hint)
 
+    async def keeps_data(self) -> bool:
+        return not (await self._facts()).folders
+
     async def start(self, spec: InstanceSpec) -> InstanceStatus:
         check(spec)
         lock = self._locks.setdefault(spec.instance, asyncio.Lock())
