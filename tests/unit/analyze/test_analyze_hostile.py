@@ -11,8 +11,13 @@ from homeport.analyze.rules.python.module import read_module
 from homeport.model.codec import to_json
 from homeport.testing.fetchers import DictView
 
-NAMES = ("homeport.yaml", "Procfile", "Dockerfile", "package.json", "pyproject.toml", "requirements.txt", "setup.cfg",
-         "runtime.txt", ".python-version", ".nvmrc", "main.py", "server.js", "README.md", ".env.example")  # fmt: skip
+NAMES = (
+    "homeport.yaml Procfile Dockerfile package.json pyproject.toml requirements.txt setup.cfg runtime.txt "
+    ".python-version .nvmrc main.py server.js README.md .env.example compose.yaml environment.yml CMakeLists.txt "
+    "Makefile setup.py job.slurm cog.yaml Project.toml Cargo.toml docs/install.md k8s/pod.yaml ds_config.json "
+    "nb.ipynb gradle.properties check-requirements.sh .gitattributes hostfile go.mod "
+    ".devcontainer/devcontainer.json "
+).split()
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{name}: &{name} [{','.join(['*' + before] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -42,6 +47,15 @@ POISON = {
     "merge": "<<: {start: x}\n? [a, b]\n: c\nport: 2026-01-01\nstart: !!set {a}\n",
     "continued": "RUN a \\\n" * 50_000,
     "stages": "".join(f"FROM s{n} AS s{n + 1}\nCMD x\n" for n in range(3000)),
+    "links": "[a](" * 30_000 + "![x](" * 30_000,
+    "tags of markup": "<a " * 50_000 + "`" * 50_000,
+    "tables": "| 4 GB VRAM | " * 40_000 + "\n" + "|" * 100_000,
+    "amounts": "GPU memory at least " + "9" * 300 + " GB of memory " + "1 GB " * 40_000,
+    "versions": "CUDA >= " * 40_000 + "CUDA 99999999999999999999.1",
+    "headings": "#" * 100_000 + "\n" + "# a\n" * 20_000 + "=" * 100_000,
+    "no full stop": "you need a GPU and a CPU " * 40_000,
+    "slurm": "#SBATCH --gres=gpu:99999999999 --mem=99999999999999T --time=99999-99:99:99\n" * 500,
+    "cmake": "if(" * 1000 + "\nproject(" + "a " * 100_000 + "CUDA)\nenable_language(CUDA)\n",
     "here": "RUN <<EOF\n" + "CMD x\n" * 1000,
     "empty": "",
 }

@@ -100,6 +100,9 @@ def _weigh(file: str, one: Sentence, counts: float, need: _Side, doubt: _Side, r
     if phrases.DRAWING.search(one.text):
         return
     counts *= 0.5 if one.row else 1.0
+    if phrases.ASKING.search(one.under) and phrases.LISTED.search(one.text):
+        need.add("gpu-among-requirements", 0.8 * counts, file, one)
+        return
     if _GPU_WORD.search(one.text) and _first(doubt, phrases.DOUBTS, file, one, counts):
         return
     if _first(round_, phrases.WAYS_ROUND, file, one, counts):

@@ -191,5 +191,9 @@ ASIDE = re.compile(
     r"|troubleshoot|known issues|supported compilers|showcase|community|other |third|blog|advanced"
 )
 """Headings under which a GPU is spoken of without being asked for."""
+LISTED = compiled(
+    r"^(?:an? |at least |\d |one )?(?:[\w-]+ ){0,2}<gpu>\b(?!.*(?:optional|recommended|\bif\b|\bcpu|only for|for gpu))"
+)
+"""What stands in a list of requirements and begins with a GPU."""
 ASKING = re.compile(r"requirement|prerequisite|hardware|system req|dependenc|before you|what you need")
 """Headings under which naming a GPU is asking for it."""

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it is written in, and what sort of work it is, by its files: weak words that yield to all others."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from homeport.analyze.claims import Claims
+from homeport.analyze.repo import Repo, in_the_way
+from homeport.analyze.ruleset import Ruleset
+from homeport.model.evidence import Origin
+from homeport.model.requirements import Kind
+
+_LANGUAGES = {
+    "py": "Python", "js": "JavaScript", "mjs": "JavaScript", "jsx": "JavaScript",
+    "ts": "TypeScript", "tsx": "TypeScript",
+    "go": "Go", "rs": "Rust", "java": "Java", "kt": "Kotlin", "c": "C", "cc": "C++", "cpp": "C++", "cxx": "C++",
+    "hpp": "C++", "cu": "CUDA", "jl": "Julia", "r": "R", "rb": "Ruby", "php": "PHP", "cs": "C#", "f90": "Fortran",
+    "f": "Fortran", "scala": "Scala", "swift": "Swift", "ex": "Elixir", "lua": "Lua", "hs": "Haskell", "sh": "Shell",
+}  # fmt: skip
+_VERSIONS = (
+    ("go.mod", "Go", re.compile(r"^go (\d{1,2}\.\d{1,3})")),
+    ("Cargo.toml", "Rust", re.compile(r"^rust-version\s{0,2}=\s{0,2}\"(\d[\d.]{0,10})\"")),
+    ("rust-toolchain.toml", "Rust", re.compile(r"^channel\s{0,2}=\s{0,2}\"(\d[\d.]{0,10})\"")),
+    ("pom.xml", "Java", re.compile(r"<(?:java\.version|maven\.compiler\.(?:source|release))>(\d{1,2})<")),
+    ("composer.json", "PHP", re.compile(r"\"php\":\s{0,2}\"[\^>=~]{0,3}\s?(\d[\d.]{0,8})")),
+    ("Project.toml", "Julia", re.compile(r"^julia\s{0,2}=\s{0,2}\"[\^~]?(\d[\d.]{0,8})")),
+    ("CMakeLists.txt", "C++", re.compile(r"(?i)^\s{0,12}set\s?\(\s?CMAKE_CXX_STANDARD\s+(\d{2})\b")),
+    ("pyproject.toml", "Python", re.compile(r"^requires-python\s{0,2}=\s{0,2}\"[>=~^]{0,2}\s?(\d\.\d{1,2})")),
+    ("setup.py", "Python", re.compile(r"python_requires\s{0,2}=\s{0,2}[\"'][>=~^]{0,2}\s?(\d\.\d{1,2})")),
+    ("setup.cfg", "Python", re.compile(r"^python_requires\s{0,2}=\s{0,2}[>=~^]{0,2}\s?(\d\.\d{1,2})")),
+    ("package.json", "JavaScript", re.compile(r"\"node\":\s{0,2}\"[\^>=~]{0,3}\s?(\d[\d.]{0,8})")),
+)  # fmt: skip
+_TRAINS = re.compile(
+    r"(?i)(?:^|/)(?:train|finetune|fine_tune|pretrain|run_train\w*|train_\w+|qlora|lora)\w{0,20}\.(?:py|sh|cu)$"
+)
+_INFERS = re.compile(
+    r"(?i)(?:^|/)(?:inference|infer|generate|sample|predict|txt2img|demo|chat|webui|cli_demo)\w{0,20}\.py$"
+)
+_MPI = re.compile(r"(?i)find_package\s?\(\s?MPI|\bmpicc\b|\bmpicxx\b|\bmpif90\b|\bmpi4py\b|USE_MPI|MPI_HOME")
+_DATA = re.compile(
+    r"(?i)\b(?:database|vector (?:store|db|search)|search engine|data (?:warehouse|lake)|time[- ]series|geocod)\b"
+)
+
+
+def _read(repo: Repo, claims: Claims) -> None:
+    _read_language(repo, claims)
+    _read_kind(repo, claims)
+
+
+def _read_language(repo: Repo, claims: Claims) -> None:
+    counted: Counter[str] = Counter()
+    for path in repo.paths:
+        language = _LANGUAGES.get(path.rpartition(".")[2].lower())
+        if language and not in_the_way(path):
+            counted[language] += min(repo.sizes[path], 60_000)
+    if not counted:
+        return
+    language, size = counted.most_common(1)[0]
+    first = next(path for path in repo.paths if _LANGUAGES.get(path.rpartition(".")[2].lower()) == language)
+    sure = 0.6 if size * 2 >= sum(counted.values()) else 0.45
+    claims.add("language", language, Origin.CODE, file=first, line=0, rule="nature.files", confidence=sure)
+    for file, of, pattern in _VERSIONS:
+        if of not in (language, {"TypeScript": "JavaScript", "CUDA": "C++"}.get(language, language)):
+            continue
+        for number, line in enumerate(repo.lines(file)[:600], 1):
+            if found := pattern.search(line):
+                claims.add("language_version", found[1], Origin.DEPENDENCY, file=file, line=number,
+                           rule="nature.version", confidence=0.7, text=line)  # fmt: skip
+                break
+
+
+def _read_kind(repo: Repo, claims: Claims) -> None:
+    """Each sign once; the surest sign wins."""
+
+    def claim(kind: Kind, sure: float, file: str, rule: str) -> None:
+        claims.add("kind", kind, Origin.CODE, file=file, line=0, rule=f"nature.{rule}", confidence=sure)
+
+    books = [path for path in repo.paths if path.endswith(".ipynb")]
+    scripts = [path for path in repo.paths if path.endswith(".py") and not in_the_way(path)]
+    if books and len(books) >= max(len(scripts), 1) / 2 and len(scripts) < 60:
+        claim(Kind.NOTEBOOK, 0.6, books[0], "notebooks")
+    near = [path for path in repo.paths if path.count("/") <= 1]
+    if trains := next((path for path in near if _TRAINS.search(path)), ""):
+        claim(Kind.TRAINING, 0.58, trains, "training-script")
+    if infers := next((path for path in near if _INFERS.search(path)), ""):
+        claim(Kind.INFERENCE, 0.53, infers, "inference-script")
+    builds = [path for path in ("CMakeLists.txt", "Makefile", "makefile", "requirements.txt") if path in repo]
+    if mpi := next((path for path in builds if _MPI.search(repo.text(path))), ""):
+        claim(Kind.HPC, 0.56, mpi, "mpi")
+    readme = next((path for path in repo.paths if re.fullmatch(r"(?i)readme\.(?:md|rst)", path)), "")
+    if readme and _DATA.search(" ".join(repo.lines(readme)[:12])):
+        claim(Kind.DATA, 0.55, readme, "data-words")
+    listens = [one for one in claims.all if one.field == "port" and one.evidence.confidence >= 0.5]
+    if listens:
+        claim(Kind.SERVICE, 0.54, listens[0].evidence.file, "listens")
+    if next((path for path in repo.paths if path in ("main.go", "src/main.rs") or path.startswith("cmd/")), ""):
+        claim(Kind.CLI, 0.52, "", "program")
+    packages = (
+        "setup.py",
+        "pyproject.toml",
+        "Cargo.toml",
+        "go.mod",
+        "Project.toml",
+        "DESCRIPTION",
+        "package.json",
+        "pom.xml",
+    )
+    if package := next((path for path in packages if path in repo), ""):
+        claim(Kind.LIBRARY, 0.5, package, "package")
+
+
+def _wants(paths: Sequence[str]) -> list[str]:
+    present = set(paths)
+    return [file for file, *_ in _VERSIONS if file in present] + [
+        path for path in ("Makefile", "makefile") if path in present
+    ]
+
+
+RULES = Ruleset(wants=_wants, read=_read, rank=90)

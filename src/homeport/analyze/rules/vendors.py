@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose accelerator it is made for. One that nobody can rent as a GPU (Apple's, a TPU) is no need for a GPU."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from homeport.analyze.claims import Claims
+from homeport.analyze.prose import Sentence, sentences
+from homeport.analyze.repo import Repo
+from homeport.analyze.rules.documents import phrases
+from homeport.analyze.rules.documents.choice import chosen, is_main
+from homeport.analyze.ruleset import Ruleset
+from homeport.model.evidence import Origin
+from homeport.model.requirements import GpuNeed
+
+_WORDS = {
+    "nvidia": re.compile(r"(?i)\bnvidia|\bcuda\b|\b(?:rtx|gtx|geforce)\b|\b[avh]100s?\b|\bcudnn|\bnvcc\b"),
+    "amd": re.compile(r"(?i)\brocm\b|\bhip\b|\bhipcc\b|\bradeon|\bamd (?:gpus?|instinct)|\bmi\d{3}x?\b"),
+    "apple": re.compile(
+        r"(?i)\bapple (?:silicon|m\d|neural)|\bmlx\b|\bmps\b|\bmetal\b|\bcore ?ml\b|\bm[1-4] (?:max|pro|ultra)\b"
+    ),
+    "tpu": re.compile(r"(?i)\b(?:cloud )?tpus?(?:[ -]?v\d\w?)?(?:-\d{1,4})?\b|\btorch_xla\b"),
+    "intel": re.compile(r"(?i)\bintel (?:gpus?|arc|xpu|gaudi)|\bgaudi\d?\b|\boneapi\b|\bsycl\b"),
+}
+_NOT_FOR_RENT = ("apple", "tpu")
+_CLEAR = 3
+
+
+def _read(repo: Repo, claims: Claims) -> None:
+    main = next((path for path in chosen(repo.paths) if is_main(path) and repo.text(path)), "")
+    if not main:
+        return
+    counted: dict[str, list[Sentence]] = {vendor: [] for vendor in _WORDS}
+    title: dict[str, int] = dict.fromkeys(_WORDS, 0)
+    for one in sentences(repo.lines(main)[:1500]):
+        for vendor, pattern in _WORDS.items():
+            if pattern.search(one.text) and not phrases.ASIDE.search(one.under):
+                counted[vendor].append(one)
+                title[vendor] += one.order <= 4
+    ranked = sorted(counted, key=lambda vendor: (-(len(counted[vendor]) + 2 * title[vendor]), vendor))
+    first, second = ranked[0], ranked[1]
+    weights = [len(counted[vendor]) + 2 * title[vendor] for vendor in (first, second)]
+    if not weights[0]:
+        return
+    clear = weights[0] >= _CLEAR and weights[0] >= 2 * weights[1]
+    one = counted[first][0]
+    claims.add("gpu_vendor", first, Origin.DOCUMENTED, file=main, line=one.line, rule="vendors.words",
+               confidence=0.6 if clear else 0.45, text=one.text)  # fmt: skip
+    if first in _NOT_FOR_RENT and clear and not title["nvidia"] and len(counted["nvidia"]) <= 1:
+        claims.add("gpu", GpuNeed.NO, Origin.DOCUMENTED, file=main, line=one.line, rule=f"vendors.{first}-only",
+                   confidence=0.72, text=one.text)  # fmt: skip
+
+
+def _wants(paths: Sequence[str]) -> list[str]:
+    return [path for path in chosen(paths)[:3] if is_main(path)]
+
+
+RULES = Ruleset(wants=_wants, read=_read)
