@@ -29,11 +29,14 @@ class Compose:
     """One project on one engine; nothing of it is left after `close`."""
 
     def __init__(self, engine: Engine, **variables: str) -> None:
-        self.engine, self.project = engine, f"hp{uuid.uuid4().hex[:10]}"
+        name = uuid.uuid4()
+        self.engine, self.project = engine, f"hp{name.hex[:10]}"
+        self.api_port = 20_000 + 2 * (name.int % 20_000)  # of their own: several share the engine's network
+        self.gateway_port = self.api_port + 1
         self.files: tuple[str, ...] = ("compose.yaml",)
         self.env = {
             "PATH": os.environ["PATH"], "HOME": str(engine.folder), "DOCKER_HOST": engine.host, "DOCKER_BUILDKIT": "0",
-            "HOMEPORT_API_PORT": "18080", "HOMEPORT_GATEWAY_PORT": "18081", **variables,
+            "HOMEPORT_API_PORT": str(self.api_port), "HOMEPORT_GATEWAY_PORT": str(self.gateway_port), **variables,
         }  # fmt: skip
 
     def run(self, *words: str, profile: str = "") -> str:
@@ -107,15 +110,15 @@ def test_homeport_is_up_and_healthy_and_its_agent_outlives_the_container(compose
     compose.run("exec", "-T", "homeport", "homeport", "up", "/sources/notes-agent", "--yes")
     told = ("invoke", "notes-agent", '{"text": "the keys are at the harbour"}', "-X", "POST", "-p", "/notes")
     assert compose.homeport(*told)["status"] == 201
+    url = f"http://127.0.0.1:{compose.gateway_port}/agent/notes-agent/health"
     with compose.engine.inside():
         done = subprocess.run(
-            ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:18081/agent/notes-agent/health"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", url], capture_output=True, text=True, check=False
+        )
     assert done.stdout == "401", done.stderr
     compose.run("up", "--detach", "--no-build", "--wait", "--force-recreate")
     wait_until(lambda: compose.homeport("list")[0]["status"] == "running", 60)
-    found = compose.homeport("invoke", "notes-agent", "-X", "GET", "-p", "/search?q=harbour")
+    found = compose.homeport("invoke", "notes-agent", "-X", "GET", "-p", "/search?q=harbour", "--wait", "60")
     assert "harbour" in found["body"]
 
 
