@@ -22,6 +22,7 @@ from homeport.model.agent import Agent, Desired
 from homeport.model.deployment import Deployment, DeploymentState
 from homeport.model.request import RequestState
 from homeport.settings import find_paths
+from homeport.testing.servers.postgres import PostgresServer
 from homes import AGENT, MANIFEST, Home, free_port, wait_until
 
 PASSPHRASE = {"HOMEPORT_BACKUP_PASSPHRASE": "open sesame"}
@@ -278,3 +279,22 @@ def test_a_standby_names_the_server_that_can_back_up(home: Home, database: str) 
         home.run("backup", str(file), "--no-key")
         restoring = home.run("restore", str(file), "--into", str(file.parent / "new"), check=False)
         assert restoring.returncode == 2 and "homeport store copy" in restoring.stderr
+
+
+def test_a_backup_goes_on_in_another_database(home: Home, postgres: PostgresServer) -> None:
+    home.env["HOMEPORT_DATABASE_URL"] = postgres.create_database()
+    home.run("up", str(home.agent()), "--name", "agent")
+    home.run("stop", "agent")
+    waiting = json.loads(home.ask("/later", wait=0)[1])["id"]
+    file = home.folder.parent / "backup"
+    home.run("backup", str(file), **PASSPHRASE)
+    home.run("serve", "--stop")
+    with another(home) as new:
+        new.run("restore", str(file), "--into", str(new.folder), **PASSPHRASE)
+        url = postgres.create_database()
+        new.run("store", "copy", str(new.folder), "env:DATABASE", DATABASE=url)
+        new.env["HOMEPORT_DATABASE_URL"] = url
+        new.run("serve", "--detach")
+        new.run("start", "agent")
+        assert wait_until(lambda: new.json("requests", "show", waiting)["state"] == "completed")
+        new.run("remove", "--all", "--yes")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from homeport.app.folders import AgentFolders, erase
+from homeport.app.folders import AgentFolders
 from homeport.app.runtimes import Runtimes
 from homeport.errors import HomeportError, NoStartCommand, NotFound
 from homeport.interfaces.images import ImageFacts
@@ -66,7 +66,7 @@ class AgentImages:
         facts = await self.runtimes.images.build(context, dockerfile=dockerfile.value, tag=tag, said=_note)
         await asyncio.to_thread(mark.write_text, f"{tag}\n{facts.id}\n")
         await self.sweep(order.agent_id, {facts.id, *self.used(order.agent_id)})
-        await erase(context)
+        await self.folders.discard(code)
         return facts
 
     async def sweep(self, agent_id: str, used: set[str]) -> None:

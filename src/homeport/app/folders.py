@@ -13,11 +13,14 @@ import structlog
 from homeport.app.backups.stillness import Stillness
 from homeport.app.carry import data_folder
 from homeport.drivers.runtimes.process.trees import delete_tree
+from homeport.errors import HomeportError
 from homeport.interfaces.fetcher import Fetcher
 from homeport.model.source import Source
 from homeport.settings import Paths
 
 log = structlog.get_logger(__name__)
+GONE = ".gone"
+"""The end of the name of what is being deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +42,14 @@ class AgentFolders:
 
     def open(self, agent_id: str) -> Path:
         """Its own folder, with one for its data. Idempotent."""
-        folder = self.paths.agents / agent_id
+        folder = self.of(agent_id)
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         data_folder(self.paths, agent_id).mkdir(mode=0o700, exist_ok=True)
         return folder
 
     async def sweep(self, agent_id: str, used: set[str]) -> None:
         """What was replaced before the agent that runs now: nothing goes back to it any more."""
-        for code in (self.paths.agents / agent_id).glob("code-*"):
+        for code in self.of(agent_id).glob("code-*"):
             if str(code.relative_to(self.paths.agents)) not in used:
                 async with self.stillness.deleting():
                     await erase(code)
@@ -56,12 +59,21 @@ class AgentFolders:
             await self.sweep(agent_id, set())
         else:
             async with self.stillness.deleting():
-                await erase(self.paths.agents / agent_id)
+                await erase(self.of(agent_id))
+
+    async def discard(self, code: str) -> None:
+        """From one moment to the next: who looks, after a crash too, finds all of it or none."""
+        folder = self.of(code)
+        gone = folder.with_name(folder.name + GONE)
+        await erase(gone)
+        if folder.exists():
+            folder.rename(gone)
+            await erase(gone)
 
     def begun(self, code: str) -> Path:
         """A mark that is there while code is laid out again: a server that dies then leaves half of it."""
         folder, _, name = code.partition("/")
-        return self.paths.agents / folder / f"again-{name}"
+        return self.of(folder) / f"again-{name}"
 
     async def drop_begun(self, agent_id: str, source: Source) -> None:
         """Half of a state, if that is what there is."""
@@ -71,6 +83,10 @@ class AgentFolders:
             self.begun(code).unlink()
 
     def of(self, code: str) -> Path:
+        """Raises `HomeportError` for what would be elsewhere: records may come from a backup that anybody made."""
+        parts = code.split("/")
+        if any(part in ("", ".", "..") for part in parts):
+            raise HomeportError(f"{code[:80]!r} is no place of an agent", operation="agents", subject=code[:80])
         return self.paths.agents / code
 
 

@@ -3,9 +3,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from homeport.app import folders
+from homeport.app.backups.cutting import link_code
+from homeport.app.backups.walking import LeftOut
+from homeport.app.folders import AgentFolders
 from homeport.drivers.policies.rego import Options, RegoPolicy
+from homeport.settings import find_paths
 
 
 @pytest.mark.parametrize(
@@ -23,3 +30,19 @@ async def test_only_the_owner_of_the_local_socket_may_make_one(actor: str, role:
     await policy.close()
     assert decision.allow is allowed
     assert allowed or "local socket" in decision.reason
+
+
+async def test_code_that_is_being_deleted_is_all_there_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = find_paths({"HOMEPORT_HOME": str(tmp_path)})
+    (paths.agents / "agt_1/code-1").mkdir(parents=True)
+    (paths.agents / "agt_1/code-1/Dockerfile").write_text("FROM x")
+    taken = []
+
+    async def looked(folder: Path) -> None:
+        taken.append(link_code(paths.agents, tmp_path / f"aside-{len(taken)}", LeftOut()))
+
+    monkeypatch.setattr(folders, "erase", looked)
+    await AgentFolders(paths, {}).discard("agt_1/code-1")
+    assert [len(list((tmp_path / f"aside-{n}").rglob("Dockerfile"))) for n in range(len(taken))] == [1, 0]

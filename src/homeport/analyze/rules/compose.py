@@ -16,6 +16,7 @@ from homeport.model.requirements import GpuNeed
 
 _FILE = re.compile(r"(?i)^(?:docker-)?compose(?:[._-][\w.-]{1,40})?\.ya?ml$")
 _PLAIN = re.compile(r"(?i)^(?:docker-)?compose\.ya?ml$")
+_VARIANT = re.compile(r"(?i)(?:^|[/_-])(?:gpu|cuda|nvidia|amd|rocm|intel|cpu|tpu)(?:$|[/_-])")
 _GPU = re.compile(
     r"driver:\s?[\"']?nvidia|capabilities:.*\bgpu\b|runtime:\s?[\"']?nvidia|^gpus:\s?\S|nvidia\.com/gpu|/dev/kfd"
 )
@@ -49,21 +50,29 @@ class _Service:
 
 def _read(repo: Repo, claims: Claims) -> None:
     files = [file for file in _wants(repo.paths) if repo.text(file)]
+    plain_ones = [file for file in files if _is_plain(file)]
     for file in files:
-        plain = bool(_PLAIN.fullmatch(file.rpartition("/")[2])) and not in_the_way(file)
+        plain = file in plain_ones
         services = list(_services(repo.lines(file)[:2000]))
         any_plain = any(not one.chosen and not one.beside and not _asks(one) for one in services)
         for one in services:
-            _read_devices(claims, file, one, needed=plain and not one.chosen and not any_plain)
+            _read_devices(claims, file, one, needed=plain and not one.chosen and not any_plain,
+                          sure=0.55 if plain_ones else 0.48)  # fmt: skip
         if plain and file == files[0]:
             _read_rest(claims, file, [one for one in services if not one.beside and not one.chosen])
 
 
-def _read_devices(claims: Claims, file: str, one: _Service, *, needed: bool) -> None:
+def _is_plain(file: str) -> bool:
+    """The one that is started where nothing else is said."""
+    folder, _, name = file.rpartition("/")
+    return bool(_PLAIN.fullmatch(name)) and not in_the_way(file) and not _VARIANT.search(folder)
+
+
+def _read_devices(claims: Claims, file: str, one: _Service, *, needed: bool, sure: float) -> None:
     asked = _asks(one)
     if not asked:
         return
-    answer, sure = (GpuNeed.NEEDED, 0.7) if needed else (GpuNeed.OPTIONAL, 0.55)
+    answer, sure = (GpuNeed.NEEDED, 0.7) if needed else (GpuNeed.OPTIONAL, sure)
     claims.add("gpu", answer, Origin.CONTAINER, file=file, line=asked[0], rule="compose.devices", confidence=sure,
                text=asked[1])  # fmt: skip
     count = next(((number, found) for number, text in one.body if (found := _COUNT.search(text))), None)

@@ -17,7 +17,7 @@ from homeport.model.source import SourceKind
 
 _NAME = re.compile(r"(?i)^(?:(?:docker|container)file(?:[._-][\w.-]{1,40})?|[\w.-]{1,40}[._](?:docker|container)file)$")
 _VARIANT = re.compile(
-    r"(?i)devcontainer|(?:^|/)\.\w|gpu|cuda|nvidia|rocm|trt|tensorrt|amd|arm|intel|tpu|\bdev|debug|test|ci\b|build"
+    r"(?i)devcontainer|(?:^|/)\.\w|gpu|cuda|nvidia|rocm|trt|tensorrt|amd|arm|intel|tpu|npu|xpu|mlu|musa|\bdev|debug|test|ci\b|build"
     r"|jetson|hpu|hip|docs?|lint|example"
 )
 _HIDDEN = re.compile(r"(?:^|/)\.")
@@ -75,7 +75,7 @@ def _read_other(repo: Repo, claims: Claims, file: str, *, has_main: bool) -> Non
         if base.gpu:
             need = GpuNeed.OPTIONAL if has_main or _HIDDEN.search(file) else GpuNeed.NEEDED
             claims.add("gpu", need, Origin.CONTAINER, file=file, line=at.line, rule="containers.gpu-variant",
-                       confidence=0.55 if has_main and file.count("/") <= 2 else 0.45, text=line)  # fmt: skip
+                       confidence=(0.55 if has_main else 0.5) if file.count("/") <= 2 else 0.45, text=line)  # fmt: skip
         if base.cuda:
             near = has_main and file.count("/") <= 1 and not in_the_way(file)
             claims.add("cuda", base.cuda, Origin.CONTAINER, file=file, line=at.line, rule="containers.variant-cuda",

@@ -21,8 +21,11 @@ _USES = re.compile(
     r"|@cuda\.jit|^\s{0,4}import cupy|device_map\s{0,2}=\s{0,2}[\"']cuda|num_gpus\s{0,2}=\s{0,2}[1-9]",
     re.M,
 )
+_INSISTS = re.compile(
+    r"assert torch\.cuda\.is_available\(\)|if not torch\.cuda\.is_available\(\):\s{1,40}(?:raise|(?:sys\.)?exit)"
+)
 _GUARDS = re.compile(
-    r"cuda\.is_available\(\)|[\"']cpu[\"']|device_count\(\)|mps\.is_available|use_cuda|no[-_]cuda|is_cuda"
+    r"cuda\.is_available\(\)|[\"']cpu[\"']|mps\.is_available|use_cuda|no[-_]cuda|is_cuda"
     r"|CUDA\.functional\(\)|device_map\s{0,2}=\s{0,2}[\"']auto"
 )
 _JULIA = re.compile(r"^(CUDA|AMDGPU|Metal)\s{0,2}=\s{0,2}\"")
@@ -46,6 +49,10 @@ def _read_python(repo: Repo, claims: Claims) -> None:
             _claim(
                 repo, claims, guarded[0], GpuNeed.OPTIONAL, "device-choice", 0.5 if len(files) < 60 else 0.4, _GUARDS
             )
+        return
+    insisting = [path for path in files if _INSISTS.search(repo.text(path))]
+    if insisting and len(files) < 60:
+        _claim(repo, claims, insisting[0], GpuNeed.NEEDED, "device-insisted", 0.62, _GUARDS)
         return
     bare = [path for path in using if not _GUARDS.search(repo.text(path))]
     share = len(using) / len(files)
@@ -80,8 +87,9 @@ def _read_julia(repo: Repo, claims: Claims) -> None:
             claims.add("gpu", GpuNeed.OPTIONAL if weak else GpuNeed.NEEDED, Origin.DEPENDENCY, file="Project.toml",
                        line=number, rule="devices.julia-package", confidence=0.6, text=line)  # fmt: skip
             vendor = {"CUDA": "nvidia", "AMDGPU": "amd", "Metal": "apple"}[found[1]]
+            sure = 0.52 if vendor == "nvidia" else 0.5  # where several are there
             claims.add("gpu_vendor", vendor, Origin.DEPENDENCY, file="Project.toml", line=number,
-                       rule="devices.julia-package", confidence=0.5, text=line)  # fmt: skip
+                       rule="devices.julia-package", confidence=sure, text=line)  # fmt: skip
 
 
 def _read_cargo(repo: Repo, claims: Claims) -> None:

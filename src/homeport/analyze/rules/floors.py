@@ -24,7 +24,7 @@ def _read(repo: Repo, claims: Claims) -> None:
         if not line.lstrip().startswith("#") and (found := _HEAP.search(line)):
             size = int(found[1]) << (30 if found[2] in "gG" else 20)
             claims.add("memory_bytes", size, Origin.CODE, file=_GRADLE, line=number, rule="floors.build-heap",
-                       confidence=0.52, text=line)  # fmt: skip
+                       confidence=0.52 if size >= 1 << 30 else 0.4, text=line)  # fmt: skip
     for file in [path for path in _wants(repo.paths) if path != _GRADLE]:
         for number, line in enumerate(repo.lines(file)[:200], 1):
             if found := _CHECK.match(line):

@@ -25,6 +25,7 @@ _WORDS = {
     "intel": re.compile(r"(?i)\bintel (?:gpus?|arc|xpu|gaudi)|\bgaudi\d?\b|\boneapi\b|\bsycl\b"),
 }
 _NOT_FOR_RENT = ("apple", "tpu")
+_GENERAL = re.compile(r"(?i)\bgpus?\b")
 _CLEAR = 3
 
 
@@ -34,7 +35,10 @@ def _read(repo: Repo, claims: Claims) -> None:
         return
     counted: dict[str, list[Sentence]] = {vendor: [] for vendor in _WORDS}
     title: dict[str, int] = dict.fromkeys(_WORDS, 0)
+    general = 0
     for one in sentences(repo.lines(main)[:1500]):
+        others = _WORDS["apple"].search(one.text)
+        general += bool(_GENERAL.search(one.text)) and not others
         for vendor, pattern in _WORDS.items():
             if pattern.search(one.text) and not phrases.ASIDE.search(one.under):
                 counted[vendor].append(one)
@@ -48,7 +52,7 @@ def _read(repo: Repo, claims: Claims) -> None:
     one = counted[first][0]
     claims.add("gpu_vendor", first, Origin.DOCUMENTED, file=main, line=one.line, rule="vendors.words",
                confidence=0.6 if clear else 0.45, text=one.text)  # fmt: skip
-    if first in _NOT_FOR_RENT and clear and not title["nvidia"] and len(counted["nvidia"]) <= 1:
+    if first in _NOT_FOR_RENT and clear and len(counted["nvidia"]) <= 1 and general <= max(1, weights[0] // 3):
         claims.add("gpu", GpuNeed.NO, Origin.DOCUMENTED, file=main, line=one.line, rule=f"vendors.{first}-only",
                    confidence=0.72, text=one.text)  # fmt: skip
 

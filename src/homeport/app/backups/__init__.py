@@ -13,6 +13,8 @@ these differences, each to the safe side:
 - All code that any record of that moment names is complete: nothing of agents is deleted between the cut and the copy.
 - The audit trail is newer than all of it.
 
+Where servers share a database, all three are read from one transaction: the journal is of exactly that moment, too.
+
 Belongs here: what an archive holds, making one, reading one that may be hostile, and putting it in the place of a home.
 Does not belong here: how a database is copied (its driver does that), and doors.
 """

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from homeport.app.backups.contents import Manifest
+from homeport.app.backups.contents import AGENT_ID, Manifest
 from homeport.app.compose import made, opened
 from homeport.app.eventlog import EventLog
 from homeport.app.loops.publish import route_of
@@ -74,6 +74,8 @@ def revived(agent: Agent, old_agents: str) -> Agent:
 
     Raises `HomeportError` where its code lies outside of the folder of all agents.
     """
+    if not AGENT_ID.fullmatch(agent.id):
+        raise HomeportError(f"the backup is refused: {agent.id[:80]!r} is no agent's id", operation="restore")
     state = agent.state
     if state not in _ENDED or agent.desired is Desired.RUNNING:
         state = AgentState.CREATED if agent.desired is Desired.RUNNING else AgentState.STOPPED

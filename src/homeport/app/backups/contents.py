@@ -26,6 +26,11 @@ CONFIG_FILES = (*KEYS, "config.toml")
 CONFIG_FOLDERS = ("policies",)
 DATA = "data"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+MOST_MEMBERS = 1_000_000
+MOST_LISTED = 200 << 20
+"""Bytes of the list of members, which is held in memory."""
+MEMBER_LISTED = 160
+"""Of that, what a member has besides its path."""
 LONGEST_PATH = 2048
 """Bytes of a path in the archive: it must fit below another folder, too."""
 
@@ -33,7 +38,7 @@ _FILES = frozenset(
     {HEADER, MANIFEST, FAILURE, SEALED, *(f"state/{n}" for n in STATE_FILES), *(f"config/{n}" for n in CONFIG_FILES)}
 )
 _FOLDERS = frozenset({"state", "config", *(f"state/{n}" for n in STATE_FOLDERS), "config/policies"})
-_AGENT = re.compile(r"agt_[0-9A-Za-z]{1,64}")
+AGENT_ID = re.compile(r"agt_[0-9A-Za-z]{1,64}")
 _PART = re.compile(r"code-[0-9A-Za-z_.-]{1,80}|image-[0-9A-Za-z_.-]{1,80}|data")
 _SAFE = "/ !#$&'()*+,:;=@[]-._~"
 
@@ -114,6 +119,7 @@ class Admission:
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
+        self._listed = 0
         self._folders: set[str] = {""}
 
     def admit(self, path: str, kind: Kind) -> None:
@@ -122,6 +128,9 @@ class Admission:
             raise refused(path, "its path leads elsewhere")
         if path in self._seen:
             raise refused(path, "it is there twice")
+        self._listed += MEMBER_LISTED + len(path)
+        if len(self._seen) > MOST_MEMBERS or self._listed > MOST_LISTED:
+            raise refused(path, "there are more files than a backup has")
         if "/".join(parts[:-1]) not in self._folders:
             raise refused(path, "its folder is not in the archive")
         if not _known(path, parts, kind):
@@ -153,7 +162,7 @@ def _known(path: str, parts: list[str], kind: Kind) -> bool:
     match parts:
         case ["state", "spool", _]:
             return kind is Kind.FILE
-        case ["state", "agents", agent, *rest] if _AGENT.fullmatch(agent):
+        case ["state", "agents", agent, *rest] if AGENT_ID.fullmatch(agent):
             return _of_agent(rest, kind)
         case ["config", "policies", *_]:
             return kind is not Kind.LINK

@@ -16,6 +16,7 @@ from homeport.app.backups.databases import Counted, Databases
 from homeport.app.backups.stillness import Stillness
 from homeport.app.backups.walking import Found, LeftOut, walk
 from homeport.app.compose import opened
+from homeport.app.folders import GONE
 from homeport.errors import HomeportError, StorageFull
 from homeport.interfaces.clock import Clock
 from homeport.model.agent import Agent
@@ -92,7 +93,8 @@ def link_code(agents: Path, to: Path, left_out: LeftOut) -> tuple[str, ...]:
             source = agents / agent / part
             if part.startswith("image-") and source.is_file():
                 _link(str(source), None, target / part)
-            half = (agents / agent / f"again-{part}").exists()  # it is laid out again just now, and can be once more
+            # It is laid out again just now, and can be once more; or it is being deleted.
+            half = (agents / agent / f"again-{part}").exists() or part.endswith(GONE)
             if part.startswith("code-") and source.is_dir() and not source.is_symlink() and not half:
                 _link_tree(source, target / part, left_out)
     return tuple(found)

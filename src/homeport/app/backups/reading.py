@@ -28,7 +28,7 @@ from homeport.app.backups.contents import (
     unwritten,
     written,
 )
-from homeport.errors import HomeportError, NotFound, StorageFull, error_from_dict
+from homeport.errors import HomeportError, NotFound, StorageFull, UsageError, error_from_dict
 from homeport.model.codec import from_json
 
 PIECE = 1 << 18
@@ -42,7 +42,10 @@ _KINDS = {
     tarfile.DIRTYPE: Kind.FOLDER,
     tarfile.SYMTYPE: Kind.LINK,
 }
-_BROKEN = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError, MemoryError)
+_MOST_OWNER = (1 << 32) - 2
+_BROKEN = (
+    tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError, MemoryError, RecursionError,
+)  # fmt: skip
 
 
 class Entry:
@@ -58,7 +61,8 @@ class Entry:
     def pieces(self) -> Iterator[bytes]:
         while self._left:
             assert self._file is not None
-            piece = self._file.read(min(PIECE, self._left))
+            with _in_our_words():
+                piece = self._file.read(min(PIECE, self._left))
             if not piece:
                 raise _cut_short()
             self._left -= len(piece)
@@ -83,6 +87,12 @@ class Archive:
             raise NotFound(
                 f"cannot read {path}: {error.strerror}", operation="read the backup", subject=str(path)
             ) from None
+        if not self._raw.seekable():
+            self._raw.close()
+            raise UsageError(
+                f"{path} is a pipe, and a backup is read twice: before anything is done, and then",
+                operation="read the backup", subject=str(path), hint="save it as a file first",
+            )  # fmt: skip
         self.bytes = os.fstat(self._raw.fileno()).st_size
 
     def __enter__(self) -> Archive:
@@ -105,6 +115,8 @@ class Archive:
                     kind = _KINDS.get(info.type)
                     if kind is None or info.sparse is not None or info.size < 0:
                         raise refused(info.name, "it is neither file nor folder")
+                    if not (0 <= info.uid <= _MOST_OWNER and 0 <= info.gid <= _MOST_OWNER):
+                        raise refused(info.name, "nobody can own it")
                     admission.admit(info.name, kind)
                     if first != (info.name == HEADER):
                         raise refused(info.name, f"a backup begins with {HEADER}")

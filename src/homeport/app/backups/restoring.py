@@ -36,6 +36,7 @@ from homeport.settings import Paths
 Said = Callable[[str], None]
 SPARE = 64 << 20
 """Bytes that must be left on the disk."""
+LATEST_S = 1 << 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,8 @@ def _write(entry: Entry, target: Path, *, owner: bool) -> str:
         os.fchmod(handle, 0o600 if private else entry.info.mode & 0o777)
         if owner:
             os.fchown(handle, entry.info.uid, entry.info.gid)
-        os.utime(handle, (entry.info.mtime, entry.info.mtime))
+        if abs(entry.info.mtime) < LATEST_S:  # an agent may give its files any time
+            os.utime(handle, (entry.info.mtime, entry.info.mtime))
         file.flush()
     return found
 

@@ -10,7 +10,19 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from homeport.app.backups.contents import FAILURE, HEADER, MANIFEST, Header, Kind, Manifest, Member, written
+from homeport.app.backups.contents import (
+    FAILURE,
+    HEADER,
+    MANIFEST,
+    MEMBER_LISTED,
+    MOST_LISTED,
+    MOST_MEMBERS,
+    Header,
+    Kind,
+    Manifest,
+    Member,
+    written,
+)
 from homeport.app.backups.walking import Found, LeftOut, note_lost, open_file, walk
 from homeport.errors import HomeportError
 from homeport.model.codec import to_json
@@ -18,7 +30,6 @@ from homeport.model.codec import to_json
 LEVEL = 1
 """Of gzip: what is in agents' folders is packed already, or hardly packs better."""
 PIECE = 1 << 18
-MOST_MEMBERS = 1_000_000
 
 
 class ArchiveWriter:
@@ -28,6 +39,7 @@ class ArchiveWriter:
         self._gzip = zlib.compressobj(LEVEL, zlib.DEFLATED, 31)
         self._out = bytearray()
         self.members: list[Member] = []
+        self._listed = 0
         self.left_out = LeftOut()
 
     def begin(self, header: Header) -> Iterator[bytes]:
@@ -63,6 +75,7 @@ class ArchiveWriter:
 
     def fail(self, error: HomeportError) -> Iterator[bytes]:
         """In the place of the manifest: whoever reads it learns why it is not whole."""
+        self.members, self._listed = [], 0
         yield from self.content(FAILURE, to_json(error.to_dict()))
         yield from self._finish()
 
@@ -127,7 +140,9 @@ class ArchiveWriter:
 
     def _add(self, member: Member) -> None:
         self.members.append(member)
-        if len(self.members) > MOST_MEMBERS:
+        self._listed += MEMBER_LISTED + len(member.path)
+        if len(self.members) > MOST_MEMBERS or self._listed > MOST_LISTED:
             raise HomeportError(
-                f"there are more than {MOST_MEMBERS} files", operation="backup", hint="leave volumes out: --volumes"
-            )
+                f"there are too many files: {len(self.members)}, or their names are too long",
+                operation="backup", hint="leave volumes out: --volumes",
+            )  # fmt: skip

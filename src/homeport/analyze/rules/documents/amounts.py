@@ -14,7 +14,7 @@ from homeport.model.evidence import Origin
 
 _GIB = 1024**3
 _UNITS = {"k": _GIB >> 20, "m": _GIB >> 10, "g": _GIB, "t": _GIB << 10}
-_SIZE = r"(?<![\w.])(\d{1,5}(?:\.\d{1,3})?)\s?([mgt])(?:i?b|igabytes?|egabytes?)?\b"
+_SIZE = r"(?<![\w.])(\d{1,5}(?:\.\d{1,3})?)\s?([gt]|m(?=i?b|egab))(?:i?b|igabytes?|egabytes?|erabytes?)?\b"
 _VIDEO = r"(?:vram|(?:gpu|graphics|video|cuda|device) (?:memory|ram|vram|card memory)|gpu\b|gpus\b|graphics cards?\b)"
 _FLOOR = re.compile(
     r"(?i)\b(?:at least|minimum|minimal|min\b\.?|minimally|requires?|required|requirements?|needs?|needed|must"
@@ -57,7 +57,7 @@ _ONE = re.compile(r"(?i)\b(?:an?|the|your)\s(?:\w+[\s-]){0,3}?gpu\b(?!s)")
 _NPROC = re.compile(r"--(?:nproc[-_]per[-_]node|num[-_]gpus|num_processes|n?gpus)[=\s]{1,3}(\d{1,2})\b")
 _HEAP = re.compile(r"-Xmx(\d{1,5})([mgMG])\b")
 _LARGE = re.compile(
-    r"(?i)^for (?:an? |the )?(?:full|large|big|entire|whole|production)\b|\bif you (?:still|see|get|encounter"
+    r"(?i)^if\b|^for (?:an? |the )?(?:full|large|big|entire|whole|production)\b|\bif you (?:still|see|get|encounter"
     r"|want)|\bin case\b|\bless memory"
 )
 _LESSENED = re.compile(r"(?i)\bint[48]\b|\bquanti[sz]|[48]-?bit|\bas (?:little|low) as\b|\bno gpu at all|\bonly \d")
@@ -138,7 +138,7 @@ def _row(file: str, one: Sentence, counts: float, video: bool, claims: Claims) -
     if not sizes:
         return bool(re.search(r"(?i)vram|gpu mem|gpu usage|显存", one.text)) or (video and set(one.text) <= set("|-: "))
     if video:
-        _claim(claims, "vram_bytes", sizes[0], file, one, "vram-table", 0.58 * counts)
+        _claim(claims, "vram_bytes", sizes[0], file, one, "vram-table", 0.58 * counts * (1.0 if is_main(file) else 0.8))
     elif not phrases.ASIDE.search(one.under):
         _amounts(file, one, counts, claims)
     return False

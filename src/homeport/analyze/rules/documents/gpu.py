@@ -16,6 +16,8 @@ from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed
 
 _GPU_WORD = re.compile(rf"\b{phrases.DEVICE}\b", re.I)
+_SECTION = Phrase("gpu-section", 0.5, _GPU_WORD)
+"""What is said under a heading of its own about GPUs holds for those who use one."""
 _ASIDE_COUNTS = 0.25
 _PLAIN = 0.85
 
@@ -44,8 +46,9 @@ class _Side:
 
 def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> None:
     need, doubt, round_, parts = _Side(), _Side(), _Side(), _Side()
+    top = max((weight(file) for file, _ in documents), default=1.0)
     for file, sentences in documents:
-        counts = weight(file)
+        counts = weight(file) / max(top, 0.5)  # without a README in the root the guides speak for the whole
         for one in sentences:
             if not phrases.ABOUT.search(one.text) and not one.code:
                 continue
@@ -88,7 +91,8 @@ def _verdict(need: _Side, doubt: _Side, round_: _Side) -> tuple[GpuNeed, float] 
     if doubt.total >= 0.45:
         return GpuNeed.OPTIONAL, 0.45
     if need.total >= 0.45:
-        return (GpuNeed.OPTIONAL, 0.45) if against >= 0.5 else (GpuNeed.NEEDED, 0.45)
+        mentioned = against >= 0.5 or set(need.best) == {"gpu-work"}
+        return (GpuNeed.OPTIONAL, 0.42) if mentioned else (GpuNeed.NEEDED, 0.45)
     return None
 
 
@@ -106,6 +110,10 @@ def _weigh(file: str, one: Sentence, counts: float, need: _Side, doubt: _Side, r
     if _GPU_WORD.search(one.text) and _first(doubt, phrases.DOUBTS, file, one, counts):
         return
     if _first(round_, phrases.WAYS_ROUND, file, one, counts):
+        return
+    section = " / ".join(one.headings[1:])
+    if phrases.CHOSEN.search(section) and not phrases.ASKING.search(section.lower()):
+        _first(doubt, (_SECTION,), file, one, counts)
         return
     if _first(need, phrases.NEEDS, file, one, counts):
         return

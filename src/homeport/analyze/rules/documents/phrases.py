@@ -76,10 +76,17 @@ DOUBTS = (
         r"\bgpus?\b[^.]{0,16}(?:\band\b|\bor\b|/|,|&|\bas well as\b)[^.]{0,40}\bcpus?\b",
     ),
     _phrase(
+        "gpu-among-models", 0.75,
+        r"\b(?:openmp|kokkos|raja|sycl|tbb|openacc|opencl)\b[^.]{0,80}\b(?:cuda|hip)\b",
+        r"\b(?:cuda|hip)\b[^.]{0,80}\b(?:openmp|kokkos|raja|sycl|tbb|openacc|opencl)\b",
+    ),
+    _phrase(
         "gpu-if-there", 0.6,
         r"\b(?:if|when|where|whether|in case|unless)\b[^.]{0,60}\b<gpu>\b[^.]{0,40}"
         r"\b(?:available|present|installed|detected|exists?)",
-        r"\bif (?:you|your|there)\b[^.]{0,50}\b<gpu>\b",
+        r"\bif (?:you|your|there|using|building|compiling|running)\b[^.]{0,50}\b<gpu>\b",
+        r"\b<gpu>\b[^.,]{0,12}\b(?:may |might |will |also |builds? |support |version )?(?:requires?|needs?)\b",
+        r"\bfor (?:cuda|hip|gpus?)\b[^.]{0,40}\bsupport\b",
         r"\b(?:available|present) <gpu>\b",
     ),
     _phrase(
@@ -195,5 +202,10 @@ LISTED = compiled(
     r"^(?:an? |at least |\d |one )?(?:[\w-]+ ){0,2}<gpu>\b(?!.*(?:optional|recommended|\bif\b|\bcpu|only for|for gpu))"
 )
 """What stands in a list of requirements and begins with a GPU."""
+CHOSEN = compiled(
+    r"\b(?:gpu|cuda|nvidia|rocm)\b[^/]{0,20}\b(?:support|accelerat\w*|version|build|docker|users?|container)",
+    r"\b(?:with|using|for|on) (?:an? |the )?(?:nvidia|cuda|gpus?|rocm)\b",
+)
+"""Headings over what those read who chose to use a GPU."""
 ASKING = re.compile(r"requirement|prerequisite|hardware|system req|dependenc|before you|what you need")
 """Headings under which naming a GPU is asking for it."""
