@@ -13,7 +13,8 @@ from pathlib import Path
 
 from homeport.errors import HomeportError
 
-START_S = 30.0
+START_S = 120.0
+"""Recovery after a kill, on a machine with much else to do."""
 
 
 class PostgresServer:
@@ -48,6 +49,13 @@ class PostgresServer:
         return self._folder / "data"
 
     @property
+    def _recovery(self) -> tuple[str, ...]:
+        """Without this, recovery syncs every file of every database by itself."""
+        version = self._programs.parent.name
+        known = version.isdigit() and int(version) >= 14
+        return ("-c", "recovery_init_sync_method=syncfs") if known else ()
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
@@ -57,7 +65,7 @@ class PostgresServer:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._as_user("postgres", "-D", str(self._data), "-k", str(self._folder), "-c", "listen_addresses=",
-                              "-c", "max_connections=200"),
+                              "-c", "max_connections=200", *self._recovery),
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         deadline = time.monotonic() + START_S
@@ -92,6 +100,14 @@ class PostgresServer:
         self.query("postgres", f'CREATE DATABASE "{name}"')
         return f"postgresql://postgres@/{name}?host={self._folder}"
 
+    def drop_database(self, url: str) -> None:
+        """With whoever is connected to it. One that cannot be dropped now goes with the server."""
+        name = url.rpartition("@/")[2].partition("?")[0]
+        try:
+            self.query("postgres", f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        except HomeportError:
+            return
+
     def query(self, database: str, sql: str) -> str:
         """What psql prints, unaligned and without headings."""
         done = subprocess.run(
@@ -122,7 +138,7 @@ class PostgresServer:
     def _end(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
-        self._process.wait(30)
+        self._process.wait(START_S)
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
