@@ -139,8 +139,8 @@ NEEDS = (
     ),
     _phrase(
         "gpu-needed", 0.9,
-        r"\b(?:requires?|required|requiring|needs?|needed|must have|need to have|you(?:'ll| will) (?:need|want)|necessary"
-        r"|mandatory|prerequisites?)\b[^.]{0,60}\b<gpu>\b",
+        r"\b(?:requires?|required|requiring|needs?|needed|must have|need to have|you(?:'ll| will) (?:need|want)"
+        r"|necessary|mandatory|prerequisites?)\b[^.]{0,60}\b<gpu>\b",
         r"\b<gpu>\b[^.]{0,60}\b(?:is|are|be)\s(?:\w+\s)?(?:required|needed|necessary|mandatory|a must)",
         r"\b<gpu>\s?(?:\(?required\)?)",
         r"\b(?:only|exclusively) (?:works?|runs?|supports?|tested|available) (?:\w+ )?(?:on|with|for)?[^.]{0,20}"
