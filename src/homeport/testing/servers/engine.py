@@ -175,7 +175,7 @@ class DockerEngine(Engine):
         """End it and take away all it made. Idempotent."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
-            self.kill()  # in order it would wait for each container; what is left is taken away below
+            self.stop()
         self._remains.remove()
         self._lock.close()
 
