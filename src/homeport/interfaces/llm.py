@@ -3,21 +3,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """`schema` is the JSON schema of the answer. `extracts` are capped quotes of hostile text."""
-
-    decision: str
-    instructions: str
-    extracts: tuple[str, ...]
-    schema: dict[str, Any]
+from homeport.model.advice import Answer, Question
 
 
 class LLM(Protocol):
-    async def ask(self, question: Question) -> dict[str, Any] | None:
-        """An answer that fits the schema, or None: dead endpoint, junk, refusal, timeout. Never raises."""
+    name: str
+    """The model, as shown to people."""
+
+    async def ask(self, question: Question) -> Answer:
+        """An answer whose value fits the schema, or none with its trouble: dead endpoint, junk, refusal, timeout.
+
+        Never raises. Bounded in time, retries and size.
+        """
         ...
+
+    async def close(self) -> None: ...

@@ -5,15 +5,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from homeport.model.advice import Advised
 from homeport.model.codec import stored_as
 from homeport.model.money import FREE, Money
 from homeport.model.requirements import Requirements
 from homeport.model.source import Source
+from homeport.model.systemimage import ImageChoice
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One kind of machine a cloud would give us now. `memory_bytes` 0 means unknown."""
+    """One kind of machine a cloud would give us now. `memory_bytes`, `disk_bytes` 0 mean unknown.
+
+    `gpu_memory_bytes` is of one GPU, the smallest where nodes of a type differ. `available` is how many are free now;
+    `as_of` "" means that the cloud said so just now, else the date (`2026-05-01`) of the table it is from, where what
+    is free is not known and `available` counts the nodes there are. `priced` False: nobody said what it costs.
+    `monthly` caps what a month costs; 0: no cap. `longest_hours` above 0: it is leased, with an end, at most so long.
+    """
 
     cloud: str
     region: str
@@ -26,6 +34,13 @@ class Offer:
     arch: str = "x86_64"
     hourly: Money = FREE
     available: int = 1
+    gpu_vendor: str = ""
+    gpu_model: str = ""
+    compute_capability: str = ""
+    monthly: Money = FREE
+    priced: bool = True
+    longest_hours: float = 0.0
+    as_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +50,17 @@ class Candidate:
     offer: Offer
     total: Money
     lost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The best a target can do. `offer` None: it can not, and `why` says what is missing; `why` "" is the choice."""
+
+    target: str
+    offer: Offer | None
+    hours: float
+    total: Money
+    why: str = ""
 
 
 @stored_as("plan")
@@ -60,3 +86,17 @@ class Plan:
     runtime: str = "process"
     """What runs it on the chosen machine: a driver of the `runtime` extension point; `runtime_why` says why."""
     runtime_why: str = ""
+    hours_why: str = ""
+    image: ImageChoice | None = None
+    """The operating system of the machine. None: the machine has one already."""
+    quotes: tuple[Quote, ...] = ()
+    """Every target side by side, the chosen one first."""
+    cheaper: tuple[str, ...] = ()
+    """What would make it cheaper, and by how much."""
+    network: str = ""
+    key: str = ""
+    """The network the machine joins and the key pair that opens it, by name; "" where the target has neither."""
+    chosen_by: str = ""
+    """"" for Homeport's own ranking, else who chose among those that will do: `llm`, `selector NAME`, `user`."""
+    advised: tuple[Advised, ...] = ()
+    """What a model changed, each within bounds."""
