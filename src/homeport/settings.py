@@ -28,6 +28,8 @@ class Paths:
     """Fetched repositories. May be deleted at any time."""
     runtime: Path
     """Sockets and locks. Gone after a reboot."""
+    envboot: Path | None = None
+    """Where EnvAgent-plus kept the user's plugins, which work here too: ~/.envboot."""
 
     @property
     def api_socket(self) -> Path:
@@ -56,6 +58,11 @@ class Paths:
     @property
     def key(self) -> Path:
         return self.config / "secrets.key"
+
+    @property
+    def plugins(self) -> tuple[Path, ...]:
+        """Where the user's own selectors and hooks are, as files."""
+        return tuple(folder / "plugins" for folder in (self.config, self.envboot) if folder)
 
     def create(self) -> None:
         """Make the folders, 0700. Idempotent."""
@@ -94,6 +101,24 @@ class Settings:
     """postgresql://… for state, journal and durable steps; "" means SQLite files in the state folder."""
     node: str = ""
     """This server's name among those on one database; "" means the host's name."""
+    default_site: str = ""
+    """The Chameleon site whose machines are planned with where --site names none; "" looks at all."""
+    default_network: str = ""
+    """The network a machine joins where --network names none; "" leaves it to the target."""
+    default_key_name: str = ""
+    """The key pair that opens a machine where --key-name names none, as the target calls it."""
+    linode_api: str = ""
+    """Where Linode's types and prices are read from; "" is Linode's own API."""
+    chameleon_api: str = ""
+    """Where Chameleon's reference data is read from; "" is Chameleon's own."""
+    kubernetes_prices: str = ""
+    """A file with what your cluster's nodes cost (see docs); "" means that Kubernetes is not priced."""
+    llm_base_url: str = ""
+    """Any OpenAI-compatible endpoint, asked only with --llm; "" is the one of the `openai` client."""
+    llm_api_key: str = ""
+    """Its key. Never printed."""
+    llm_model: str = ""
+    """Which model is asked; "" means that --llm says what is missing."""
     network_env: dict[str, str] = field(default_factory=dict)
     """Proxy and certificate variables of this environment, for programs that we give no other environment."""
 
@@ -103,10 +128,17 @@ _NETWORK = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO"),
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
 )
-_SEED_NAMES = {"log_level": "LOG_LEVEL", "log_format": "LOG_FORMAT", "docker_host": "DOCKER_HOST"}
+_SEED_NAMES = {
+    "log_level": "LOG_LEVEL", "log_format": "LOG_FORMAT", "docker_host": "DOCKER_HOST",
+    "default_site": "DEFAULT_SITE", "default_network": "DEFAULT_NETWORK", "default_key_name": "DEFAULT_KEY_NAME",
+    "llm_base_url": "OPENAI_BASE_URL", "llm_api_key": "OPENAI_API_KEY", "llm_model": "OPENAI_MODEL",
+}  # fmt: skip
+_SECRETS = ("token", "llm_api_key")
 _TEXT_FIELDS = (
     *("namespace", "api_listen", "gateway_listen", "url", "token", "log_level", "log_format", "runtime"),
     *("docker_host", "docker_network", "docker_base", "database_url", "node"),
+    *("default_site", "default_network", "default_key_name", "linode_api", "chameleon_api", "kubernetes_prices"),
+    *("llm_base_url", "llm_api_key", "llm_model"),
 )
 
 
@@ -143,28 +175,30 @@ def load(
 
 
 def find_paths(env: Mapping[str, str]) -> Paths:
-    """The four folders for this user and environment; creates nothing."""
+    """The folders for this user and environment; creates nothing."""
+    base = Path(env.get("HOME") or Path.home())
+    seed = base / ".envboot"
     if home := env.get("HOMEPORT_HOME"):
         root = Path(home).expanduser().absolute()
-        return Paths(root / "config", root / "state", root / "cache", root / "run")
+        return Paths(root / "config", root / "state", root / "cache", root / "run", seed)
     if os.geteuid() == 0:
-        return Paths(*(Path(p, "homeport") for p in ("/etc", "/var/lib", "/var/cache", "/run")))
-    base = Path(env.get("HOME") or Path.home())
+        return Paths(*(Path(p, "homeport") for p in ("/etc", "/var/lib", "/var/cache", "/run")), seed)
     runtime = env.get("XDG_RUNTIME_DIR") or str(base / ".local" / "state")
     return Paths(
         config=Path(env.get("XDG_CONFIG_HOME") or base / ".config") / "homeport",
         state=Path(env.get("XDG_STATE_HOME") or base / ".local" / "state") / "homeport",
         cache=Path(env.get("XDG_CACHE_HOME") or base / ".cache") / "homeport",
         runtime=Path(runtime) / ("homeport" if env.get("XDG_RUNTIME_DIR") else "homeport/run"),
+        envboot=seed,
     )
 
 
 def to_environment(settings: Settings) -> dict[str, str]:
-    """The variables that make `load` find the same settings in a child process (never the token)."""
+    """The variables that make `load` find the same settings in a child process (never a secret)."""
     values = {
         f"HOMEPORT_{field.upper()}": str(getattr(settings, field))
         for field in (*_TEXT_FIELDS, "idle_exit")
-        if field != "token"
+        if field not in _SECRETS
     }
     return {name: value for name, value in values.items() if value}
 
