@@ -176,13 +176,13 @@ def load(
 
 def find_paths(env: Mapping[str, str]) -> Paths:
     """The folders for this user and environment; creates nothing."""
-    base = Path(env.get("HOME") or Path.home())
-    seed = base / ".envboot"
+    seed = Path(env["HOME"], ".envboot") if env.get("HOME") else None
     if home := env.get("HOMEPORT_HOME"):
         root = Path(home).expanduser().absolute()
         return Paths(root / "config", root / "state", root / "cache", root / "run", seed)
     if os.geteuid() == 0:
-        return Paths(*(Path(p, "homeport") for p in ("/etc", "/var/lib", "/var/cache", "/run")), seed)
+        return Paths(*(Path(p, "homeport") for p in ("/etc", "/var/lib", "/var/cache", "/run")), envboot=seed)
+    base = Path(env.get("HOME") or Path.home())
     runtime = env.get("XDG_RUNTIME_DIR") or str(base / ".local" / "state")
     return Paths(
         config=Path(env.get("XDG_CONFIG_HOME") or base / ".config") / "homeport",
