@@ -61,7 +61,9 @@ class PostgresServer:
         return self._process.pid
 
     def start(self) -> None:
-        """Again after `stop` or `kill`: the same data. Returns once it takes connections."""
+        """Again after `stop` or `kill`: the same data. Returns once it takes connections; at once where it runs."""
+        if self.runs():
+            return
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._as_user("postgres", "-D", str(self._data), "-k", str(self._folder), "-c", "listen_addresses=",

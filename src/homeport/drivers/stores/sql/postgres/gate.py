@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from psycopg import Error
@@ -18,6 +19,8 @@ _OTHERS = """
     SELECT application_name, coalesce(client_hostname, host(client_addr), 'this machine') FROM pg_stat_activity
     WHERE datname = current_database() AND application_name LIKE 'homeport %' AND application_name <> 'homeport copy'
 """
+LEAVING_S = 2.0
+"""Whoever closes a connection goes on before the server has let go of it."""
 _TABLE = "SELECT to_regclass(%s) IS NOT NULL"
 
 
@@ -31,7 +34,11 @@ class DatabaseGate:
         try:
             self._session = connect(self._url, SCHEMA, "copy")
             self._session.autocommit = True
-            locked = self._one(f"SELECT pg_try_advisory_lock({COPYING})")
+            deadline = time.monotonic() + LEAVING_S
+            while not (locked := self._one(f"SELECT pg_try_advisory_lock({COPYING})")) or self._other():
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.05)
         except Error as error:
             raise explain(error, self._url) from None
         self.check()
@@ -40,12 +47,11 @@ class DatabaseGate:
 
     def check(self) -> None:
         try:
-            assert self._session is not None
-            other = self._session.execute(_OTHERS).fetchone()
+            other = self._other()
         except Error as error:
             raise Unavailable(f"the hold on {shown(self._url)} was lost: {explain(error, self._url)}") from None
-        if other is not None:
-            raise self._busy(f"{other[0]} of {other[1]}")
+        if other:
+            raise self._busy(other)
 
     def found(self) -> str:
         try:
@@ -68,6 +74,12 @@ class DatabaseGate:
         if self._session is not None:
             self._session.close()
             self._session = None
+
+    def _other(self) -> str:
+        """Who else of Homeport is connected; "" for nobody."""
+        assert self._session is not None
+        found = self._session.execute(_OTHERS).fetchone()
+        return f"{found[0]} of {found[1]}" if found else ""
 
     def _one(self, sql: str, *values: str) -> object:
         assert self._session is not None
