@@ -146,8 +146,8 @@ async def test_a_message_sent_after_the_outage_reaches_a_saga_that_waited_throug
 
 
 async def test_a_server_that_hangs_is_given_up_and_found_again(durable, postgres, monkeypatch):
-    monkeypatch.setattr("homeport.drivers.durable.dbos.postgres.ANSWER_S", 1.0)
-    monkeypatch.setattr("homeport.drivers.durable.dbos.postgres.CONNECT_S", 2)
+    monkeypatch.setattr("homeport.drivers.postgresql.ANSWER_S", 1.0)
+    monkeypatch.setattr("homeport.drivers.postgresql.CONNECT_S", 2)
     ledger = []
     durable.register("up.v1", working(ledger, at=postgres.pause))
     await durable.launch()
@@ -165,8 +165,8 @@ async def test_a_server_that_hangs_is_given_up_and_found_again(durable, postgres
 
 
 async def test_closing_does_not_wait_for_a_server_that_hangs(durable, postgres, monkeypatch):
-    monkeypatch.setattr("homeport.drivers.durable.dbos.postgres.ANSWER_S", 1.0)
-    monkeypatch.setattr("homeport.drivers.durable.dbos.postgres.CONNECT_S", 2)
+    monkeypatch.setattr("homeport.drivers.postgresql.ANSWER_S", 1.0)
+    monkeypatch.setattr("homeport.drivers.postgresql.CONNECT_S", 2)
     durable.register("up.v1", working([]))
     await durable.launch()
     postgres.pause()

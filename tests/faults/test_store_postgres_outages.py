@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from homeport.drivers import postgresql
 from homeport.drivers.stores.sql.postgres import Options, PostgresStore, connect
 from homeport.errors import StorageFull, Unavailable
 from homeport.model.event import Event
@@ -68,8 +69,8 @@ async def test_without_a_server_calls_say_so_and_go_on_when_it_is_back(postgres,
 
 
 async def test_a_server_that_hangs_is_unavailable_within_a_bound_and_later_it_works(postgres, store, monkeypatch):
-    monkeypatch.setattr(connect, "ANSWER_S", 1.0)
-    monkeypatch.setattr(connect, "CONNECT_S", 2)
+    monkeypatch.setattr(postgresql, "ANSWER_S", 1.0)
+    monkeypatch.setattr(postgresql, "CONNECT_S", 2)
     await put(store, "a")
     await store.list(Event)
     postgres.pause()
@@ -90,8 +91,8 @@ async def test_a_server_that_hangs_is_unavailable_within_a_bound_and_later_it_wo
 
 
 async def test_a_server_that_hangs_does_not_keep_a_store_from_closing(postgres, database, monkeypatch):
-    monkeypatch.setattr(connect, "ANSWER_S", 1.0)
-    monkeypatch.setattr(connect, "CONNECT_S", 2)
+    monkeypatch.setattr(postgresql, "ANSWER_S", 1.0)
+    monkeypatch.setattr(postgresql, "CONNECT_S", 2)
     store = await PostgresStore.open(Options(database))
     await put(store, "a")
     postgres.pause()

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from homeport.drivers.postgresql import connect, said
 from homeport.errors import Unavailable
 from homeport.interfaces.claim import Holder, Me, Seen
-from homeport.model.database import check_database_url, without_passwords
+from homeport.model.database import check_database_url
 
 T = TypeVar("T")
 LEASE_S = 6
@@ -115,10 +116,7 @@ class PostgresClaim:
     def _open(self) -> psycopg.Connection[Any]:
         if self._session is None or self._session.closed:
             self._let_go()
-            self._session = _Bounded.connect(
-                self._url, autocommit=True, connect_timeout=CONNECT_S, application_name="homeport claim",
-                keepalives_idle=2, keepalives_interval=1, keepalives_count=3,
-            )  # fmt: skip
+            self._session = connect(self._url, "claim", connect_s=CONNECT_S, answer_s=ANSWER_S, autocommit=True)
             _expire(self._session)
         return self._session
 
@@ -150,20 +148,10 @@ class PostgresClaim:
                 raise self._away(problem) from None
 
     def _away(self, problem: psycopg.Error) -> Unavailable:
-        said = without_passwords(str(problem), self._url).strip().split("\n", 1)[0] or type(problem).__name__
         return Unavailable(
-            f"PostgreSQL does not answer: {said}", operation="claim",
+            f"PostgreSQL does not answer: {said(problem, self._url)}", operation="claim",
             hint="see whether the database server runs and can be reached",
         )  # fmt: skip
-
-
-class _Bounded(psycopg.Connection[Any]):
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        try:
-            return super().wait(gen, interval, ANSWER_S if timeout is None else timeout)
-        except psycopg.errors._WaitTimeout:
-            self.pgconn.finish()
-            raise psycopg.OperationalError(f"no answer within {ANSWER_S:g} s") from None
 
 
 def _expire(session: psycopg.Connection[Any]) -> None:

@@ -9,18 +9,16 @@ database is away, and most of that minute would be lost after it is back. So a l
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from homeport.errors import StorageFull, Unavailable
-from homeport.model.database import check_database_url, without_passwords
+from homeport.model.database import check_database_url
 
 if TYPE_CHECKING:
-    import psycopg
     import sqlalchemy as sa
 
-CONNECT_S = 5
-ANSWER_S = 15.0
-"""A server that has not answered a statement for so long is taken for gone: it hangs, or the network lost it."""
+POOL_S = 15.0
+"""How long a thread waits for a connection of the pool."""
 SPARE = 6
 """Connections beside those of the threads: for DBOS's own loops."""
 AWAY = "PostgreSQL does not answer"
@@ -34,37 +32,21 @@ def engine(url: str, threads: int) -> sa.Engine:
     """One pool on the database that `url` (as libpq reads it) names, for so many threads; nothing connects yet."""
     import sqlalchemy as sa
 
+    from homeport.drivers.postgresql import connect
+
     check_database_url(url)
     made = sa.create_engine(
         # Without address or password: those are in the connector only, and this URL may be shown.
         "postgresql+psycopg://",
-        creator=lambda: connect(url),
+        creator=lambda: connect(url, "durable"),
         pool_size=threads + SPARE,
         max_overflow=0,
-        pool_timeout=ANSWER_S,
+        pool_timeout=POOL_S,
         pool_pre_ping=True,
         pool_use_lifo=True,
     )
     sa.event.listen(made, "handle_error", partial(_tell, url))
     return made
-
-
-def connect(url: str) -> psycopg.Connection[Any]:
-    """A connection that gives up on a server which does not answer within `ANSWER_S`."""
-    import psycopg
-
-    class Bounded(psycopg.Connection[Any]):
-        def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-            try:
-                return super().wait(gen, interval, ANSWER_S if timeout is None else timeout)
-            except psycopg.errors._WaitTimeout:
-                self.pgconn.finish()  # nobody knows what it is in the middle of
-                raise psycopg.OperationalError(f"no answer within {ANSWER_S:g} s") from None
-
-    return Bounded.connect(
-        url, application_name="homeport durable", connect_timeout=CONNECT_S,
-        keepalives_idle=5, keepalives_interval=3, keepalives_count=3, tcp_user_timeout=int(ANSWER_S * 1000),
-    )  # fmt: skip
 
 
 def _tell(url: str, context: sa.ExceptionContext) -> None:
@@ -83,10 +65,10 @@ def _tell(url: str, context: sa.ExceptionContext) -> None:
 
 
 def away(problem: BaseException, url: str) -> Unavailable:
-    """In the server's words about itself: the first line, which holds no value of ours."""
-    said = without_passwords(str(problem), url).strip().split("\n", 1)[0] or type(problem).__name__
+    from homeport.drivers.postgresql import said
+
     return Unavailable(
-        f"{AWAY}: {said}",
+        f"{AWAY}: {said(problem, url)}",
         operation="durable",
         hint="it is asked again by itself; see whether the database server runs and can be reached",
     )

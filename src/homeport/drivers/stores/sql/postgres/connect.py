@@ -1,37 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections whose every wait has an end, and that are made anew after the server was away."""
+"""Connections to the tables of a schema, made anew after the server was away."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, LiteralString
 
-import psycopg
 from psycopg import sql
 from sqlalchemy import Connection, Engine, NullPool, create_engine
 
+from homeport.drivers import postgresql
 from homeport.drivers.stores.sql.postgres.faults import explain, is_lost
 from homeport.errors import HomeportError, Unavailable
 from homeport.model.database import shown
 
-CONNECT_S = 5
-ANSWER_S = 15.0
-"""A server that has not answered a statement for so long is taken for gone: it hangs, or the network lost it."""
 BUSY_S = 10
 """How long one server waits for another's write; and after which the lock of a writer that went silent is broken."""
 COPYING = 0x686F6D65_636F7079
 """Advisory lock of the database: shared by every open store, exclusive while the whole state is copied."""
-
-
-class Bounded(psycopg.Connection[Any]):
-    """Gives up on a server that does not answer within `ANSWER_S`, and on itself: nobody knows what it is at."""
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        try:
-            return super().wait(gen, interval, ANSWER_S if timeout is None else timeout)
-        except psycopg.errors._WaitTimeout:
-            self.pgconn.finish()
-            raise psycopg.OperationalError(f"no answer within {ANSWER_S:g} s") from None
 
 
 def _session() -> LiteralString:
@@ -44,13 +30,9 @@ def _session() -> LiteralString:
     """
 
 
-def connect(url: str, schema: str, what: str = "store") -> Bounded:
+def connect(url: str, schema: str, what: str = "store") -> postgresql.Bounded:
     """A connection that sees the tables of `schema`. Raises what psycopg raises."""
-    connection = Bounded.connect(
-        url, application_name=f"homeport {what}", connect_timeout=CONNECT_S, client_encoding="utf8",
-        keepalives_idle=5, keepalives_interval=3, keepalives_count=3, tcp_user_timeout=int(ANSWER_S * 1000),
-        autocommit=True,
-    )  # fmt: skip
+    connection = postgresql.connect(url, what, autocommit=True)
     try:
         connection.execute(_session())
         connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))

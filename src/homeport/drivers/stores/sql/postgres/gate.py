@@ -8,7 +8,8 @@ from pathlib import Path
 
 from psycopg import Error
 
-from homeport.drivers.stores.sql.postgres.connect import COPYING, Bounded, connect
+from homeport.drivers.postgresql import Bounded
+from homeport.drivers.stores.sql.postgres.connect import COPYING, connect
 from homeport.drivers.stores.sql.postgres.faults import explain
 from homeport.drivers.stores.sql.schema import HALF_COPIED, SCHEMA
 from homeport.errors import Conflict, Unavailable
