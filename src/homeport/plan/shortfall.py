@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One thing that an offer has less of than is wanted, and what that means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from homeport.model.evidence import Inferred, Origin
+from homeport.model.requirements import HINT
+
+T = TypeVar("T")
+NOMINAL = 0.93
+"""A machine sold as 128 GB shows 126 GiB or 119 GiB: what documents ask for is met by as much of it."""
+GROSS = 0.75
+"""An estimate is missed by too much below this part of it: what has less is ruled out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """`text` is a sentence, or for what is `unknown` the clause of a warning."""
+
+    text: str
+    rules_out: bool = True
+    estimate: bool = False
+    missed: bool = True
+    unknown: bool = False
+
+    def __post_init__(self) -> None:
+        if self.unknown:
+            object.__setattr__(self, "rules_out", False)
+            object.__setattr__(self, "missed", False)
+
+
+def firm(value: Inferred[T] | None) -> bool:
+    """Somebody said it: it is neither an estimate nor a default."""
+    if value is None or value.origin is Origin.DEFAULT:
+        return False
+    return not value.evidence or value.evidence[0].confidence >= HINT
+
+
+def weigh(
+    what: str, has: float, wanted: float, firm: bool, show: Callable[[float], str], *, slack: float = 1.0
+) -> Iterator[Shortfall]:
+    """Nothing where it has enough: `slack` times what is wanted."""
+    if has >= wanted * slack:
+        return
+    verb = "needed" if firm else "the estimate"
+    text = f"It has {show(has)} {what}, and {show(wanted)} is {verb}."
+    yield Shortfall(text, rules_out=firm or has < wanted * GROSS, estimate=not firm)
+
+
+def gibibytes(size: float) -> str:
+    """`1.5 GiB`, `512 MiB`, `2 TiB`."""
+    gib = size / 2**30
+    if gib >= 1024:
+        return f"{gib / 1024:.3g} TiB"
+    if gib >= 100:
+        return f"{gib:.0f} GiB"
+    return f"{gib:.3g} GiB" if gib >= 1 else f"{size / 2**20:.0f} MiB"
