@@ -181,7 +181,8 @@ def find_paths(env: Mapping[str, str]) -> Paths:
         root = Path(home).expanduser().absolute()
         return Paths(root / "config", root / "state", root / "cache", root / "run", seed)
     if os.geteuid() == 0:
-        return Paths(*(Path(p, "homeport") for p in ("/etc", "/var/lib", "/var/cache", "/run")), envboot=seed)
+        config, state, cache, run = (Path(folder, "homeport") for folder in ("/etc", "/var/lib", "/var/cache", "/run"))
+        return Paths(config, state, cache, run, seed)
     base = Path(env.get("HOME") or Path.home())
     runtime = env.get("XDG_RUNTIME_DIR") or str(base / ".local" / "state")
     return Paths(

@@ -77,11 +77,11 @@ def mark(text: str, colour: int, stream: Any = None) -> str:
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     """Aligned lines. A cell is one line; wide characters count as two columns."""
     cells = [list(head), *([clean(cell) for cell in row] for row in rows)]
-    widths = [max(_width(row[i]) for row in cells) for i in range(len(head))]
-    return ["  ".join(c + " " * (w - _width(c)) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+    widths = [max(width_of(row[i]) for row in cells) for i in range(len(head))]
+    return ["  ".join(c + " " * (w - width_of(c)) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
     if text.isascii():
         return len(text)
     from unicodedata import combining, east_asian_width

@@ -1,66 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conclusions and plans as text."""
+"""Conclusions as text: what it is, what it needs, how it runs; each with where that stands and by which rule."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
 from typing import TYPE_CHECKING, Any
 
-from homeport.cli.output import table
+from homeport.cli.sheet import fitted, paragraph, terminal_width
 from homeport.cli.times import size
+from homeport.model.evidence import Origin
+from homeport.model.requirements import HINT
 
 if TYPE_CHECKING:
     from homeport.model.evidence import Inferred
-    from homeport.model.plan import Candidate, Plan
     from homeport.model.requirements import Requirements
     from homeport.model.source import Source
 
+HEAD = ("WHAT", "VALUE", "FROM", "WHY")
+GROUPS: dict[str, dict[str, str]] = {
+    "What it is": {
+        "name": "name", "kind": "kind", "ecosystem": "ecosystem", "language": "language",
+        "language version": "language_version", "image": "image", "dockerfile": "dockerfile",
+    },
+    "What it needs": {
+        "gpu": "gpu", "gpus": "gpu_count", "gpu memory": "vram_bytes", "gpu vendor": "gpu_vendor", "cuda": "cuda",
+        "rocm": "rocm", "capability": "compute_capability", "cpus": "cpus", "memory": "memory_bytes",
+        "shared memory": "shared_memory_bytes", "disk": "disk_bytes", "system": "os_family",
+        "packages": "system_packages", "hours": "hours",
+    },
+    "How it runs": {
+        "start": "start", "version": "runtime_version", "port": "port", "health": "health_path", "checks": "checks",
+        "delivery": "delivery", "keys": "honours_keys", "restart": "restart",
+    },
+}  # fmt: skip
+"""Label and field of `Requirements`, in the order in which they are shown."""
 
-def conclusions(requirements: Requirements) -> list[str]:
-    """One row per value: what, from which file and line, by which rule."""
-    r = requirements
-    rows: list[tuple[str, Inferred[Any] | None]] = [
-        ("name", r.name),
-        ("ecosystem", r.ecosystem),
-        ("image", r.image),
-        ("dockerfile", r.dockerfile),
-        ("start", r.start),
-        ("version", r.runtime_version),
-        ("port", r.port),
-        ("health", r.health_path),
-        ("checks", r.checks),
-        ("memory", r.memory_bytes),
-        ("cpus", r.cpus),
-        ("gpu", r.gpu),
-        ("gpus", r.gpu_count),
-        ("gpu memory", r.vram_bytes),
-        ("gpu vendor", r.gpu_vendor),
-        ("cuda", r.cuda),
-        ("rocm", r.rocm),
-        ("capability", r.compute_capability),
-        ("disk", r.disk_bytes),
-        ("shared memory", r.shared_memory_bytes),
-        ("system", r.os_family),
-        ("language", r.language),
-        ("of version", r.language_version),
-        ("packages", r.system_packages),
-        ("hours", r.hours),
-        ("kind", r.kind),
-        ("delivery", r.delivery),
-        ("keys", r.honours_keys),
-        ("restart", r.restart),
+_SIZES = frozenset({"memory", "gpu memory", "disk", "shared memory"})
+_QUOTED = "What it needs"
+"""The group that decides on money: there, the words that say so are shown."""
+_PLAIN = (Origin.USER, Origin.MANIFEST)
+"""Who says it as it is: their words would repeat the value."""
+
+
+def conclusions(requirements: Requirements, *, width: int = 0, evidence: bool = False) -> list[str]:
+    """A row for each value: what, where it stands, by which rule; below it what lost to it, and the words it is from.
+
+    `width` in columns, 0 for the terminal's. `evidence`: all of it, with how sure each rule is.
+    """
+    width = width or terminal_width()
+    shown = [
+        (title, label, found)
+        for title, labels in GROUPS.items()
+        for label, field in labels.items()
+        if (found := getattr(requirements, field)) is not None and not _twice(requirements, label)
     ]
-    shown = [(what, _value(what, found), _where(found), _why(found)) for what, found in rows if found is not None]
-    lines = table(("WHAT", "VALUE", "FROM", "WHY"), shown)
-    if r.install:
-        lines.append(f"installs: {', '.join(r.install)}")
-    if r.env:
-        lines.append(f"asks for: {', '.join(r.env)}")
-    if r.env_values:
-        lines.append(f"sets: {', '.join(r.env_values)}")
-    if r.secrets:
-        lines.append(f"asks for the secrets: {', '.join(r.secrets)}")
-    return [*lines, *(f"note: {warning}" for warning in r.warnings)]
+    rows = [(label, _value(label, found), _where(found), _why(found)) for _, label, found in shown]
+    head, *blocks = fitted(HEAD, rows, width, indent="  ")
+    lines, group = [], ""
+    for (title, _, found), block in zip(shown, blocks, strict=True):
+        if title != group:
+            lines += ([""] if group else []) + [title, *(head if not group else [])]
+            group = title
+        lines += [*block, *_below(found, width, quoted=title == _QUOTED, evidence=evidence)]
+    for what, names in (
+        ("installs", requirements.install), ("asks for", requirements.env), ("sets", tuple(requirements.env_values)),
+        ("secrets", requirements.secrets),
+    ):  # fmt: skip
+        if names:
+            lines += paragraph(", ".join(names), width, first=f"  {what}: ")
+    for warning in requirements.warnings:
+        lines += paragraph(warning, width, first="note: ")
+    return lines
 
 
 def source_line(source: Source) -> str:
@@ -68,53 +78,61 @@ def source_line(source: Source) -> str:
     return f"{source.locator}  ({source.kind}, {exact}{', in ' + source.subdir if source.subdir else ''})"
 
 
-def plan_lines(plan: Plan) -> Iterator[str]:
-    """The choice, the others and why they lost, the price, the steps."""
-    yield f"plan {plan.id} for {plan.name}"
-    yield ""
-    yield from table(
-        ("", "TARGET", "CPUS", "MEMORY", "GPUS", "PRICE/H", "TOTAL", "WHY"),
-        (_candidate(candidate, plan) for candidate in plan.candidates),
-    )
-    yield ""
-    hours = f"{plan.hours:g} h" if plan.hours else "until stopped"
-    yield f"price: {plan.total} ({hours}, {plan.chosen.hourly} an hour)"
-    if plan.runtime != "process":
-        yield f"runtime: {plan.runtime} ({plan.runtime_why})"
-    for number, step in enumerate(plan.steps, 1):
-        yield f"  {number}. {step}"
-    for warning in plan.warnings:
-        yield f"note: {warning}"
+def _twice(r: Requirements, label: str) -> bool:
+    """The version of the language is that which runs it, and is shown there."""
+    same = r.runtime_version is not None and r.language_version is not None
+    return label == "language version" and same and r.runtime_version.value == r.language_version.value  # type: ignore[union-attr]
 
 
-def _candidate(candidate: Candidate, plan: Plan) -> tuple[object, ...]:
-    offer = candidate.offer
-    won = not candidate.lost and offer == plan.chosen
-    place = "/".join(part for part in (offer.cloud, offer.region, offer.machine_type) if part)
-    memory = size(offer.memory_bytes) if offer.memory_bytes else "?"
-    why = "chosen" if won else candidate.lost
-    return ("✔" if won else "", place, offer.cpus, memory, offer.gpus, offer.hourly, candidate.total, why)
+def _below(found: Inferred[Any], width: int, *, quoted: bool, evidence: bool) -> list[str]:
+    lines = []
+    if evidence:
+        for one in found.evidence:
+            place = f"{one.file}:{one.line}" if one.line else one.file or "you"
+            text = f"{place} ({one.rule}, {one.confidence:.0%} sure){': ' + one.quote if one.quote else ''}"
+            lines += paragraph(text, width, first="      ", rest="        ")
+    elif quoted and found.evidence and found.evidence[0].quote and found.origin not in _PLAIN:
+        lines += paragraph(f"“{found.evidence[0].quote}”", width, first="      ", rest="       ")
+    if _is_conflict(found.note):
+        for text in found.note.replace(":0)", ")").replace("; not ", "\0not ").split("\0"):
+            lines += paragraph(text, width, first="      ", rest="        ")
+    return lines
+
+
+def _is_conflict(note: str) -> bool:
+    return note.startswith(("not ", "instead of "))
 
 
 def _value(what: str, found: Inferred[Any]) -> str:
-    if what in ("memory", "gpu memory", "disk", "shared memory"):
-        return size(found.value)
-    if what == "start":
-        import shlex
+    text = _plain(what, found.value)
+    return f"~ {text}" if _is_estimate(found) else text
 
-        return shlex.join(found.value)
+
+def _plain(what: str, value: Any) -> str:
+    if what in _SIZES:
+        return size(value)
+    if what == "start":
+        return shlex.join(value)
     if what == "checks":
-        return f"every {found.value.interval:g} s, {found.value.retries} retries"
+        return f"every {value.interval:g} s, {value.retries} retries"
     if what == "restart":
-        return f"up to {found.value.max_restarts} times" if found.value.enabled else "never"
+        return f"up to {value.max_restarts} times" if value.enabled else "never"
     if what == "packages":
-        return ", ".join(found.value[:8]) + (", …" if len(found.value) > 8 else "")
-    if isinstance(found.value, bool):
-        return "yes" if found.value else "no"
-    return str(found.value)
+        return ", ".join(value[:8]) + (", …" if len(value) > 8 else "")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _is_estimate(found: Inferred[Any]) -> bool:
+    return bool(found.evidence) and found.evidence[0].confidence < HINT
 
 
 def _where(found: Inferred[Any]) -> str:
+    if found.origin is Origin.USER:
+        return "you"
+    if found.origin is Origin.LLM:
+        return "the model"
     if not found.evidence:
         return found.origin
     first = found.evidence[0]
@@ -122,5 +140,8 @@ def _where(found: Inferred[Any]) -> str:
 
 
 def _why(found: Inferred[Any]) -> str:
+    if found.origin is Origin.USER and found.evidence:
+        return f"--{found.evidence[0].rule.removeprefix('user.')}"
     rule = found.evidence[0].rule if found.evidence else ""
-    return "; ".join(part for part in (rule, found.note) if part)
+    note = "" if _is_conflict(found.note) else found.note
+    return "; ".join(part for part in (rule, "an estimate" if _is_estimate(found) else "", note) if part)

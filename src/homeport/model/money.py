@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_AMOUNT = re.compile(r"(\$?)\s?(\d{1,9}(?:\.\d{1,6})?)\s?([A-Za-z]{0,8})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +20,21 @@ class Money:
         return Money(round(self.micros * factor), self.currency)
 
     def __str__(self) -> str:
+        """Two decimals; four where less than one unit would be rounded. `$0.0075`, `24 SU`."""
         amount = self.micros / 1_000_000
-        return f"${amount:,.2f}" if self.currency == "USD" else f"{amount:,.2f} {self.currency}"
+        text = f"{amount:,.2f}"
+        if abs(amount) < 1 and self.micros % 10_000:
+            text = f"{amount:.4f}".rstrip("0")
+        return f"${text}" if self.currency == "USD" else f"{text.removesuffix('.00')} {self.currency}"
 
 
 FREE = Money(0)
+
+
+def parse_money(text: str) -> Money:
+    """`5`, `$5`, `5USD`, `20 SU`: a plain number is in USD. Raises `ValueError` saying what was expected."""
+    found = _AMOUNT.fullmatch(text.strip())
+    if not found or (found[1] and found[3].upper() not in ("", "USD")):
+        raise ValueError("expected an amount such as 5, 5USD or 20SU")
+    whole, _, part = found[2].partition(".")
+    return Money(int(whole) * 1_000_000 + int(part.ljust(6, "0")), found[3].upper() or "USD")

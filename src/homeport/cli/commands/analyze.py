@@ -9,9 +9,10 @@ import click
 
 from homeport.cli.group import Verb
 from homeport.cli.output import put, put_json, say
+from homeport.cli.plans import plan_lines
 from homeport.cli.proposing import plan_for, reading_of, reading_options, source_options
 from homeport.cli.session import Session
-from homeport.cli.showing import conclusions, plan_lines, source_line
+from homeport.cli.showing import conclusions, source_line
 
 
 @click.command(cls=Verb)

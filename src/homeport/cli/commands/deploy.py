@@ -11,10 +11,10 @@ import click
 
 from homeport.cli.group import Verb
 from homeport.cli.output import say
+from homeport.cli.plans import plan_lines
 from homeport.cli.proposing import environment_of, environment_options
 from homeport.cli.realizing import realize
 from homeport.cli.session import Session
-from homeport.cli.showing import plan_lines
 from homeport.errors import HomeportError, UsageError
 from homeport.model.codec import from_builtins, unpack
 from homeport.model.plan import Plan

@@ -7,10 +7,11 @@ import click
 
 from homeport.cli.group import Verb
 from homeport.cli.output import put, put_json, say
+from homeport.cli.plans import plan_lines
 from homeport.cli.proposing import environment_of, environment_options, plan_for, source_options
 from homeport.cli.realizing import realize
 from homeport.cli.session import Session
-from homeport.cli.showing import conclusions, plan_lines, source_line
+from homeport.cli.showing import conclusions, source_line
 
 
 @click.command(cls=Verb)
