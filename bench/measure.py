@@ -61,11 +61,14 @@ MACHINE = machine()
 """As it was when the benchmark began; `load` is the average of the minute before, from whatever else was running."""
 
 
-def arguments(module_doc: str) -> argparse.Namespace:
+def arguments(module_doc: str, *, more: str = "") -> argparse.Namespace:
+    """What the command line says. `more`: what further words name, kept in `.more`; "" where there are none."""
     parser = argparse.ArgumentParser(description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer runs")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--save", action="store_true", help="write the result to docs/measurements/")
+    if more:
+        parser.add_argument("more", nargs="*", help=more)
     return parser.parse_args()
 
 

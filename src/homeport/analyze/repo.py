@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
+from homeport.analyze.paths import Paths, in_the_way
+from homeport.analyze.prose import Sentence, sentences
 from homeport.interfaces.fetcher import FileView
 from homeport.model.paths import printable
 
@@ -13,10 +15,9 @@ _FILES = 400
 _TOTAL_BYTES = 8_000_000
 _LINE = 1000
 _LINES = 20_000
-_ASIDE = frozenset(
-    "test tests testing doc docs example examples sample samples demo demos bench benchmark benchmarks scripts tools "
-    "vendor third_party node_modules site-packages migrations fixtures notebooks .github .gitlab .circleci".split()
-)
+_PROSE_LINES = 3_000
+
+__all__ = ["FILE_BYTES", "Repo", "in_the_way", "shown"]
 
 
 class Repo:
@@ -26,20 +27,21 @@ class Repo:
         self._view = view
         self.source = view.source
         self.sizes = {entry.path: entry.size for entry in view.entries()}
-        self.paths: Sequence[str] = tuple(self.sizes)
+        self.paths = Paths(self.sizes)
         self._texts: dict[str, str] = {}
         self._lines: dict[str, list[str]] = {}
+        self._sentences: dict[str, list[Sentence]] = {}
 
     def __contains__(self, path: object) -> bool:
         return path in self.sizes
 
     def load(self, paths: Iterable[str]) -> None:
-        """Read the files that are asked for, as far as the bounds allow, earlier ones first."""
+        """Read the files that are asked for, each once, as far as the bounds allow, earlier ones first."""
         chosen: list[str] = []
         total = 0
         for path in dict.fromkeys(paths):
             size = min(self.sizes.get(path, -1), FILE_BYTES)
-            if size < 0 or len(chosen) >= _FILES or total + size > _TOTAL_BYTES:
+            if size < 0 or path in self._texts or len(chosen) >= _FILES or total + size > _TOTAL_BYTES:
                 continue
             total += size
             chosen.append(path)
@@ -60,6 +62,12 @@ class Repo:
             self._lines[path] = [line[:_LINE] for line in self.text(path).split("\n")[:_LINES]]
         return self._lines[path]
 
+    def sentences(self, path: str) -> list[Sentence]:
+        """A document's sentences, of its first 3,000 lines."""
+        if path not in self._sentences:
+            self._sentences[path] = sentences(self.lines(path)[:_PROSE_LINES])
+        return self._sentences[path]
+
     def line(self, path: str, number: int) -> str:
         """One line, counted from 1; "" where there is none."""
         lines = self.lines(path)
@@ -68,11 +76,6 @@ class Repo:
     def find(self, path: str, needle: str) -> int:
         """The number of the first line that holds `needle`, or 0."""
         return next((number for number, line in enumerate(self.lines(path), 1) if needle in line), 0)
-
-
-def in_the_way(path: str) -> bool:
-    """Whether it lies in a folder of tests, documents or examples, which say little about how the whole starts."""
-    return any(part.lower() in _ASIDE for part in path.split("/")[:-1])
 
 
 def shown(path: str) -> str:
