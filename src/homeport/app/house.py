@@ -13,7 +13,6 @@ import structlog
 
 from homeport.app.agentimages import AgentImages
 from homeport.app.agentlogs import AgentLogs
-from homeport.app.eventlog import EventLog
 from homeport.app.folders import AgentFolders, code_of, erase
 from homeport.app.loops.supervise import Supervisor
 from homeport.app.runtimes import Runtimes
@@ -46,7 +45,6 @@ class LocalHouse:
     runtimes: Runtimes
     agent_logs: AgentLogs
     supervisor: Supervisor
-    events: EventLog
     network_env: Mapping[str, str]
     """Proxies and certificates, for installs only: agents themselves have no network."""
     container_base: str

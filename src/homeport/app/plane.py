@@ -96,7 +96,7 @@ class ControlPlane:
         folders = AgentFolders(paths, readers, stillness)
         house = LocalHouse(
             folders, AgentImages(runtimes, folders, supervisor.images_of), clouds(settings), readers, runtimes,
-            agent_logs, supervisor, events,
+            agent_logs, supervisor,
             settings.network_env, settings.docker_base, publisher.heard,
         )  # fmt: skip
         deployments = Deployments(durable, store, events, clock, ids, house)

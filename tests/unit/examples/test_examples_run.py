@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import http.client
 import json
 import os
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from homeport.drivers.fetchers.template.fetcher import SHIPPED
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -154,3 +157,9 @@ class TestEchoNode:
             assert (status, answer["method"], answer["path"], answer["body"]) == (200, "POST", "/a/b?c=d", "hello")
             assert agent.ask("POST", "/", b"x" * (1 << 20) + b"y")[0] == 413
             assert agent.stop() == 0
+
+
+def test_the_example_and_the_template_of_the_same_name_are_the_same() -> None:
+    example, template = EXAMPLES / "notes-agent", SHIPPED / "notes-agent" / "files"
+    same = filecmp.dircmp(example, template)
+    assert (same.left_only, same.right_only, same.diff_files, same.subdirs) == ([], [], [], {})
