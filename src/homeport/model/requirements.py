@@ -33,8 +33,21 @@ class Kind(StrEnum):
 
 
 class Ecosystem(StrEnum):
+    """What its parts are installed by. Homeport installs those of Python and Node itself; the others are analysed and
+    planned for, and are built into an image by their Dockerfile."""
+
     PYTHON = "python"
     NODE = "node"
+    GO = "go"
+    RUST = "rust"
+    JAVA = "java"
+    PHP = "php"
+    RUBY = "ruby"
+    DOTNET = "dotnet"
+    R = "r"
+    JULIA = "julia"
+    CPP = "cpp"
+    ELIXIR = "elixir"
     DOCKERFILE = "dockerfile"
     IMAGE = "image"
     UNKNOWN = "unknown"
@@ -52,7 +65,8 @@ class Requirements:
     what an agents file or a template gives it: what the user gives wins.
 
     `vram_bytes` is of one GPU, `gpu_count` of one machine. `gpu_vendor` is nvidia, amd, apple, intel, tpu. `cuda`,
-    `rocm` and `compute_capability` are versions as written, "12.4". `os_family` is a distribution's name or "linux".
+    `rocm` and `compute_capability` are versions as written, "12.4". `os_family` is a distribution's name or "linux",
+    `os_version` its release, "22.04". `arch` is x86_64 or aarch64; None: nothing binds it to either.
     A value whose best evidence has a confidence below `HINT` is an estimate: shown, and enough to choose by, but
     nobody said it.
     """
@@ -92,3 +106,5 @@ class Requirements:
     system_packages: Inferred[tuple[str, ...]] | None = None
     hours: Inferred[float] | None = None
     kind: Inferred[Kind] | None = None
+    os_version: Inferred[str] | None = None
+    arch: Inferred[str] | None = None
