@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every extension point and every driver that fills it. A new driver is a folder, a line here, and its suite green.
 
+What users add without touching Homeport is in `EXTENSIONS`; its contract is in `interfaces.extension`.
+
 The strings are `module:name`, imported only when chosen, so that nobody pays for a driver that is not used.
 """
 
@@ -32,6 +34,7 @@ DRIVERS: dict[str, dict[str, str]] = {
         "sqlite": "homeport.drivers.journals.sqlite:SqliteJournal",
         "postgres": "homeport.drivers.journals.postgres:PostgresJournal",
     },
+    "llm": {"openai": "homeport.drivers.llms.openai:OpenAiLLM"},
     "passphrases": {"scrypt": "homeport.drivers.secrets.sealed:PassphraseSealer"},
     "policy": {"rego": "homeport.drivers.policies.rego:RegoPolicy"},
     "probe": {"http": "homeport.drivers.probes.http:HttpProbe"},
@@ -56,6 +59,16 @@ DRIVERS: dict[str, dict[str, str]] = {
         "steps": "homeport.drivers.durable.dbos.transfer:StepsPart",
     },
 }
+
+
+EXTENSIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "selector": ("homeport.selectors", ("select", "select_node_type")),
+    "hook": (
+        "homeport.hooks",
+        ("before_launch", "pre_launch_hook", "after_launch", "post_launch_hook", "on_ready", "on_server_ready"),
+    ),
+}
+"""What users add, by point: the group of entry points, and the names it goes by there and in a plugin file."""
 
 
 def driver(point: str, name: str) -> Any:

@@ -30,12 +30,18 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said. `value` None: nothing of use, and `trouble` says why in one sentence. Tokens are counts."""
+    """What a model said. `value` None: nothing of use, and `trouble` says why in one sentence. Tokens are counts.
+
+    `estimated`: the endpoint did not count its tokens. `gone`: no answer came at all, and another question would get
+    none either.
+    """
 
     value: dict[str, Any] | None = None
     trouble: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    estimated: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
