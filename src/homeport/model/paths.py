@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 NAME_BYTES = 255
 PATH_BYTES = 1024
 DEPTH = 64
+_LEADS_OUT = frozenset(("", ".", ".."))
 
 
 class Sieve:
@@ -17,6 +18,7 @@ class Sieve:
 
     def __init__(self) -> None:
         self._folded: dict[str, str] = {}
+        self._folders = {""}
         self._skipped: dict[str, list[str]] = {}
         self._counts: dict[str, int] = {}
 
@@ -51,31 +53,35 @@ class Sieve:
         )
 
     def _collides(self, path: str) -> bool:
-        prefix = ""
+        """Folders that were let in before are not looked at again."""
+        folder = path.rpartition("/")[0]
+        prefixes = [path]
+        while folder not in self._folders:
+            prefixes.append(folder)
+            folder = folder.rpartition("/")[0]
         fresh = {}
-        for part in path.split("/"):
-            prefix = f"{prefix}/{part}" if prefix else part
-            key = unicodedata.normalize("NFC", prefix).casefold()
+        for prefix in prefixes:
+            key = _folded(prefix)
             if self._folded.get(key, prefix) != prefix:
                 return True
             fresh[key] = prefix
         self._folded.update(fresh)
+        self._folders.update(prefixes[1:])
         return False
 
 
 def unsafe(path: str) -> str:
     """Why a path is not let in, as a plural noun phrase; "" if it is fine."""
     parts = path.split("/")
-    if not path or path.startswith("/") or any(part in ("", ".", "..") for part in parts):
+    if not _LEADS_OUT.isdisjoint(parts):
         return "paths that are absolute or lead outside"
-    if any(not (char.isprintable() or char == " ") for char in path):
+    if not path.isprintable():
         return "names with control characters"
     if "\\" in path:
         return "names with a backslash"
-    encoded = path.encode("utf-8", "surrogatepass")
-    if len(encoded) > PATH_BYTES or len(parts) > DEPTH or any(len(part.encode()) > NAME_BYTES for part in parts):
+    if len(parts) > DEPTH or ((len(path) > NAME_BYTES or not path.isascii()) and _too_long(path, parts)):
         return "names that are too long or too deep"
-    if any(_is_git_folder(part) for part in parts):
+    if (not path.isascii() or "git" in path.lower()) and any(_is_git_folder(part) for part in parts):
         return "names that some file systems take for .git"
     return ""
 
@@ -93,6 +99,20 @@ def printable(text: str, limit: int) -> str:
     clean = "".join(char if char.isprintable() else " " for char in text[: limit * 4])
     clean = " ".join(clean.split())
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def _too_long(path: str, parts: Sequence[str]) -> bool:
+    return len(path.encode("utf-8", "surrogatepass")) > PATH_BYTES or any(
+        len(part.encode("utf-8", "surrogatepass")) > NAME_BYTES for part in parts
+    )
+
+
+def _folded(path: str) -> str:
+    """The same for names that a file system may take for one another."""
+    if path.isascii():
+        folded = path.lower()
+        return path if folded == path else folded  # one string less for each of many files
+    return unicodedata.normalize("NFC", path).casefold()
 
 
 def _is_git_folder(part: str) -> bool:

@@ -16,9 +16,7 @@ def pointers_in(tree: Tree, objects: Objects) -> list[tuple[str, int]]:
     attributes = [blob for blob in tree.blobs if blob.path.rpartition("/")[2] == ".gitattributes" and blob.size > 0]
     if not any(b"filter=lfs" in objects.read(blob.oid, 65_536) for blob in attributes[:_ATTRIBUTES]):
         return []
-    found = []
-    for blob in [blob for blob in tree.blobs if blob.size in LFS_BYTES][:_POINTERS]:
-        size = pointed_size(objects.read(blob.oid, LFS_BYTES.stop))
-        if size is not None:
-            found.append((blob.path, size))
-    return found
+    small = [blob for blob in tree.blobs if blob.size in LFS_BYTES][:_POINTERS]
+    texts = objects.read_each([blob.oid for blob in small], LFS_BYTES.stop)
+    sizes = ((blob.path, pointed_size(data)) for blob, data in zip(small, texts, strict=True))
+    return [(path, size) for path, size in sizes if size is not None]

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 
 from homeport.drivers.fetchers.git.command import argv
@@ -16,6 +16,8 @@ from homeport.drivers.fetchers.git.process import bound_memory
 from homeport.errors import InvalidSource, StalePlan
 
 _CHUNK = 1 << 16
+_AHEAD = 50
+"""Objects asked for before the first is read: their names fit into the smallest pipe, 4 KiB, so no side is stuck."""
 
 
 class Objects:
@@ -45,6 +47,23 @@ class Objects:
                     break
             return b"".join(parts)[:limit]
 
+    def read_each(self, oids: Sequence[str], limit: int) -> list[bytes]:
+        """Several whole blobs, in their order, asked for ahead.
+
+        Raises `StalePlan` where one has more than `limit` bytes: its size is known to the caller, so it has changed.
+        """
+        found: list[bytes] = []
+        with self._lock:
+            try:
+                for begin in range(0, len(oids), _AHEAD):
+                    group = oids[begin : begin + _AHEAD]
+                    self._ask(group)
+                    found += [b"".join(self._answer(oid, limit)) for oid in group]
+            except BaseException:
+                self._end()  # answers to what was asked ahead are still in the pipe
+                raise
+        return found
+
     def write(self, oid: str, descriptor: int, room: int) -> int:
         """Copy the whole blob to a descriptor; returns its size. Raises `InvalidSource` if it is more than `room`."""
         with self._lock:
@@ -67,16 +86,24 @@ class Objects:
             self._end()
 
     def _chunks(self, oid: str) -> Iterator[bytes]:
+        self._ask([oid])
+        return self._answer(oid)
+
+    def _ask(self, oids: Sequence[str]) -> None:
         process = self._process = self._process or self._start()
         assert process.stdin is not None
-        assert process.stdout is not None
         try:
-            process.stdin.write(oid.encode() + b"\n")
+            process.stdin.write("".join(f"{oid}\n" for oid in oids).encode())
             process.stdin.flush()
         except BrokenPipeError:
-            raise self._lost(oid) from None
+            raise self._lost(oids[0]) from None
+
+    def _answer(self, oid: str, most: int = -1) -> Iterator[bytes]:
+        process = self._process
+        assert process is not None
+        assert process.stdout is not None
         head = process.stdout.readline(200).split()
-        if len(head) != 3 or head[1] != b"blob":
+        if len(head) != 3 or head[1] != b"blob" or 0 <= most < int(head[2]):
             raise self._lost(oid)
         left = int(head[2])
         while left:

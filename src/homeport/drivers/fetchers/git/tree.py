@@ -42,15 +42,16 @@ def read_tree(listing: bytes, sizes: dict[str, int] | None, *, subdir: str, max_
         if not tab or not raw.startswith(prefix):
             continue
         below = True
-        mode, kind, oid, *own = head.decode("ascii", "replace").split()
+        mode, kind, name, *own = head.split()
+        oid = name.decode("ascii", "replace")
         raw = raw[len(prefix) :]
-        if kind == "commit":
+        if kind == b"commit":
             sieve.skip("submodules", raw.decode(errors="replace"))
-        elif mode == "120000":
+        elif mode == b"120000":
             sieve.skip("symbolic links", raw.decode(errors="replace"))
         elif (path := sieve.admit(raw)) is not None:
             size = sizes.get(oid, MISSING) if sizes is not None else int(own[0]) if own[0].isdigit() else MISSING
-            blobs.append(Blob(path, oid, size, mode == "100755"))
+            blobs.append(Blob(path, oid, size, mode == b"100755"))
             if len(blobs) > max_files:
                 raise InvalidSource(
                     f"it has more than {max_files} files",

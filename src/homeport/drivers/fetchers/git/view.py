@@ -32,7 +32,13 @@ class GitView:
         return b"" if blob.size == MISSING else self._objects.read(blob.oid, limit)
 
     def read_many(self, paths: Sequence[str], limit: int = 262_144) -> dict[str, bytes]:
-        return {path: self.read(path, limit) for path in paths}
+        small = [path for path in paths if 0 <= self._size(path) <= limit]
+        read = dict(zip(small, self._objects.read_each([self._blobs[path].oid for path in small], limit), strict=True))
+        return {path: read[path] if path in read else self.read(path, limit) for path in paths}
+
+    def _size(self, path: str) -> int:
+        blob = self._blobs.get(path)
+        return MISSING if blob is None else blob.size
 
     def close(self) -> None:
         self._objects.close()
