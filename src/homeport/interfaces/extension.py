@@ -1,5 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What users add of their own: selectors and hooks. They are the user's code, found where the user put them."""
+"""What users add of their own: selectors and hooks. They are the user's code, found where the user put them.
+
+A file in a plugin folder, or what an entry point leads to, has any of the methods here, as functions or as an object's
+methods; or the names that EnvAgent-plus gave them: `select_node_type(requirements)`,
+`pre_launch_hook(server_name, image_id)`, `post_launch_hook(server_id, floating_ip)`, `on_server_ready(server_info)`.
+
+All of it runs in the process that the user called (`plan`, `up`, `apply`), never in the server: the server may be
+another's, and the files are here. A call ends within `homeport.app.extensions.LIMIT_S` seconds or is given up.
+What it prints goes to stderr, for stdout is data. `async` functions are run to their end.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +20,25 @@ from homeport.model.requirements import Requirements
 
 
 class Selector(Protocol):
-    name: str
-
     def select(self, requirements: Requirements, fitting: Sequence[Offer]) -> Offer | None:
-        """One of `fitting` (never empty, the ranking's own order), or None to leave the choice to the ranking."""
+        """One of `fitting` (never empty, the ranking's own order), or None to leave the choice to the ranking.
+
+        What raises, or chooses what is not among them, is a warning, and the ranking's choice stands.
+        """
         ...
 
 
 class Hook(Protocol):
-    """`facts` are plain values: what the seeds' hooks were given, and the plan's id, name and target.
+    """`facts` are plain values; `homeport.app.extensions.facts` says which."""
 
-    A hook that raises before the launch stops it: nothing was spent. After the launch it is a warning.
-    """
+    def before_launch(self, facts: dict[str, Any]) -> None:
+        """The user has agreed to the price; nothing was spent. What raises stops it, and its text says why."""
+        ...
 
-    name: str
+    def after_launch(self, facts: dict[str, Any]) -> None:
+        """The machine is there and the agent runs. What raises is a warning."""
+        ...
 
-    def before_launch(self, facts: dict[str, Any]) -> None: ...
-
-    def after_launch(self, facts: dict[str, Any]) -> None: ...
-
-    def on_ready(self, facts: dict[str, Any]) -> None: ...
+    def on_ready(self, facts: dict[str, Any]) -> None:
+        """The agent answers. What raises is a warning."""
+        ...

@@ -22,6 +22,6 @@ class Check:
 
 
 def all_checks(settings: Settings) -> list[Check]:
-    from homeport.cli.checks import confinement, machine, services
+    from homeport.cli.checks import confinement, extensions, machine, services
 
-    return [*machine.checks(settings), *confinement.checks(), *services.checks(settings)]
+    return [*machine.checks(settings), *confinement.checks(), *services.checks(settings), *extensions.checks(settings)]
