@@ -21,6 +21,10 @@ DRIVERS: dict[str, dict[str, str]] = {
     "cloud": {"local": "homeport.drivers.clouds.local:LocalCloud"},
     "durable": {"dbos": "homeport.drivers.durable.dbos:DbosDurable"},
     "engine": {"docker": "homeport.drivers.runtimes.docker.finding:answers"},
+    "factsource": {
+        "linode": "homeport.drivers.factsources.linode:LinodeFacts",
+        "chameleon": "homeport.drivers.factsources.chameleon:ChameleonFacts",
+    },
     "fetcher": {
         "git": "homeport.drivers.fetchers.git:GitFetcher",
         "folder": "homeport.drivers.fetchers.folder:FolderFetcher",

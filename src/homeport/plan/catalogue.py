@@ -116,6 +116,7 @@ def _of_chameleon(table: Mapping[str, Any], images: tuple[SystemImage, ...]) -> 
     for row in table["rows"]:
         variants = [(vendor.lower(), model, count, gib) for vendor, model, count, gib in row["gpus"]]
         count = min(variant[2] for variant in variants)
+        vendors = {variant[0] for variant in variants}
         offers.append(
             Offer(
                 cloud="chameleon",
@@ -127,6 +128,7 @@ def _of_chameleon(table: Mapping[str, Any], images: tuple[SystemImage, ...]) -> 
                 gpus=count,
                 gpu_memory_bytes=min(variant[3] for variant in variants) << 30,
                 gpu_model=SEVERAL.join(dict.fromkeys(variant[1] for variant in variants)) if count else "",
+                gpu_vendor=vendors.pop() if count and len(vendors) == 1 else "",
                 arch=row["arch"],
                 hourly=SERVICE_UNIT,
                 available=row["nodes"],
