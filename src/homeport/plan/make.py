@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan: chosen offer, price, steps, warnings, and an id that is a digest of it all."""
+"""The plan: chosen offer, image, hours, price, steps, warnings, and an id that is a digest of it all."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from homeport.errors import NoCapacity, UsageError
+from homeport.errors import UsageError
+from homeport.model.advice import Pick
 from homeport.model.codec import to_json
-from homeport.model.evidence import Inferred, Origin
+from homeport.model.limits import Limits
 from homeport.model.names import check_name
 from homeport.model.paths import printable
-from homeport.model.plan import Candidate, Offer, Plan
-from homeport.model.requirements import Ecosystem, GpuNeed, Requirements
+from homeport.model.plan import Offer, Plan
+from homeport.model.requirements import Requirements
 from homeport.model.source import Source
-from homeport.plan.match import judge, mebibytes, total
+from homeport.model.systemimage import SystemImage
+from homeport.plan.bounds import placed, settle_limits
+from homeport.plan.cautions import cautions
+from homeport.plan.duration import YEAR, duration, hours_on
+from homeport.plan.images import choose_image
 from homeport.plan.overrides import apply_overrides
+from homeport.plan.price import total
+from homeport.plan.rank import Judged, candidates, rank
+from homeport.plan.refusal import no_capacity
 from homeport.plan.runtime import choose_runtime
-from homeport.plan.steps import plan_steps
-
-_YEAR = 24 * 366.0
+from homeport.plan.savings import cheaper
+from homeport.plan.steps import network_of, plan_steps
+from homeport.plan.targets import quotes
 
 
 def make_plan(
@@ -29,77 +37,102 @@ def make_plan(
     offers: Sequence[Offer],
     *,
     name: str,
-    hours: float = 0.0,
+    hours: float | None = None,
     now_us: int,
     overrides: Mapping[str, str] | None = None,
     runtime: str = "process",
     engine: str = "",
+    images: Sequence[SystemImage] = (),
+    limits: Limits = Limits(),
+    picks: Sequence[Pick] = (),
+    network: str = "",
+    key: str = "",
 ) -> Plan:
-    """Choose the best offer that will do. `hours` 0 means until stopped: the total is then that of the first hour.
+    """Choose the best offer that will do and is allowed: see `rank` for the order, `bounds` for what is allowed.
 
-    `runtime` is the one wished for, or "auto"; `engine` says which container engine answers, "" for none.
-    Raises `UsageError` for a bad name, override or duration, `NoCapacity` when no offer will do, `Unavailable` when
-    it takes a container engine and none answers.
+    `hours` None: by the kind of work; 0: until stopped, and the total is then that of the first hour. `runtime` is the
+    one wished for, or "auto"; `engine` says which container engine answers here, "" for none. `picks` are followed in
+    order where they name something that will do and is allowed; where not, a warning says so.
+
+    Raises `UsageError` for a bad name, override or duration, `NoCapacity` when no offer will do within the limits,
+    `Unavailable` when it takes a container engine and none answers.
     """
     check_name(name)
-    if not 0 <= hours <= _YEAR:
-        raise UsageError(f"hours must be between 0 and {_YEAR:g}, not {hours}", operation="plan", subject="hours")
+    if hours is not None and not 0 <= hours <= YEAR:
+        raise UsageError(f"hours must be between 0 and {YEAR:g}, not {hours}", operation="plan", subject="hours")
     needs = apply_overrides(requirements, overrides or {})
-    runtime, why = choose_runtime(needs, wished=runtime, engine=engine)
-    candidates = judge(needs, offers, hours)
-    if not candidates or candidates[0].lost:
-        raise _no_capacity(needs, candidates)
-    chosen = candidates[0].offer
+    limits, aliased = settle_limits(limits)
+    work, passed_over = duration(needs, hours, picks)
+    ranked = rank(needs, placed(offers, limits), work, limits)
+    if not ranked or not ranked[0].allowed:
+        raise no_capacity(needs, ranked, limits)
+    chosen, by, refused = _followed(ranked, picks)
+    image, about_image = choose_image(needs, chosen.offer, images, picks)
+    taken, hours_why = hours_on(work, chosen.offer)
+    runtime, why = choose_runtime(needs, wished=runtime, engine=engine, here=chosen.offer.cloud == "local")
+    network = network_of(chosen.offer, network)
+    losers = candidates(needs, ranked, chosen, by=by)
     plan = Plan(
         id="",
         name=name,
         source=source,
         requirements=needs,
-        chosen=chosen,
-        hours=hours,
-        total=total(chosen, hours),
-        candidates=tuple(candidates),
-        steps=plan_steps(source, needs, chosen, name, runtime),
-        warnings=_warnings(needs, chosen, hours, runtime),
+        chosen=chosen.offer,
+        hours=taken,
+        hours_why=hours_why,
+        total=total(chosen.offer, taken),
+        candidates=losers,
+        image=image,
+        quotes=quotes(ranked, losers, chosen, limits),
+        cheaper=cheaper(needs, ranked, chosen, work, limits),
+        network=network,
+        key=key,
+        chosen_by=by or ("user" if limits.machine_types else ""),
+        steps=plan_steps(
+            source, needs, chosen.offer, name, runtime, hours=taken, image=image, network=network, key=key
+        ),
+        warnings=tuple(
+            dict.fromkeys(
+                (*refused, *passed_over, *aliased, *cautions(needs, chosen, work, limits, runtime), *about_image)
+            )
+        ),
         runtime=runtime,
         runtime_why=why,
     )
     return replace(plan, id=f"pln_{hashlib.sha256(to_json(plan)).hexdigest()[:40]}", made_at_us=now_us)
 
 
-def _warnings(needs: Requirements, chosen: Offer, hours: float, runtime: str) -> tuple[str, ...]:
-    warnings = list(needs.warnings)
-    if needs.gpu.value is GpuNeed.OPTIONAL and not chosen.gpus:
-        warnings.append(f"it can use a GPU{_because(needs.gpu)}; {chosen.machine_type} has none, so it may be slow")
-    if needs.memory_bytes.origin is Origin.DEFAULT:
-        size = mebibytes(needs.memory_bytes.value)
-        warnings.append(f"nothing says how much memory it needs: it gets {size}; change with --memory")
-    if not chosen.memory_bytes:
-        warnings.append(f"how much memory {chosen.machine_type} has is not known")
-    if needs.port is None:
-        warnings.append("no port was found: the default is used, and PORT tells the agent; change with --port")
-    if needs.ecosystem.value is Ecosystem.DOCKERFILE and runtime == "process":
-        warnings.append("only a Dockerfile describes it: its packages are not installed without a container engine")
-    if not hours and chosen.hourly.micros:
-        warnings.append(f"it runs until stopped and costs {chosen.hourly} an hour; the total is for the first one")
-    return tuple(dict.fromkeys(warnings))
+def fitting_offers(
+    requirements: Requirements,
+    offers: Sequence[Offer],
+    *,
+    hours: float | None = None,
+    limits: Limits = Limits(),
+) -> tuple[Offer, ...]:
+    """What will do and is allowed, the best first: what a selector or a model may choose from.
+
+    `requirements` are those of the plan (with what the user overrode)."""
+    limits, _ = settle_limits(limits)
+    work, _ = duration(requirements, hours)
+    return tuple(one.offer for one in rank(requirements, placed(offers, limits), work, limits) if one.allowed)
 
 
-def _no_capacity(needs: Requirements, candidates: Sequence[Candidate]) -> NoCapacity:
-    if not candidates:
-        return NoCapacity("no machine is on offer", operation="plan", hint="see what is here with: homeport doctor")
-    lines = [f"none of {len(candidates)} machines on offer will do:"]
-    lines += [f"  - {one.offer.machine_type} ({one.offer.cloud}): {one.lost}" for one in candidates[:5]]
-    hint = "if that is wrong, say what it needs: --memory SIZE"
-    if needs.gpu.value is GpuNeed.NEEDED:
-        lines.append(f"a GPU is needed{_because(needs.gpu)}")
-        hint = "if it runs without a GPU, say so: write `gpu: no` into its homeport.yaml"
-    return NoCapacity("\n".join(lines), operation="plan", hint=hint)
+def _followed(ranked: Sequence[Judged], picks: Sequence[Pick]) -> tuple[Judged, str, tuple[str, ...]]:
+    """The first pick that can be followed, else the ranking's own; who chose; and a warning for each pick before it."""
+    warnings: list[str] = []
+    for pick in picks:
+        if pick.machine is None:
+            continue
+        named = [one for one in ranked if _place(one.offer) == pick.machine]
+        if named and named[0].allowed:
+            return named[0], pick.by, tuple(warnings)
+        machine = printable("/".join(pick.machine), 100)
+        why = "no machine on offer is called so"
+        if named:
+            why = (named[0].verdict.lacks or (named[0].bounds.text,))[0].rstrip(".")
+        warnings.append(f"{pick.by} chose {machine}, which was not followed: {why}")
+    return ranked[0], "", tuple(warnings)
 
 
-def _because(value: Inferred[GpuNeed]) -> str:
-    if not value.evidence:
-        return ""
-    best = value.evidence[0]
-    where = f"{printable(best.file, 100)}:{best.line}" if best.file else "the user"
-    return f" ({where}: {best.quote})" if best.quote else f" ({where})"
+def _place(offer: Offer) -> tuple[str, str, str]:
+    return offer.cloud, offer.region, offer.machine_type

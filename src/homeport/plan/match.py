@@ -1,66 +1,86 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an offer will do, by its properties, and which of those that will do is best."""
+"""Whether an offer will do, by its properties and never by its name."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from homeport.model.money import Money
-from homeport.model.plan import Candidate, Offer
-from homeport.model.requirements import GpuNeed, Requirements
+from homeport.model.evidence import Inferred, Origin
+from homeport.model.plan import Offer
+from homeport.model.requirements import Requirements
+from homeport.plan.gpufit import check_gpus
+from homeport.plan.shortfall import NOMINAL, Shortfall, firm, gibibytes, weigh
 
-
-def judge(requirements: Requirements, offers: Sequence[Offer], hours: float) -> list[Candidate]:
-    """All offers: the chosen one first (if any will do), others that would do, then the rest with what they lack."""
-    fitting = sorted((offer for offer in offers if not lack(requirements, offer)), key=_preference)
-    best = fitting[0] if fitting else None
-    judged = [Candidate(offer, total(offer, hours), _why_not(offer, best, hours)) for offer in fitting]
-    rest = [
-        Candidate(offer, total(offer, hours), lack(requirements, offer)) for offer in offers if offer not in fitting
-    ]
-    return judged + sorted(rest, key=lambda one: _preference(one.offer))
+_ARCHES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 
 
-def total(offer: Offer, hours: float) -> Money:
-    """For the whole time; without an end (`hours` 0) for the first hour."""
-    return offer.hourly * (hours or 1.0)
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Each in sentences. `lacks`: it will not do. `misses`: less than an estimate, or than is assumed. `doubts`: the
+    offer does not say."""
+
+    lacks: tuple[str, ...] = ()
+    misses: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    only_estimates: bool = False
+    """Nothing that somebody said is lacking: each of `lacks` is an estimate that is missed by too much."""
 
 
-def lack(requirements: Requirements, offer: Offer) -> str:
+def verdict(needs: Requirements, offer: Offer) -> Verdict:
+    """What is firm rules out what has less. An estimate rules out what has less than `shortfall.GROSS` of it."""
+    found = [*_availability(offer), *_sizes(needs, offer), *_arch(needs, offer), *check_gpus(needs, offer)]
+    lacks = [one for one in found if one.rules_out]
+    return Verdict(
+        lacks=tuple(one.text for one in lacks),
+        misses=tuple(one.text for one in found if one.missed and not one.rules_out),
+        doubts=tuple(one.text for one in found if one.unknown),
+        only_estimates=bool(lacks) and all(one.estimate for one in lacks),
+    )
+
+
+def lack(needs: Requirements, offer: Offer) -> str:
     """What it lacks, in one sentence; "" if it will do."""
-    memory = requirements.memory_bytes.value
+    return next(iter(verdict(needs, offer).lacks), "")
+
+
+def same_arch(one: str, other: str) -> bool:
+    return _ARCHES.get(one.casefold(), one.casefold()) == _ARCHES.get(other.casefold(), other.casefold())
+
+
+def _availability(offer: Offer) -> Iterator[Shortfall]:
     if offer.available < 1:
-        return "None is free now."
-    if requirements.gpu.value is GpuNeed.NEEDED and offer.gpus < 1:
-        return "It has no GPU, and one is needed."
-    if offer.memory_bytes and offer.memory_bytes < memory:
-        return f"It has {mebibytes(offer.memory_bytes)} of memory, and {mebibytes(memory)} is needed."
-    return ""
+        yield Shortfall("None is free now." if not offer.as_of else f"There was none on {offer.as_of}.")
 
 
-def mebibytes(size: int) -> str:
-    gib = size / 2**30
-    return f"{gib:.3g} GiB" if gib >= 1 else f"{size / 2**20:.0f} MiB"
+def _sizes(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
+    kind = offer.machine_type
+    sizes = (
+        ("of memory", offer.memory_bytes, needs.memory_bytes),
+        ("of memory for its shared memory", offer.memory_bytes, needs.shared_memory_bytes),
+        ("of disk", offer.disk_bytes, needs.disk_bytes),
+    )
+    for what, has, wanted in sizes:
+        if wanted is None:
+            continue
+        if has:
+            yield from weigh(what, has, wanted.value, firm(wanted), gibibytes, slack=_slack(wanted))
+        elif what != "of memory for its shared memory":
+            yield Shortfall(f"how much {what.removeprefix('of ')} {kind} has is not known", unknown=True)
+    if needs.cpus is not None and offer.cpus:
+        yield from weigh("processors", offer.cpus, needs.cpus.value, firm(needs.cpus), lambda count: f"{count:g}")
+    elif needs.cpus is not None:
+        yield Shortfall(f"how many processors {kind} has is not known", unknown=True)
 
 
-def _preference(offer: Offer) -> tuple[bool, bool, str, int, int, int, str, str, str]:
-    """Free ones first, then cheaper ones, then the smaller machine. Units of money are not compared with each other."""
-    paid = offer.hourly.micros > 0
-    currency = offer.hourly.currency if paid else ""
-    place = (offer.cloud, offer.region, offer.machine_type)
-    return (paid, currency not in ("", "USD"), currency, offer.hourly.micros, offer.gpus, offer.memory_bytes, *place)
+def _slack(wanted: Inferred[int]) -> float:
+    return 1.0 if wanted.origin in (Origin.USER, Origin.MANIFEST) else NOMINAL
 
 
-def _why_not(offer: Offer, best: Offer | None, hours: float) -> str:
-    if best is None or offer is best:
-        return ""
-    if offer.hourly == best.hourly:
-        return (
-            f"It costs the same as {best.machine_type} and is larger than needed."
-            if offer != best
-            else "It is the same."
-        )
-    if best.hourly.micros and offer.hourly.currency != best.hourly.currency:
-        return f"It is priced in {offer.hourly.currency}, which is not compared with {best.hourly.currency}."
-    span = f"for {hours:g} h" if hours else "an hour"
-    return f"It costs {total(offer, hours)} {span}, {best.machine_type} {total(best, hours)}."
+def _arch(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
+    if not offer.arch or (offer.cloud == "local" and needs.arch is None):
+        return
+    wanted = needs.arch.value if needs.arch else "x86_64"
+    if not same_arch(wanted, offer.arch):
+        text = f"Its processors are {offer.arch}, and {wanted} is {'needed' if needs.arch else 'assumed'}."
+        yield Shortfall(text, estimate=not firm(needs.arch), rules_out=firm(needs.arch), missed=True)

@@ -10,11 +10,12 @@ from homeport.model.requirements import Requirements
 RUNTIMES = ("auto", "process", "docker")
 
 
-def choose_runtime(needs: Requirements, *, wished: str, engine: str) -> tuple[str, str]:
+def choose_runtime(needs: Requirements, *, wished: str, engine: str, here: bool = True) -> tuple[str, str]:
     """The runtime and why, in one sentence. `engine` says which container engine answers, "" for none.
 
-    `wished` "auto" takes containers where an engine answers. Raises `UsageError` for a wish that cannot be met by
-    anything here, `Unavailable` where it takes an engine and none answers.
+    `wished` "auto" takes containers where an engine answers. `here` False: it runs on a machine that is made for it,
+    which gets an engine only if that takes one. Raises `UsageError` for a wish that cannot be met by anything here,
+    `Unavailable` where it takes an engine and none answers.
     """
     if wished not in RUNTIMES:
         raise UsageError(
@@ -28,6 +29,10 @@ def choose_runtime(needs: Requirements, *, wished: str, engine: str) -> tuple[st
                 hint="leave out --runtime, or name a repository instead",
             )  # fmt: skip
         return "process", "asked for"
+    if not here:
+        if wished == "docker" or why:
+            return "docker", "asked for" if wished == "docker" else why
+        return "process", "the machine is its own"
     if engine:
         return "docker", "asked for" if wished == "docker" else why or f"{engine} answers here"
     if wished == "docker" or why:

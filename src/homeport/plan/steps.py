@@ -7,15 +7,59 @@ from homeport.model.paths import printable
 from homeport.model.plan import Offer
 from homeport.model.requirements import Requirements
 from homeport.model.source import Source
+from homeport.model.systemimage import ImageChoice
+
+SHARED_NETWORK = "sharednet1"
+"""Chameleon's network that every project may use."""
 
 
-def plan_steps(source: Source, needs: Requirements, chosen: Offer, name: str, runtime: str) -> tuple[str, ...]:
-    region = f", {chosen.region}" if chosen.region not in ("", chosen.cloud) else ""
+def plan_steps(
+    source: Source,
+    needs: Requirements,
+    chosen: Offer,
+    name: str,
+    runtime: str,
+    *,
+    hours: float = 0.0,
+    image: ImageChoice | None = None,
+    network: str = "",
+    key: str = "",
+) -> tuple[str, ...]:
+    """What is created, in order, then what is put on it and started."""
     return (
-        f"use {chosen.machine_type} ({chosen.cloud}{region})",
+        *_machine(chosen, name, hours, image, network, key),
         *_files(source, needs, runtime),
         *_start(needs, name, runtime),
     )
+
+
+def network_of(chosen: Offer, wished: str) -> str:
+    """The network the machine joins, "" where the target has none to choose from."""
+    if chosen.cloud in ("local", "kubernetes"):
+        return ""
+    return wished or (SHARED_NETWORK if chosen.cloud == "chameleon" else "")
+
+
+def _machine(
+    chosen: Offer, name: str, hours: float, image: ImageChoice | None, network: str, key: str
+) -> tuple[str, ...]:
+    region = f", {chosen.region}" if chosen.region not in ("", chosen.cloud) else ""
+    place = f"{chosen.machine_type} ({chosen.cloud}{region})"
+    if chosen.cloud == "local":
+        return (f"use {place}",)
+    if chosen.cloud == "kubernetes":
+        return (f"ask for a pod on {place}",)
+    opener = f"use the key pair {printable(key, 80)}" if key else f"make a key pair for {name}"
+    system = f" from {image.image.name}" if image else ""
+    login = f"log in as {image.image.user}" if image and image.image.user else "log in"
+    joined = f" on the network {printable(network, 80)}" if network else ""
+    if chosen.longest_hours:
+        return (
+            opener, f"lease one {place} for {hours:g} h", f"start a server on it{system}{joined}",
+            "give the server an address of its own", login,
+        )  # fmt: skip
+    end = f" for {hours:g} h" if hours else ""
+    return (opener, f"create one {place}{system}{joined}{end}", login)
 
 
 def _files(source: Source, needs: Requirements, runtime: str) -> list[str]:

@@ -43,7 +43,7 @@ def test_each_loser_has_one_sentence_with_its_reason():
     assert plan.total == Money(720_000)
     assert {one.offer.machine_type: one.lost for one in plan.candidates} == {
         "g6-standard-4": "",
-        "g2-gpu": "It costs $5.20 for 10 h, g6-standard-4 $0.72.",
+        "g2-gpu": "Its GPU would not be used, and it costs $5.20 for 10 h, g6-standard-4 $0.72.",
         "gpu_rtx_6000": "It is priced in SU, which is not compared with USD.",
         "g6-nanode-1": "It has 1 GiB of memory, and 2 GiB is needed.",
         "gone": "None is free now.",

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing will do, or nothing that will do is allowed: what was nearest, and what would change that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from homeport.errors import NoCapacity
+from homeport.model.evidence import Inferred
+from homeport.model.limits import Limits
+from homeport.model.money import Money
+from homeport.model.paths import printable
+from homeport.model.requirements import GpuNeed, Requirements
+from homeport.plan.price import paid, span, total
+from homeport.plan.rank import Judged
+from homeport.plan.targets import nearest
+
+_SHOWN = 5
+
+
+def no_capacity(needs: Requirements, ranked: Sequence[Judged], limits: Limits) -> NoCapacity:
+    """The error to raise. `ranked` as `rank` gives it, none of it allowed."""
+    if not ranked:
+        return NoCapacity("no machine is on offer", operation="plan", hint="see what is here with: homeport doctor")
+    asked = [one for one in ranked if not one.bounds.scope]
+    if not asked:
+        return _nothing_of_that(ranked, limits)
+    fitting = [one for one in asked if one.will_do]
+    if fitting:
+        return _over_budget(fitting)
+    lines = [f"none of {_machines(len(asked))} will do:"]
+    shown = sorted(asked, key=lambda one: len(one.verdict.lacks))
+    lines += [f"  - {_called(one)}: {one.verdict.lacks[0]}" for one in shown[:_SHOWN]]
+    hint = "if that is wrong, say what it needs: --memory SIZE"
+    if needs.gpu.value is GpuNeed.NEEDED:
+        lines.append(f"a GPU is needed{because(needs.gpu)}")
+        hint = "if it runs without a GPU, say so: --gpu no, or write `gpu: no` into its homeport.yaml"
+    elsewhere = [one for one in ranked if one.will_do and one.bounds.scope]
+    if elsewhere:
+        best = elsewhere[0]
+        lines.append(f"not asked for, but it would do: {_called(best)}, {_price(best)}")
+        hint = "leave out --target, --site or --node-type, or name that one"
+    else:
+        lines.append(f"the nearest is {_called(nearest(asked))}")
+    return NoCapacity("\n".join(lines), operation="plan", hint=hint)
+
+
+def because(value: Inferred[GpuNeed]) -> str:
+    """` (README.md:3: what it says)`, "" without evidence."""
+    if not value.evidence:
+        return ""
+    best = value.evidence[0]
+    where = f"{printable(best.file, 100)}:{best.line}" if best.file else "the user"
+    return f" ({where}: {best.quote})" if best.quote else f" ({where})"
+
+
+def _over_budget(fitting: Sequence[Judged]) -> NoCapacity:
+    def dear(one: Judged) -> tuple[str, int]:
+        cost = total(one.offer, one.hours)
+        return cost.currency, cost.micros
+
+    cheapest = {dear(one)[0]: one for one in sorted(fitting, key=dear, reverse=True)}
+    lines = [f"{_machines(len(fitting))} would do, and none is within the budget; the nearest:"]
+    lines += [f"  - {_called(one)}, {_price(one)}: {one.bounds.budget}" for _, one in sorted(cheapest.items())]
+    first = next((one for _, one in sorted(cheapest.items()) if paid(one.offer)), None)
+    hint = "give its price in the price table"
+    if first is not None:
+        hint = f"--max-cost {_flag(total(first.offer, first.hours))} allows {first.offer.machine_type}"
+        if "an hour" in first.bounds.budget:
+            hint = f"--max-price {_flag(first.offer.hourly)} allows {first.offer.machine_type}"
+    return NoCapacity("\n".join(lines), operation="plan", hint=hint)
+
+
+def _nothing_of_that(ranked: Sequence[Judged], limits: Limits) -> NoCapacity:
+    """No offer is where, or of the type, that was asked for: which word matches nothing, and what is like it."""
+    known = (
+        ("target", limits.targets, {one.offer.cloud for one in ranked}),
+        ("site", limits.regions, {one.offer.region for one in ranked if one.offer.region}),
+        ("machine type", limits.machine_types, {one.offer.machine_type for one in ranked}),
+    )
+    for what, words, there in known:
+        strange = [word for word in words if word not in there]
+        if strange and len(strange) == len(words):
+            word = printable(strange[0], 80)
+            like = get_close_matches(word, sorted(there), n=3, cutoff=0.5) or sorted(there)[:8]
+            return NoCapacity(
+                f"nothing is offered as {what} {word!r}",
+                operation="plan", subject=word, hint=f"there is: {', '.join(like)}",
+            )  # fmt: skip
+    asked = ", ".join((*limits.targets, *limits.regions, *limits.machine_types))
+    fitting = next((one for one in ranked if one.will_do), ranked[0])
+    asked = printable(asked, 200)
+    return NoCapacity(
+        f"no machine is all of what was asked for ({asked}): {_called(fitting)}: {fitting.bounds.scope}",
+        operation="plan", hint="leave out one of --target, --site and --node-type",
+    )  # fmt: skip
+
+
+def _machines(count: int) -> str:
+    return "1 machine" if count == 1 else f"{count} machines"
+
+
+def _called(one: Judged) -> str:
+    place = one.offer.cloud if one.offer.region in ("", one.offer.cloud) else f"{one.offer.cloud}, {one.offer.region}"
+    return f"{one.offer.machine_type} ({place})"
+
+
+def _price(one: Judged) -> str:
+    if not one.offer.priced:
+        return "not priced"
+    return f"{total(one.offer, one.hours)} {span(one.hours)}" if paid(one.offer) else "free"
+
+
+def _flag(money: Money) -> str:
+    """As one types it, rounded up so that it is enough."""
+    cents = -(-money.micros // 10_000)
+    return f"{cents // 100}.{cents % 100:02d}{money.currency}"
