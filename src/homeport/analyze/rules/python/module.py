@@ -16,10 +16,30 @@ _LISTENING = frozenset(
     "HTTPServer ThreadingHTTPServer run_app serve_forever start_server create_server TCPServer".split()
 )
 _ROUTING = frozenset("get route api_route add_get add_route add_api_route add_url_rule Route custom_route path".split())
+_TELLING = frozenset(
+    (
+        ast.Import,
+        ast.ImportFrom,
+        ast.Compare,
+        ast.MatchValue,
+        ast.Tuple,
+        ast.Subscript,
+        ast.Call,
+        ast.BoolOp,
+        ast.Assign,
+    )
+)
 _DEEPEST = 80
 _LONGEST_CHAIN = 400
-_BRACKETS = re.compile(r"[\[({\])}]")
-_CHAIN = re.compile(r"(?:[-+~]\s?){40}|(?:\bnot\s){40}|(?:\blambda\b[^\n]{0,10}){40}|(?:\bawait\s){40}")
+_NOT_BRACKETS = re.compile(r"[^\[({\])}]+")
+_CHAIN = 200
+"""Operators one after another. The parser takes a thousand of them in a small stack; lines of dashes are shorter."""
+_SIGNS = re.compile(rf"[-+~]\s?(?:[-+~]\s?){{{_CHAIN - 1}}}")
+_CHAINS = {
+    "not": re.compile(rf"(?:\bnot\s){{{_CHAIN}}}"),
+    "await": re.compile(rf"(?:\bawait\s){{{_CHAIN}}}"),
+    "lambda": re.compile(rf"(?:\blambda\b[^\n:]{{0,80}}:\s?){{{_CHAIN}}}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +75,21 @@ def read_module(text: str) -> Module | None:
         return None
     module = Module()
     _read_top(tree, module)
-    for node in ast.walk(tree):
-        _read_node(node, module)
+    for node in _nodes(tree):
+        if type(node) in _TELLING:
+            _read_node(node, module)
     return module
+
+
+def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """As `ast.walk` has them, without names, constants and what has no parts: most of a module, and never telling."""
+    queue = [tree]
+    for node in queue:
+        yield node
+        for value in vars(node).values():
+            for part in value if isinstance(value, list) else (value,):
+                if isinstance(part, ast.AST) and part._fields and not isinstance(part, (ast.Name, ast.Constant)):
+                    queue.append(part)
 
 
 def _read_top(tree: ast.Module, module: Module) -> None:
@@ -70,7 +102,7 @@ def _read_top(tree: ast.Module, module: Module) -> None:
             if framework and isinstance(target, ast.Name):
                 module.applications.append(Application(target.id, framework, node.lineno))
         elif isinstance(node, ast.FunctionDef) and not _required_arguments(node):
-            framework = next((name for name in map(_framework_in, ast.walk(node)) if name), "")
+            framework = next((name for name in map(_framework_in, _nodes(node)) if name), "")
             if framework and ("app" in node.name or "make" in node.name or "create" in node.name):
                 module.applications.append(Application(node.name, framework, node.lineno, factory=True))
 
@@ -179,11 +211,14 @@ def _sides(test: ast.Compare) -> Iterator[ast.expr]:
 def _is_shallow(text: str) -> bool:
     """Whether brackets, indentation and chains stay within what the parser takes without trouble."""
     depth = 0
-    for found in _BRACKETS.finditer(text):
-        depth = depth + 1 if found[0] in "[({" else max(depth - 1, 0)
-        if depth > _DEEPEST:
-            return False
-    if _CHAIN.search(text):
+    for bracket in _NOT_BRACKETS.sub("", text):
+        if bracket in "[({":
+            depth += 1
+            if depth > _DEEPEST:
+                return False
+        elif depth:
+            depth -= 1
+    if _SIGNS.search(text) or any(text.count(word) >= _CHAIN and chain.search(text) for word, chain in _CHAINS.items()):
         return False
     for line in text.split("\n"):
         if len(line) > _LONGEST_CHAIN and (line.count(".") > _LONGEST_CHAIN or line.count("+") > _LONGEST_CHAIN):
