@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from homeport.errors import UsageError
-from homeport.model.advice import Pick
+from homeport.model.advice import Advised, Pick
 from homeport.model.codec import to_json
 from homeport.model.limits import Limits
 from homeport.model.names import check_name
@@ -47,12 +47,14 @@ def make_plan(
     picks: Sequence[Pick] = (),
     network: str = "",
     key: str = "",
+    advised: Sequence[Advised] = (),
 ) -> Plan:
     """Choose the best offer that will do and is allowed: see `rank` for the order, `bounds` for what is allowed.
 
     `hours` None: by the kind of work; 0: until stopped, and the total is then that of the first hour. `runtime` is the
     one wished for, or "auto"; `engine` says which container engine answers here, "" for none. `picks` are followed in
-    order where they name something that will do and is allowed; where not, a warning says so.
+    order where they name something that will do and is allowed; where not, a warning says so. `advised`:
+    what a model moved, kept to be shown.
 
     Raises `UsageError` for a bad name, override or duration, `NoCapacity` when no offer will do within the limits,
     `Unavailable` when it takes a container engine and none answers.
@@ -87,6 +89,7 @@ def make_plan(
         cheaper=cheaper(needs, ranked, chosen, work, limits),
         network=network,
         key=key,
+        advised=tuple(advised),
         chosen_by=by or ("user" if limits.machine_types else ""),
         steps=plan_steps(
             source, needs, chosen.offer, name, runtime, hours=taken, image=image, network=network, key=key
