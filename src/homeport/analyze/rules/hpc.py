@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Work for clusters beyond what job headers say plainly: modules loaded, `srun` and `mpirun`, other schedulers' ways
+of asking, and workflow files of Nextflow and Snakemake."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from homeport.analyze.claims import Claims, Field
+from homeport.analyze.paths import Paths, in_the_way, once
+from homeport.analyze.repo import Repo
+from homeport.analyze.ruleset import Ruleset
+from homeport.analyze.voice import near
+from homeport.model.evidence import Origin
+from homeport.model.requirements import GpuNeed, Kind
+
+_SCRIPT = (".slurm", ".sbatch", ".pbs", ".lsf", ".job", ".qsub", ".sl", ".sge", ".flux", ".cobalt")
+_SHELL = re.compile(r"(?i)slurm|sbatch|pbs|batch|submit|job|run|launch|scaling|cluster|mpi|env|module|setup|build")
+_HEADER = re.compile(r"^#(?:SBATCH|PBS|BSUB|\$|COBALT|flux:|FLUX:)\s", re.M)
+_WORKFLOWS = ("nextflow.config", "main.nf", "Snakefile", "workflow/Snakefile", "snakefile", "conf/base.config")
+_MIB, _GIB = 1 << 20, 1 << 30
+
+_MODULE = re.compile(r"^\s{0,8}(?:module|ml)\s{1,3}(?:load|add|purge;\s?module load)?\s{0,3}([^\n#;&|]{1,200})", re.M)
+_CUDA_MODULE = re.compile(r"(?i)\b(?:cuda(?:toolkit)?|CUDA|nvhpc-cuda)/(\d{1,2}\.\d{1,2})")
+_ROCM_MODULE = re.compile(r"(?i)\brocm/(\d\.\d{1,2}(?:\.\d)?)")
+_MPIRUN = re.compile(r"^[^#\n]{0,80}\b(?:mpirun|mpiexec|srun|aprun|jsrun)\b[^#\n]{0,120}", re.M)
+_RANKS = re.compile(r"\b(?:mpirun|mpiexec)\b[^#\n]{0,60}?\s-(?:np|n)\s{0,2}(\d{1,4})\b")
+_SRUN_GPU = re.compile(r"^[^#\n]{0,60}\b(?:srun|salloc|sbatch)\b[^#\n]{0,160}?--(?:gres[= ]gpu|gpus(?:-per-\w{4,"
+                       r"6})?[= ])(?::[A-Za-z]\w{0,30})?:?(\d{1,2})", re.M)  # fmt: skip
+_GPU_HEADERS = (
+    re.compile(r"^#PBS\s[^\n]{0,120}?(?:\bgpus=|:ngpus=)(\d{1,2})", re.M),
+    re.compile(r"^#\$\s[^\n]{0,120}?-l\s[^\n]{0,60}?\bn?gpus?=(\d{1,2})", re.M),
+    re.compile(r"^#BSUB\s[^\n]{0,120}?ngpus_(?:physical|excl_p)=(\d{1,2})", re.M),
+    re.compile(r"^#(?:flux|FLUX):\s[^\n]{0,120}?(?:-g|--gpus-per-\w{4})[ =](\d{1,2})", re.M),
+)
+_HEADERS: tuple[tuple[Field, float, float, re.Pattern[str]], ...] = (
+    ("memory_bytes", 0.5, _MIB, re.compile(r"^#BSUB\s[^\n]{0,60}?-R\s[^\n]{0,40}?rusage\[mem=(\d{3,7})\b", re.M)),
+    ("memory_bytes", 0.5, _GIB, re.compile(r"^#\$\s[^\n]{0,60}?-l\s[^\n]{0,40}?(?:h_vmem"
+                                           r"|mem_free)=(\d{1,4})[gG]", re.M)),
+    ("cpus", 0.5, 1.0, re.compile(r"^#\$\s[^\n]{0,60}?-pe\s\w{1,20}\s(\d{1,4})\b", re.M)),
+    ("cpus", 0.45, 1.0, re.compile(r"^#(?:SBATCH\s[^\n]{0,60}?--ntasks-per-node[= ]"
+                                   r"|BSUB\s[^\n]{0,40}?-n\s)(\d{1,4})\b", re.M)),
+    ("hours", 0.5, 1.0, re.compile(r"^#\$\s[^\n]{0,60}?-l\s[^\n]{0,40}?h_rt=(\d{1,3}):\d\d:\d\d", re.M)),
+    ("hours", 0.5, 1.0, re.compile(r"^#BSUB\s[^\n]{0,60}?-W\s(\d{1,3}):\d\d\b", re.M)),
+    ("hours", 0.5, 1 / 60, re.compile(r"^#SBATCH\s[^\n]{0,60}?(?:--time|-t)[= ](\d{1,5})\s*$", re.M)),
+)  # fmt: skip
+_WORKFLOW: tuple[tuple[Field, float, re.Pattern[str]], ...] = (
+    ("memory_bytes", _GIB, re.compile(r"^\s{0,16}memory\s{0,3}=?\s{0,3}\{?[^\n]{0,20}?[\"']?(\d{1,4})\.?\s?G", re.M)),
+    ("memory_bytes", _MIB, re.compile(r"\bmem_mb\s{0,3}[=:]\s{0,3}(\d{3,7})\b")),
+    ("cpus", 1.0, re.compile(r"^\s{0,16}(?:cpus|threads:?)\s{0,3}=?\s{0,20}(\d{1,3})\s*$", re.M)),
+)
+_ACCELERATOR = re.compile(
+    r"^\s{0,16}accelerator\s{0,3}[= ]\s{0,3}(\d{1,2})\b|\b(?:nvidia_)?gpu\s{0,3}=\s{0,3}(["
+    r"1-9])\b",
+    re.M,
+)
+
+
+def _read(repo: Repo, claims: Claims) -> None:
+    scripts = [file for file in _scripts(repo.paths) if repo.text(file)]
+    jobs = [file for file in scripts if _HEADER.search(repo.text(file))]
+    _read_headers(repo, claims, jobs)
+    _read_commands(repo, claims, scripts)
+    for file in [one for one in _WORKFLOWS if repo.text(one)]:
+        _read_workflow(repo, claims, file)
+
+
+def _read_headers(repo: Repo, claims: Claims, jobs: Sequence[str]) -> None:
+    """What the plain job rules do not know; several jobs that differ give hints."""
+    own = 1.0 if len(jobs) <= 2 else 0.8
+    for name, sure, unit, pattern in _HEADERS:
+        for found, file, line in _hits(repo, jobs, pattern):
+            value = float(found[1]) * unit
+            if value > 0:
+                whole = int(value) if name == "memory_bytes" else round(value, 2)
+                _add(repo, claims, name, whole, "header", sure * own, file, line)
+            break
+    for pattern in _GPU_HEADERS:
+        for found, file, line in _hits(repo, jobs, pattern):
+            if int(found[1]):
+                need = GpuNeed.NEEDED if len(jobs) == 1 else GpuNeed.OPTIONAL
+                _add(repo, claims, "gpu", need, "gpu-header", 0.55, file, line)
+                _add(repo, claims, "gpu_count", int(found[1]), "gpu-header", 0.55 * own, file, line)
+            break
+
+
+def _read_commands(repo: Repo, claims: Claims, scripts: Sequence[str]) -> None:
+    for found, file, line in _hits(repo, scripts, _SRUN_GPU):
+        _add(repo, claims, "gpu", GpuNeed.OPTIONAL, "srun-gpu", 0.5, file, line)
+        _add(repo, claims, "gpu_count", int(found[1]), "srun-gpu", 0.45, file, line)
+        break
+    for _, file, line in _hits(repo, scripts, _MPIRUN):
+        near_ = file.count("/") <= 1 and not in_the_way(file)
+        _add(repo, claims, "kind", Kind.HPC, "mpirun", 0.53 if near_ else 0.4, file, line)
+        break
+    for found, file, line in _hits(repo, scripts, _RANKS):
+        if int(found[1]) > 1:
+            _add(repo, claims, "cpus", float(found[1]), "ranks", 0.4, file, line)
+        break
+    versions: tuple[tuple[Field, re.Pattern[str]], ...] = (("cuda", _CUDA_MODULE), ("rocm", _ROCM_MODULE))
+    for name, pattern in versions:
+        for found, file, line in _hits(repo, scripts, _MODULE):
+            if version := pattern.search(found[1]):
+                near_ = file.count("/") <= 1 and not in_the_way(file)
+                _add(repo, claims, name, version[1], "module", 0.52 if near_ else 0.4, file, line)
+                break
+
+
+def _read_workflow(repo: Repo, claims: Claims, file: str) -> None:
+    """The most that one step asks for; steps run one after another on one machine."""
+    _add(repo, claims, "kind", Kind.DATA, "workflow", 0.56, file, 0)
+    best: dict[Field, tuple[float, int]] = {}
+    for name, unit, pattern in _WORKFLOW:
+        for found, _, line in _hits(repo, [file], pattern):
+            best[name] = max(best.get(name, (0.0, 0)), (float(found[1]) * unit, line))
+    for name, (value, line) in best.items():
+        if value > 0:
+            _add(repo, claims, name, int(value) if name == "memory_bytes" else value, "workflow", 0.52, file, line)
+    for _, _, line in _hits(repo, [file], _ACCELERATOR):
+        _add(repo, claims, "gpu", GpuNeed.OPTIONAL, "workflow-gpu", 0.52, file, line)
+        break
+
+
+def _add(
+    repo: Repo, claims: Claims, name: Field, value: object, rule: str, sure: float, file: str, line: int
+) -> None:  # fmt: skip
+    claims.add(name, value, Origin.CODE, file=file, line=line, rule=f"hpc.{rule}", confidence=round(sure, 3),
+               text=repo.line(file, line))  # fmt: skip
+
+
+def _hits(
+    repo: Repo, files: Sequence[str], pattern: re.Pattern[str], most: int = 40
+) -> Iterator[tuple[re.Match[str], str, int]]:
+    for file in files:
+        text = repo.text(file)[:60_000]
+        for count, found in enumerate(pattern.finditer(text)):
+            if count >= most:
+                break
+            yield found, file, text.count("\n", 0, found.start()) + 1
+
+
+@once
+def _scripts(paths: Paths) -> list[str]:
+    shells = [path for path in paths.ending(".sh", depth=3) if _SHELL.search(path.rpartition("/")[2])]
+    return sorted(paths.ending(*_SCRIPT), key=near)[:30] + sorted(shells, key=near)[:30]
+
+
+@once
+def _wants(paths: Paths) -> list[str]:
+    return [*(one for one in _WORKFLOWS if one in paths), *_scripts(paths)]
+
+
+RULES = Ruleset(wants=_wants, read=_read, rank=61)
