@@ -59,7 +59,7 @@ def predict(name: str, found: Requirements) -> dict[str, Any]:
         "disk_gb": _gigabytes(found.disk_bytes),
         "os_family": _asserted(found.os_family),
         "cuda": _asserted(found.cuda),
-        "port": _asserted(found.port),
+        "port": _asserted(found.published_port) or _asserted(found.port),
         "start_command": " ".join(found.start.value) if found.start else None,
         "kind": _asserted(found.kind),
         "vendor": _asserted(found.gpu_vendor),

@@ -34,12 +34,14 @@ def analyze(view: FileView) -> Requirements:
     start = settle(claims, "start", tuple)
     ecosystem = settle(claims, "ecosystem", Ecosystem) or Inferred(Ecosystem.UNKNOWN, Origin.DEFAULT)
     gpu = _gpu(claims)
+    port = settle(claims, "port", int)
     installs = sorted(claims.installs, key=lambda item: list(Origin).index(item[0]))
     return Requirements(
         ecosystem=ecosystem,
         start=start,
         runtime_version=settle(claims, "runtime_version", str),
-        port=settle(claims, "port", int),
+        port=port,
+        published_port=_published(claims, port),
         health_path=settle(claims, "health_path", str),
         memory_bytes=settle(claims, "memory_bytes", int)
         or Inferred(DEFAULT_MEMORY, Origin.DEFAULT, note="nothing says how much it needs"),
@@ -73,6 +75,22 @@ def analyze(view: FileView) -> Requirements:
         hours=settle(claims, "hours", float),
         kind=settle(claims, "kind", Kind),
     )
+
+
+def _published(claims: Claims, port: Inferred[int] | None) -> Inferred[int] | None:
+    """Of the pairs (inside, outside) that are claimed, the firmest whose inside is the port it listens on.
+
+    None where anybody publishes it as it is, or sends people to it.
+    """
+    if port is None:
+        return None
+    sent = [one for one in claims.all if one.field == "port" and one.evidence.rule == "documents.address"]
+    pairs = [(one, one.value) for one in claims.all if one.field == "published_port" and isinstance(one.value, tuple)]
+    pairs = [(one, pair) for one, pair in pairs if pair[0] == port.value]
+    if not pairs or any(one.value == port.value for one in sent) or any(pair[1] == port.value for _, pair in pairs):
+        return None
+    best, pair = max(pairs, key=lambda item: item[0].evidence.confidence)
+    return Inferred(int(pair[1]), best.origin, (best.evidence,))
 
 
 def _gpu(claims: Claims) -> Inferred[GpuNeed]:

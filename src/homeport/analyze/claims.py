@@ -19,6 +19,7 @@ Field = Literal[
     "start",
     "runtime_version",
     "port",
+    "published_port",
     "health_path",
     "memory_bytes",
     "gpu",

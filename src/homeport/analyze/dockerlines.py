@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-_INSTRUCTION = re.compile(r"\s*([A-Za-z]{2,12})\s+(.*)")
+_INSTRUCTION = re.compile(r"\s{0,200}([A-Za-z]{2,12})\s+(.*)")
 _HEREDOC = re.compile(r"<<-?[\"']?([A-Za-z_]\w{0,40})[\"']?")
 _MOST = 500
 _LONGEST = 8_000
@@ -36,11 +36,19 @@ def last_stage(lines: Sequence[str]) -> list[Instruction]:
             continue
         rest = re.sub(r"\$\{?(\w+)(?::-([^}]*))?\}?", lambda m: arguments.get(m[1]) or m[2] or "", one.rest)
         words = [word for word in rest.split() if not word.startswith("--")]
-        base = stages.get(words[0].lower()) if words else None
+        base = _stage(stages, words[0].lower()) if words else None
         current = list(base) if base is not None else [replace(one, rest=rest)]
         if len(words) >= 3 and words[1].lower() == "as":
             stages[words[2].lower()] = current
     return current[:_MOST]
+
+
+def _stage(stages: dict[str, list[Instruction]], name: str) -> list[Instruction] | None:
+    """A name that ends where a variable of the platform stood is of any stage that begins so, x86 before others."""
+    alike = [known for known in stages if name.endswith(("-", "_")) and known.startswith(name)]
+    return stages.get(name) or next(
+        (stages[known] for known in sorted(alike, key=lambda known: "amd64" not in known)), None
+    )
 
 
 def instructions(lines: Sequence[str]) -> list[Instruction]:

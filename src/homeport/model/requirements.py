@@ -67,6 +67,7 @@ class Requirements:
     `vram_bytes` is of one GPU, `gpu_count` of one machine. `gpu_vendor` is nvidia, amd, apple, intel, tpu. `cuda`,
     `rocm` and `compute_capability` are versions as written, "12.4". `os_family` is a distribution's name or "linux",
     `os_version` its release, "22.04". `arch` is x86_64 or aarch64; None: nothing binds it to either.
+    `published_port` is where its documents or a compose file put `port` on the machine, where that is another one.
     A value whose best evidence has a confidence below `HINT` is an estimate: shown, and enough to choose by, but
     nobody said it.
     """
@@ -108,3 +109,4 @@ class Requirements:
     kind: Inferred[Kind] | None = None
     os_version: Inferred[str] | None = None
     arch: Inferred[str] | None = None
+    published_port: Inferred[int] | None = None

@@ -21,11 +21,19 @@ _GPU = re.compile(
     r"driver:\s?[\"']?nvidia|capabilities:.*\bgpu\b|runtime:\s?[\"']?nvidia|^gpus:\s?\S|nvidia\.com/gpu|/dev/kfd"
 )
 _COUNT = re.compile(r"count:\s?[\"']?(\d{1,2})\b")
-_PUBLISHED = re.compile(r"^-\s?[\"']?(?:[^\"'\s]{0,80}:)?(\d{2,5})(?:/tcp)?[\"']?\s{0,4}(?:#.*)?$")
+_PUBLISHED = re.compile(
+    r"^-\s?[\"']?(?P<outside>[^\"'\s]{0,80}:)?(?:\$\{\w{1,60}:?-)?(?P<inside>\d{2,5})\}?(?:/tcp)?[\"']?\s{0,4}(?:#.*)?$"
+)
+_VARIABLE = re.compile(r"\$\{?(\w{1,60})(?::?-(\d{2,5}))?\}?:$")
+_EXAMPLES = (".env.example", "env.example", ".env.sample", ".env.template", "example.env", "docker/.env.example")
+_FRONT = re.compile(
+    r"(?i)(?:^|[-_.])(?:web|app|ui|frontend|front|nginx|proxy|gateway|caddy|traefik|portal|www|server)(?:$|[-_.])"
+)
+_BEHIND = re.compile(r"(?i)worker|cron|scheduler|queue|migrat|beat|runner|init|backup|consumer")
 _SIZE = re.compile(r"(shm_size|memory|mem_limit):\s?[\"']?(\d{1,6}(?:\.\d{1,2})?)\s?([kmg])i?b?\b", re.I)
 _BESIDE = re.compile(
     r"(?i)postgres|mysql|maria|mongo|redis|valkey|rabbit|kafka|zookeeper|elastic|minio|prometheus|grafana|nats|memcached"
-    r"|mqtt|mosquitto|mailhog|mailpit|clickhouse|adminer|jaeger|test|ldap"
+    r"|mqtt|mosquitto|mailhog|mailpit|clickhouse|adminer|jaeger|(?<![a-z])tests?(?![a-z])|ldap"
 )
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -49,7 +57,7 @@ class _Service:
 
 
 def _read(repo: Repo, claims: Claims) -> None:
-    files = [file for file in _wants(repo.paths) if repo.text(file)]
+    files = [file for file in _wants(repo.paths) if repo.text(file) and file not in _EXAMPLES]
     plain_ones = [file for file in files if _is_plain(file)]
     for file in files:
         plain = file in plain_ones
@@ -59,7 +67,9 @@ def _read(repo: Repo, claims: Claims) -> None:
             _read_devices(claims, file, one, needed=plain and not one.chosen and not any_plain,
                           sure=0.55 if plain_ones else 0.48)  # fmt: skip
         if plain and file == files[0]:
-            _read_rest(claims, file, [one for one in services if not one.beside and not one.chosen])
+            own = [one for one in services if not one.beside and not one.chosen]
+            _read_ports(repo, claims, file, own)
+            _read_sizes(claims, file, own)
 
 
 def _is_plain(file: str) -> bool:
@@ -81,25 +91,48 @@ def _read_devices(claims: Claims, file: str, one: _Service, *, needed: bool, sur
                    confidence=0.55, text=count[1][0])  # fmt: skip
 
 
-def _read_rest(claims: Claims, file: str, services: Sequence[_Service]) -> None:
-    for place, one in enumerate(services[:6]):
+def _read_ports(repo: Repo, claims: Claims, file: str, services: Sequence[_Service]) -> None:
+    """What people open comes before what works behind it; a port on the loopback alone is seldom theirs."""
+    ranked = sorted(services, key=lambda one: (bool(_BEHIND.search(one.name)), not _FRONT.search(one.name)))
+    for place, one in enumerate(ranked[:6]):
         in_ports = False
         for number, text in one.body:
             if not text.startswith("-"):
                 in_ports = text.startswith("ports:")
-            elif in_ports and (found := _PUBLISHED.match(text)) and (port := to_port(found[1])) and port != 22:
+            elif in_ports and (found := _PUBLISHED.match(text)) and (port := to_port(found["inside"])) and port != 22:
+                sure = round(0.6 - place / 20, 3)
                 claims.add("port", port, Origin.CONTAINER, file=file, line=number, rule="compose.port",
-                           confidence=round(0.6 - place / 20, 3), text=text)  # fmt: skip
+                           confidence=sure, text=text)  # fmt: skip
+                if outside := _outside(repo, found["outside"] or ""):
+                    claims.add("published_port", (port, outside), Origin.CONTAINER, file=file, line=number,
+                               rule="compose.published", confidence=sure, text=text)  # fmt: skip
                 in_ports = False
-            if found := _SIZE.search(text):
-                size = int(float(found[2]) * _UNITS[found[3].lower()])
-                name = "shared_memory_bytes" if found[1].lower() == "shm_size" else "memory_bytes"
-                if size >= 1 << 24 and name == "shared_memory_bytes":
-                    claims.add("shared_memory_bytes", size, Origin.CONTAINER, file=file, line=number,
-                               rule="compose.shm", confidence=0.7, text=text)  # fmt: skip
-                elif size >= 1 << 24 and len(services) == 1:
-                    claims.add("memory_bytes", size, Origin.CONTAINER, file=file, line=number,
-                               rule="compose.limit", confidence=0.45, text=text)  # fmt: skip
+
+
+def _outside(repo: Repo, text: str) -> int | None:
+    """`8080:`, `127.0.0.1:8080:`, `${PORT:-8080}:`, and `${PORT}:` by what an example of its settings says."""
+    if found := _VARIABLE.search(text):
+        if found[2]:
+            return to_port(found[2])
+        wanted = re.compile(rf"\s{{0,4}}{re.escape(found[1])}=[\"']?(\d{{2,5}})\b")
+        lines = (line for file in _EXAMPLES for line in repo.lines(file)[:400])
+        return next((to_port(match[1]) for line in lines if (match := wanted.match(line))), None)
+    return to_port(text.rstrip(":").rpartition(":")[2])
+
+
+def _read_sizes(claims: Claims, file: str, services: Sequence[_Service]) -> None:
+    for one in services[:6]:
+        for number, text in one.body:
+            if not (found := _SIZE.search(text)):
+                continue
+            size = int(float(found[2]) * _UNITS[found[3].lower()])
+            name = "shared_memory_bytes" if found[1].lower() == "shm_size" else "memory_bytes"
+            if size >= 1 << 24 and name == "shared_memory_bytes":
+                claims.add("shared_memory_bytes", size, Origin.CONTAINER, file=file, line=number,
+                           rule="compose.shm", confidence=0.7, text=text)  # fmt: skip
+            elif size >= 1 << 24 and len(services) == 1:
+                claims.add("memory_bytes", size, Origin.CONTAINER, file=file, line=number,
+                           rule="compose.limit", confidence=0.45, text=text)  # fmt: skip
 
 
 def _asks(one: _Service) -> tuple[int, str] | None:
@@ -131,8 +164,10 @@ def _services(lines: Sequence[str]) -> Iterator[_Service]:
 
 
 def _wants(paths: Sequence[str]) -> list[str]:
+    present = frozenset(paths)
     found = [path for path in paths if path.endswith(("yml", "yaml")) and _FILE.fullmatch(path.rpartition("/")[2])]
-    return sorted(found, key=lambda path: (path.count("/"), in_the_way(path), len(path), path))[:12]
+    ranked = sorted(found, key=lambda path: (path.count("/"), in_the_way(path), len(path), path))[:12]
+    return ranked + [path for path in _EXAMPLES if found and path in present]
 
 
 RULES = Ruleset(wants=_wants, read=_read, rank=25)

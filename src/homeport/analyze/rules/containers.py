@@ -17,9 +17,10 @@ from homeport.model.source import SourceKind
 
 _NAME = re.compile(r"(?i)^(?:(?:docker|container)file(?:[._-][\w.-]{1,40})?|[\w.-]{1,40}[._](?:docker|container)file)$")
 _VARIANT = re.compile(
-    r"(?i)devcontainer|(?:^|/)\.\w|gpu|cuda|nvidia|rocm|trt|tensorrt|amd|arm|intel|tpu|npu|xpu|mlu|musa|\bdev|debug|test|ci\b|build"
+    r"(?i)devcontainer|gpu|cuda|nvidia|rocm|trt|tensorrt|amd|arm|intel|tpu|npu|xpu|mlu|musa|\bdev|debug|test|ci\b|build"
     r"|jetson|hpu|hip|docs?|lint|example"
 )
+_PLAIN = re.compile(r"(?i)(?:^|/)(?:docker|container)file$")
 _HIDDEN = re.compile(r"(?:^|/)\.")
 _APT = re.compile(r"\b(?:apt-get|apt|apk|yum|dnf|microdnf)\s(?:[^&;|]{0,80}?\s)?(?:install|add)\s([^&;|]{1,2000})")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]{1,60}")
@@ -30,7 +31,8 @@ def _read(repo: Repo, claims: Claims) -> None:
     files = [file for file in _wants(repo.paths) if repo.text(file)]
     if repo.source.kind is SourceKind.DOCKERFILE and repo.source.ref in repo:
         files = [repo.source.ref]
-    main = next((file for file in files if not _VARIANT.search(_said(file))), "")
+    plain = [file for file in files if not _HIDDEN.search(file) and not _VARIANT.search(_said(file))]
+    main = next((file for file in plain if _PLAIN.search(file)), plain[0] if plain else "")
     alone = files[0] if len(files) == 1 and not _HIDDEN.search(files[0]) else ""
     for file in files:
         if file == (main or alone):
@@ -42,7 +44,7 @@ def _read(repo: Repo, claims: Claims) -> None:
 def _read_main(repo: Repo, claims: Claims, file: str, *, sure: float) -> None:
     stage = last_stage(repo.lines(file))
     froms = [one for one in instructions(repo.lines(file)) if one.word == "FROM"]
-    near = 1.0 if file.count("/") <= 2 else 0.8
+    near = (1.0 if file.count("/") <= 2 else 0.8) * (0.7 if in_the_way(file) else 1.0)
 
     def claim(field: Field, value: object, at: Instruction, rule: str, confidence: float) -> None:
         claims.add(field, value, Origin.CONTAINER, file=file, line=at.line, rule=f"containers.{rule}",

@@ -15,6 +15,9 @@ _HEAP = re.compile(r"-Xmx(\d{1,5})([mgMG])\b")
 _CHECK = re.compile(
     r"(?i)^\s{0,8}(?:export\s|local\s|readonly\s)?(?:min\w{0,20}_?(ram|mem|memory|cpus?|cores?)\w{0,20}|(?:ram|memory|cpus?)_min\w{0,20})\s?=\s?[\"']?(\d{1,7})\b"
 )
+_SAID = re.compile(
+    r"(?i)^\s{0,8}#.{0,40}?\b(\d{1,4})\s?GB\b(?=.{0,40}\b(?:min|requir|at least))(?=.{0,60}\b(?:ram|memory)\b)"
+)
 _SCRIPT = re.compile(r"(?i)(?:require|preflight|min|check)[\w-]{0,30}\.sh$")
 _GRADLE = "gradle.properties"
 
@@ -27,7 +30,10 @@ def _read(repo: Repo, claims: Claims) -> None:
                        confidence=0.52 if size >= 1 << 30 else 0.4, text=line)  # fmt: skip
     for file in [path for path in _wants(repo.paths) if path != _GRADLE]:
         for number, line in enumerate(repo.lines(file)[:200], 1):
-            if found := _CHECK.match(line):
+            if found := _SAID.match(line):
+                claims.add("memory_bytes", int(found[1]) << 30, Origin.CODE, file=file, line=number,
+                           rule="floors.said", confidence=0.65, text=line)  # fmt: skip
+            elif found := _CHECK.match(line):
                 _claim(claims, (found[1] or "").lower(), int(found[2]), file, number, line)
 
 

@@ -24,6 +24,10 @@ _WORDS = {
     "tpu": re.compile(r"(?i)\b(?:cloud )?tpus?(?:[ -]?v\d\w?)?(?:-\d{1,4})?\b|\btorch_xla\b"),
     "intel": re.compile(r"(?i)\bintel (?:gpus?|arc|xpu|gaudi)|\bgaudi\d?\b|\boneapi\b|\bsycl\b"),
 }
+_BOTH = re.compile(
+    r"(?i)\btpus?\b[^.]{0,12}(?:\band\b|\bor\b|/|,|&)[^.]{0,12}\bgpus?\b|\bgpus?\b[^.]{0,12}(?:\band\b|\bor\b|/|,|&)[^.]{0,12}\btpus?\b"
+)
+"""Either will do."""
 _NOT_FOR_RENT = ("apple", "tpu")
 _GENERAL = re.compile(r"(?i)\bgpus?\b")
 _CLEAR = 3
@@ -35,10 +39,12 @@ def _read(repo: Repo, claims: Claims) -> None:
         return
     counted: dict[str, list[Sentence]] = {vendor: [] for vendor in _WORDS}
     title: dict[str, int] = dict.fromkeys(_WORDS, 0)
-    general = 0
+    general, either = 0, list[Sentence]()
     for one in sentences(repo.lines(main)[:1500]):
         others = _WORDS["apple"].search(one.text)
         general += bool(_GENERAL.search(one.text)) and not others
+        if "pu" in one.text.lower() and _BOTH.search(one.text) and not phrases.ASIDE.search(one.under):
+            either.append(one)
         for vendor, pattern in _WORDS.items():
             if pattern.search(one.text) and not phrases.ASIDE.search(one.under):
                 counted[vendor].append(one)
@@ -50,9 +56,13 @@ def _read(repo: Repo, claims: Claims) -> None:
         return
     clear = weights[0] >= _CLEAR and weights[0] >= 2 * weights[1]
     one = counted[first][0]
+    alone = first not in _NOT_FOR_RENT or (general < weights[0] and not either)
     claims.add("gpu_vendor", first, Origin.DOCUMENTED, file=main, line=one.line, rule="vendors.words",
-               confidence=0.6 if clear else 0.45, text=one.text)  # fmt: skip
-    if first in _NOT_FOR_RENT and clear and len(counted["nvidia"]) <= 1 and general <= max(1, weights[0] // 3):
+               confidence=0.6 if clear and alone else 0.45, text=one.text)  # fmt: skip
+    if first in _NOT_FOR_RENT and either:
+        claims.add("gpu", GpuNeed.OPTIONAL, Origin.DOCUMENTED, file=main, line=either[0].line, rule="vendors.either",
+                   confidence=0.6, text=either[0].text)  # fmt: skip
+    elif first in _NOT_FOR_RENT and clear and len(counted["nvidia"]) <= 1 and general <= max(1, weights[0] // 3):
         claims.add("gpu", GpuNeed.NO, Origin.DOCUMENTED, file=main, line=one.line, rule=f"vendors.{first}-only",
                    confidence=0.72, text=one.text)  # fmt: skip
 

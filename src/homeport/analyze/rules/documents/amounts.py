@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.prose import Sentence
@@ -20,7 +21,7 @@ _FLOOR = re.compile(
     r"(?i)\b(?:at least|minimum|minimal|min\b\.?|minimally|requires?|required|requirements?|needs?|needed|must"
     r"|should have"
     r"|baseline|no less than|not less than|or more|or higher|or greater|enough for|takes? (?:about|around|up)"
-    r"|recommend\w*|suggest\w*|advise\w*|ensure|make sure)\b|>=|≥|\d\s?G(?:i?B)?\s?\+"
+    r"|recommend\w*|suggest\w*|advise\w*|ensure|make sure|sufficient|aim for)\b|>=|≥|\d\s?G(?:i?B)?\s?\+"
 )
 _VRAM = (
     re.compile(rf"(?i){_SIZE}\)?\s?(?:\+|or (?:more|higher|greater) )?\s?(?:of )?(?:\w+ ){{0,2}}{_VIDEO}"),
@@ -42,7 +43,7 @@ _DISK = (
     re.compile(rf"(?i)\b(?:disk(?: space)?|storage(?: space)?|free space|hard drive|hdd|ssd)\b[^.\d]{{0,25}}?{_SIZE}"),
 )  # fmt: skip
 _CORES = re.compile(
-    r"(?i)(?<![\w.])(\d{1,3})\+?[\s-](?:or more )?(?:(?:physical|virtual|logical|cpu|processor|x86|fast"
+    r"(?i)(?<![\w.])(\d{1,3})\+?[\s-]?(?:or more )?(?:(?:physical|virtual|logical|cpu|processor|x86|fast"
     r"|modern) ){0,2}(?:cores?|vcpus?|cpus|processors)\b(?!\s?hours)"
     r"|\b(?:cpu|processor)s?\b[:\s]{1,3}(?:at least |minimum |>= ?)?(\d{1,3})\+?\s?-?(?:cores?|vcpus?)\b"
 )
@@ -60,6 +61,15 @@ _LARGE = re.compile(
     r"(?i)^if\b|^for (?:an? |the )?(?:full|large|big|entire|whole|production)\b|\bif you (?:still|see|get|encounter"
     r"|want)|\bin case\b|\bless memory"
 )
+_TOO_LITTLE = re.compile(
+    r"(?i)\b(?:less|fewer|lower) than\b.{0,60}\b(?:not|n't|un)\s?(?:recommend|support|enough|sufficient|advis|work)"
+)
+_SUPPOSED = re.compile(
+    r"(?i)\bfor (?:example|instance)\b|\be\.g\.|\bif you have\b|\bif your \w+ (?:has|have|is)\b|\bsuppose\b"
+)
+_FLAG = re.compile(r"(?:^|\s)--?[A-Za-z][\w-]{1,40}[ =]\d{1,6}(?:\.\d)?\s?[kmgtKMGT]i?[bB]?\b")
+"""An argument of a command that stands among the words."""
+_SHARED = re.compile(r"(?i)\bshar(?:ed|ing|eable)\b|\bslic(?:e|ing|eable)|\bMIG\b|\bpartition")
 _LESSENED = re.compile(r"(?i)\bint[48]\b|\bquanti[sz]|[48]-?bit|\bas (?:little|low) as\b|\bno gpu at all|\bonly \d")
 _OURS = re.compile(r"(?i)\b(?:my|our|i|we) (?:\w+ ){0,3}(?:trained|setup|used|ran|machine|training)|\bgraciously")
 _DOING = re.compile(
@@ -74,7 +84,7 @@ _OTHERS = re.compile(
 
 def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> None:
     for file, sentences in documents:
-        counts = 1.0 if is_main(file) else 0.9 if weight(file) > 0.5 else 0.6
+        counts = _counts_for(file)
         video = False
         for one in sentences:
             aside = 0.5 if phrases.ASIDE.search(one.under) else 1.0
@@ -90,16 +100,26 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
                 _counts(file, one, counts * aside, claims)
 
 
+def _counts_for(file: str) -> float:
+    if is_main(file):
+        return 1.0
+    return 0.9 if weight(file) > 0.5 else 0.75 if weight(file) == 0.5 else 0.6
+
+
 def _amounts(file: str, one: Sentence, counts: float, claims: Claims) -> None:
     floor = _floor(one)
     asked = floor >= 0.7
-    counts *= (0.6 if _LARGE.search(one.text) else 1.0) * (0.8 if _OURS.search(one.text) else 1.0)
+    if "-" in one.text and _FLAG.search(one.text):
+        one = replace(one, text=_FLAG.sub(" ", one.text))
+    counts *= (0.6 if _LARGE.search(one.text) or _SUPPOSED.search(one.text) else 1.0) * (
+        0.8 if _OURS.search(one.text) else 1.0
+    )
     vram, spans = _first(_VRAM, one.text)
     if vram:
         sure = floor if asked else 0.55 if _DOING.search(one.text) else 0.42
         lessened = 0.9 if _LESSENED.search(one.text) else 1.0
         _claim(claims, "vram_bytes", vram, file, one, "vram", sure * lessened * counts)
-    elif found := _CARD_SIZE.search(one.text):
+    elif (found := _CARD_SIZE.search(one.text)) and not _SHARED.search(one.text):
         size = _bytes(found[1] or found[3], found[2] or found[4])
         _claim(claims, "vram_bytes", size, file, one, "card", (0.62 if asked else 0.55) * counts)
         spans.append(found.span())
@@ -121,6 +141,8 @@ def _amounts(file: str, one: Sentence, counts: float, claims: Claims) -> None:
 
 def _floor(one: Sentence) -> float:
     """How much a sentence says that less will not do; 0.0 for one that only names an amount."""
+    if _TOO_LITTLE.search(one.text):
+        return 0.85
     if _FLOOR.search(one.text):
         sure = 0.8
     elif phrases.ASKING.search(one.under):
@@ -138,7 +160,15 @@ def _row(file: str, one: Sentence, counts: float, video: bool, claims: Claims) -
     if not sizes:
         return bool(re.search(r"(?i)vram|gpu mem|gpu usage|显存", one.text)) or (video and set(one.text) <= set("|-: "))
     if video:
-        _claim(claims, "vram_bytes", sizes[0], file, one, "vram-table", 0.58 * counts * (1.0 if is_main(file) else 0.8))
+        _claim(
+            claims,
+            "vram_bytes",
+            sizes[0],
+            file,
+            one,
+            "vram-table",
+            (0.7 if phrases.ASKING.search(one.under) else 0.58) * counts * (1.0 if is_main(file) else 0.8),
+        )
     elif not phrases.ASIDE.search(one.under):
         _amounts(file, one, counts, claims)
     return False
@@ -146,7 +176,11 @@ def _row(file: str, one: Sentence, counts: float, video: bool, claims: Claims) -
 
 def _counts(file: str, one: Sentence, counts: float, claims: Claims) -> None:
     """Counted only where the sentence asks for them, or says what it was run on."""
-    if phrases.DRAWING.search(one.text) or any(phrase.pattern.search(one.text) for phrase in phrases.DOUBTS):
+    if (
+        phrases.DRAWING.search(one.text)
+        or _SHARED.search(one.text)
+        or any(phrase.pattern.search(one.text) for phrase in phrases.DOUBTS)
+    ):
         return
     rules = {phrase.rule for phrase in phrases.NEEDS if not phrase.first and phrase.pattern.search(one.text)}
     asked = "gpu-needed" in rules or "gpu-memory" in rules or bool(phrases.ASKING.search(one.under))
@@ -165,7 +199,15 @@ def _commands(file: str, one: Sentence, counts: float, claims: Claims) -> None:
     if (found := _NPROC.search(one.text)) and 0 < int(found[1]) <= 16:
         _claim(claims, "gpu_count", int(found[1]), file, one, "processes-per-node", 0.55 * counts)
     if found := _HEAP.search(one.text):
-        _claim(claims, "memory_bytes", _bytes(*found.groups()), file, one, "heap", 0.6 * counts)
+        _claim(
+            claims,
+            "memory_bytes",
+            _bytes(*found.groups()),
+            file,
+            one,
+            "heap",
+            (0.6 if is_main(file) else 0.45) * counts,
+        )
 
 
 def _first(patterns: Sequence[re.Pattern[str]], text: str) -> tuple[int, list[tuple[int, int]]]:

@@ -10,8 +10,16 @@ _TEXT = re.compile(r"(?i)\.(?:md|rst|txt|rmd|adoc|markdown|mdx|qmd)$")
 _README = re.compile(r"(?i)^readme(?:[._-]?(?:en|eng|english))?(?:\.\w{1,8})?$")
 _TELLING = re.compile(
     r"(?i)install|requirement|hardware|quick[-_]?start|getting[-_]?started|set[-_]?up|deploy|usage|system|planning"
-    r"|training?|inference|finetun|multi[-_]?gpu|running|complete[-_]guide|single[-_]node|sizing|tutorial"
+    r"|training?|inference|finetun|multi[-_]?gpu|running|complete[-_]guide|single[-_]node|sizing|tutorial|manual"
+    r"|user[-_]?guide|self[-_]?host|how[-_]to[-_](?:use|run)|docker(?!file)"
 )
+_ASKS = re.compile(r"(?i)(?:^|[-_])(?:requirements?|hardware|prerequisites?|sizing)(?:[-_.]|$)")
+_RUNS = re.compile(
+    r"(?i)^(?:docker|deploy(?:ment)?s?|docs?|packag(?:e|ing)|self[-_]?host\w*|vignettes|install(?:er|ation)?|compose|v\d)(?:/|$)"
+)
+_PAGE = re.compile(r"(?i)docs?/[\w.-]{1,60}\.(?:md|rst|markdown)")
+_FEW = 12
+_ABOUT = 0.5
 _ASIDE = re.compile(
     r"(?i)(?:^|/)(?:change(?:s|log)?|history|news|release[-_ ]?notes?|contribut\w*|code[-_]of[-_]conduct|licen[cs]e\w*"
     r"|security|authors?|todo|roadmap|faq|citation|maintain\w*|governance|agents|claude|third[-_]?party\w*"
@@ -29,6 +37,8 @@ _MOST_BYTES = 600_000
 def chosen(paths: Sequence[str]) -> list[str]:
     """The documents to read, the one that speaks for the whole first."""
     found = [path for path in paths if path.count("/") <= 5 and _is_document(path)]
+    pages = [path for path in paths if path[:3].lower() == "doc" and _PAGE.fullmatch(path) and not _aside(path)]
+    found += [path for path in pages if len(pages) <= _FEW and path not in found]
     return sorted(found, key=lambda path: (-weight(path), path.count("/"), path))[:_MOST]
 
 
@@ -37,22 +47,37 @@ def is_main(path: str) -> bool:
     return "/" not in path and bool(_README.fullmatch(path))
 
 
+def asks(path: str) -> bool:
+    """A page of requirements: what it names is asked for, as under a heading of that name."""
+    return bool(_ASKS.search(path.rpartition("/")[2]))
+
+
 def weight(path: str) -> float:
     """1.0 for the root's README, 0.6 for guides to installing and running, less for a part's own README."""
     if is_main(path):
         return 1.0
     folders, _, name = path.rpartition("/")
-    if _TELLING.search(name) and (not folders or re.match(r"(?i)docs?(?:/|$)|packaging|v\d", folders)):
+    if asks(path) and (not folders or _RUNS.match(folders)):
+        return 0.6
+    if _TELLING.search(name) and (not folders or _RUNS.match(folders)):
         return 0.6 if path.count("/") <= 3 else 0.45
-    return max(0.4 - 0.05 * path.count("/"), 0.2) if _README.fullmatch(name) else 0.3
+    if _README.fullmatch(name):
+        return _ABOUT if _RUNS.fullmatch(folders) else max(0.4 - 0.05 * path.count("/"), 0.2)
+    return _ABOUT if _PAGE.fullmatch(path) else 0.3
+
+
+def _aside(path: str) -> bool:
+    return bool(_ASIDE.search(path) or _TONGUE.search(path.removesuffix(".md")))
 
 
 def _is_document(path: str) -> bool:
     name = path.rpartition("/")[2]
-    if _ASIDE.search(path) or _TONGUE.search(path.removesuffix(".md")):
+    if _aside(path):
         return False
     if _README.fullmatch(name):
         return True
     return bool(
-        _TELLING.search(name) and (_TEXT.search(name) or "." not in name) and not name.startswith("requirements")
+        _TELLING.search(name)
+        and (_TEXT.search(name) or "." not in name)
+        and not re.match(r"(?i)requirements[\w.-]*\.(?:txt|in)$", name)
     )

@@ -59,7 +59,7 @@ DRAWING = compiled(
 DOUBTS = (
     _phrase(
         "gpu-not-needed", 0.9,
-        r"\b(?:no|without(?: an?| the need for an?)?)\s(?:\w+\s)?<gpu>\b[^.]{0,25}(?:required|needed|necessary)",
+        r"\b(?:no|without(?: an?| the need for an?)?)\s(?:\w+\s)?<gpu>\b[^.]{0,45}(?:required|needed|necessary)",
         r"\b(?:not|n't|never|no need to|nor)\s(?:\w+\s)?(?:require|need|have|depend on|necessar\w*)\b"
         r"(?![^.]{0,20}\binstall)[^.]{0,30}\b<gpu>\b",
         r"\b<gpu>\b[^.]{0,30}\b(?:is|are)(?: not|n't) (?:strictly |absolutely )?(?:required|needed"
@@ -148,10 +148,10 @@ NEEDS = (
     ),
     _phrase(
         "gpu-memory", 0.85,
-        r"\d+(?:\.\d+)?\s?(?:g|gi?b)\b\)?\s?(?:or more |\+ ?)?(?:of )?(?:\w+ )?"
+        r"\d{1,6}(?:\.\d{1,3})?\s?(?:g|gi?b)\b\)?\s?(?:or more |\+ ?)?(?:of )?(?:\w+ )?"
         r"(?:vram|gpu (?:memory|ram|vram)|graphics memory|graphics card|video memory|video ram)",
         r"\b(?:vram|gpu|gpus|gpu memory|graphics card)\b[^.]{0,30}(?:at least|>=|\u2265|with|:|minimum|of)\s?[^.]{0,12}"
-        r"\d+(?:\.\d+)?\s?gi?b\b",
+        r"\d{1,6}(?:\.\d{1,3})?\s?gi?b\b",
     ),
     _phrase(
         "gpus-named", 0.6,

@@ -11,17 +11,26 @@ from homeport.analyze.claims import Claims
 from homeport.analyze.command import to_port
 from homeport.analyze.prose import Sentence
 from homeport.analyze.rules.documents import phrases
-from homeport.analyze.rules.documents.choice import weight
+from homeport.analyze.rules.documents.choice import is_main, weight
 from homeport.model.evidence import Origin
 
-_PUBLISHED = re.compile(r"(?:^|\s)(?:-p|--publish)[\s=](?:[\d.]{7,15}:)?\d{2,5}:(\d{2,5})\b(?!/udp)")
+_PUBLISHED = re.compile(
+    r"(?:^|\s)(?:(?:-p|--publish)[\s=]|-\s[\"']?(?=\d{2,5}:\d{2,5}[\"']?$))(?:[\d.]{7,15}:)?(?P<outside>\d{2,5}):(\d{2,5})\b(?!/udp)"
+)
 _ADDRESS = re.compile(r"(?i)\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0|your[-_]server|<?host(?:name)?>?):(\d{2,5})\b")
+_INVITES = re.compile(
+    r"(?i)\b(?:open|visit|browse|navigate|go to|head to|available (?:at|on|under)|access(?:ible)?|point your browser)\b"
+)
+_FIRST_STEPS = re.compile(r"(?i)(?:^|/)[^/]{0,40}(?:quick|getting|install)[^/]{0,40}$")
+_PART = 0.48  # a page for one use of many
+_AGREED = 0.55  # several pages
 _OTHERS = frozenset((22, 5432, 3306, 6379, 27017, 11434, 9200, 1234, 9092, 8888, 6006, 1025, 443))
 """Ports of the servers people put beside it."""
 
 
 def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> None:
     seen: Counter[int] = Counter()
+    files: dict[int, set[str]] = {}
     first: dict[int, tuple[str, Sentence, str]] = {}
     for file, sentences in documents:
         if weight(file) < 0.5:
@@ -30,13 +39,21 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
             if phrases.ASIDE.search(one.under):
                 continue
             for rule, pattern, points in (("published-port", _PUBLISHED, 3), ("address", _ADDRESS, 2)):
-                for match in pattern.finditer(one.text):
-                    port = to_port(match[1])
+                inviting = 1 if _INVITES.search(one.text) else 0
+                for place, match in enumerate(pattern.finditer(one.text)):
+                    port = to_port(match[match.lastindex or 1])
+                    outside = to_port(match["outside"]) if pattern is _PUBLISHED else None
+                    if port and outside and is_main(file):
+                        claims.add("published_port", (port, outside), Origin.DOCUMENTED, file=file, line=one.line,
+                                   rule="documents.published", confidence=0.6, text=one.text)  # fmt: skip
                     if port and port not in _OTHERS:
-                        seen[port] += points
+                        seen[port] += points + (inviting if not place else 0)
+                        files.setdefault(port, set()).add(file)
                         first.setdefault(port, (file, one, rule))
     for place, (port, points) in enumerate(seen.most_common(3)):
         file, one, rule = first[port]
-        sure = min(0.38 + 0.05 * points, 0.6) - 0.15 * place
+        most = 0.6 if is_main(file) or (_FIRST_STEPS.search(file) and file.count("/") <= 3) else _PART
+        most = max(most, _AGREED) if len(files[port]) > 1 else most
+        sure = min(0.38 + 0.05 * points, most) - 0.15 * place
         claims.add("port", port, Origin.DOCUMENTED, file=file, line=one.line, rule=f"documents.{rule}",
                    confidence=round(sure, 3), text=one.text)  # fmt: skip

@@ -13,7 +13,7 @@ from homeport.analyze.rules.documents.choice import is_main, weight
 from homeport.model.evidence import Origin
 
 _CUDA = re.compile(
-    r"(?i)\bcuda(?:[- ]toolkit| sdk| runtime| driver)?(?: versions?)?(?: should be| must be| is)?[\s:=(]{0,3}(?:>="
+    r"(?i)\bcuda(?:[- ]toolkit| sdk| runtime| driver)?(?: versions?)?(?: should be| must be| is)?[\s:=(\"\'`]{0,5}(?:>="
     r"|≥|>|~)?\s?v?(\d{1,2}(?:\.\d{1,2})?)(?![\d.]*\s?(?:gi?b|cores|kernels|gpus?|devices))\b"
 )
 _WHEEL = re.compile(
@@ -27,13 +27,14 @@ _FLOOR = re.compile(
 _LATER_SYSTEMS = re.compile(
     r"(?i)\bwindows\b|\bold(?:er)?\b|\bprior to\b|\bbefore\b|\bsince\b|\bdeprecat|\badded\b|\bremoved?\b"
 )
+_SUPPOSED = re.compile(r"(?i)\bif you have\b|\bfor example\b|\be\.g\.|\bsay\b")
 _LIKELY = range(7, 16)
 
 
 def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> None:
     found: list[tuple[float, str, str, Sentence, str]] = []
     for file, sentences in documents:
-        counts = 1.0 if is_main(file) else 0.85 if weight(file) > 0.5 else 0.6
+        counts = 1.0 if is_main(file) else 0.85 if weight(file) > 0.5 else 0.75 if weight(file) == 0.5 else 0.6
         for one in sentences:
             lower = one.text.lower()
             if "cu" in lower:
@@ -46,7 +47,8 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
                            rule="documents.compute-capability", confidence=round(0.7 * counts, 3),
                            text=one.text)  # fmt: skip
     found.sort(key=lambda item: -item[0])
-    majors = {version.partition(".")[0] for sure, version, *_ in found if found and sure > found[0][0] - 0.1}
+    near = [item for item in found if item[0] > found[0][0] - 0.1 and is_main(item[2]) >= is_main(found[0][2])]
+    majors = {item[1].partition(".")[0] for item in near}
     for sure, version, file, one, rule in found[:6]:
         sure = sure if len(majors) == 1 else min(sure, 0.45)
         claims.add("cuda", version, Origin.DOCUMENTED, file=file, line=one.line, rule=f"documents.{rule}",
@@ -57,13 +59,14 @@ def _cuda(file: str, one: Sentence, counts: float) -> list[tuple[float, str, str
     if one.code:
         if "nvidia-smi" in one.text:  # whether Docker sees the GPU
             return []
-        return [(0.5 * counts, _dotted(next(part for part in match.groups() if part)), file, one, "cuda-command")
+        return [(0.55 * counts, _dotted(next(part for part in match.groups() if part)), file, one, "cuda-command")
                 for match in _WHEEL.finditer(one.text)]  # fmt: skip
     told = []
     asked = bool(_FLOOR.search(one.text)) or bool(phrases.ASKING.search(one.under))
     for match in _CUDA.finditer(one.text):
         if int(match[1].partition(".")[0]) in _LIKELY:
             sure = (0.75 if asked else 0.55) * (0.7 if _LATER_SYSTEMS.search(one.text) else 1.0)
+            sure *= 0.7 if _SUPPOSED.search(one.text) else 1.0
             told.append((sure * counts, match[1], file, one, "cuda"))
     return told
 
