@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from homeport.model.names import LABEL
-from homeport.model.requirements import Ecosystem, GpuNeed
+from homeport.model.requirements import Ecosystem, GpuNeed, Kind
 from homeport.model.workload import Delivery
 
 _UNITS = {
@@ -19,15 +19,40 @@ _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?(ms|s|m|h|)")
 _SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LEAST_MEMORY = 16 * 2**20
 MOST_MEMORY = 2**46
+MOST_DISK = 2**53
+GPU_VENDORS = ("nvidia", "amd", "intel", "apple", "tpu")
+ARCHES = {"x86_64": "x86_64", "amd64": "x86_64", "x64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
 
 def memory_bytes(value: object) -> int:
     """`512Mi`, `1.5G`, `536870912`."""
-    found = _SIZE.fullmatch(str(value).strip()) if isinstance(value, (str, int)) else None
-    size = int(float(found[1]) * _UNITS.get(found[2].lower(), 0)) if found and not isinstance(value, bool) else 0
+    size = _size(value)
     if not LEAST_MEMORY <= size <= MOST_MEMORY:
         raise ValueError("expected a size between 16Mi and 64Ti, for example 512Mi")
     return size
+
+
+def disk_bytes(value: object) -> int:
+    """`200G`, `1.5Ti`."""
+    size = _size(value)
+    if not LEAST_MEMORY <= size <= MOST_DISK:
+        raise ValueError("expected a size between 16Mi and 8192Ti, for example 200G")
+    return size
+
+
+def gpu_memory_bytes(value: object) -> int:
+    """Of one GPU: `24G`, `80GB`. Such sizes are names: `24G` is what is sold as 24 GB, 24 GiB."""
+    text = str(value).strip()
+    size = _size(re.sub(r"(?i)(?<=\d)\s?gb?$", "Gi", text, count=1))
+    if not 2**28 <= size <= MOST_MEMORY:
+        raise ValueError("expected the memory of one GPU, for example 24G")
+    return size
+
+
+def _size(value: object) -> int:
+    """Bytes; 0 for what is none."""
+    found = _SIZE.fullmatch(str(value).strip()) if isinstance(value, (str, int)) else None
+    return int(float(found[1]) * _UNITS.get(found[2].lower(), 0)) if found and not isinstance(value, bool) else 0
 
 
 def cpus(value: object) -> float:
@@ -90,6 +115,58 @@ def gpu(value: object) -> GpuNeed:
     if not isinstance(value, str) or value not in set(GpuNeed):
         raise ValueError(f"expected one of: {', '.join(GpuNeed)}")
     return GpuNeed(value)
+
+
+def gpu_count(value: object) -> int:
+    """GPUs of one machine: 1 to 64."""
+    text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if not re.fullmatch(r"[0-9]{1,2}", text, re.A) or not 1 <= int(text) <= 64:
+        raise ValueError("expected a number of GPUs from 1 to 64; none: --gpu no")
+    return int(text)
+
+
+def gpu_vendor(value: object) -> str:
+    return _one_of(str(value).strip().casefold(), GPU_VENDORS)
+
+
+def kind(value: object) -> Kind:
+    return Kind(_one_of(str(value).strip().casefold(), tuple(Kind)))
+
+
+def arch(value: object) -> str:
+    """`amd64` and `arm64` are other names of x86_64 and aarch64."""
+    return ARCHES[_one_of(str(value).strip().casefold(), tuple(ARCHES))]
+
+
+def version_number(value: object) -> str:
+    """`12.4`, `8.0`, `22.04`: numbers with dots."""
+    text = str(value).strip() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    if not re.fullmatch(r"[0-9]{1,6}(?:\.[0-9]{1,6}){0,3}", text, re.A):
+        raise ValueError("expected a version, for example 12.4")
+    return text
+
+
+def named_release(value: object) -> tuple[str, str]:
+    """`ubuntu`, `ubuntu 24.04`, `Python 3.12`: a name in small letters, and a release or ""."""
+    text = str(value).strip().casefold()
+    found = re.fullmatch(r"([a-z][a-z+#-]{0,30}?)(?:[ :@-]?([0-9]{1,6}(?:\.[0-9]{1,6}){0,3}))?", text, re.A)
+    if not found:
+        raise ValueError("expected a name, with a release if need be: ubuntu 24.04")
+    return found[1], found[2] or ""
+
+
+def packages(value: object) -> tuple[str, ...]:
+    """`ffmpeg, libsndfile1`: names of system packages, at most 100."""
+    found = tuple(dict.fromkeys(re.split(r"[\s,]+", str(value).strip(" ,\t\n"))))
+    if len(found) > 100 or not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+_:-]{0,99}", one, re.A) for one in found):
+        raise ValueError("expected names of packages, separated by commas")
+    return found
+
+
+def _one_of(text: str, known: tuple[str, ...]) -> str:
+    if text not in known:
+        raise ValueError(f"expected one of: {', '.join(known)}")
+    return text
 
 
 def version(value: object) -> str:

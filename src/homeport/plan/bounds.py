@@ -84,7 +84,9 @@ def _scope(offer: Offer, limits: Limits) -> str:
     if limits.targets and offer.cloud not in limits.targets:
         return f"It is on {offer.cloud}, and {_either(limits.targets)} was asked for."
     if limits.regions and offer.region not in limits.regions:
-        where = f"in {offer.region}" if offer.region else "in no named region"
+        where = f"in {offer.region}" if offer.region else f"on {offer.cloud}, in no particular region"
+        if offer.region == offer.cloud:
+            where = f"on {offer.cloud}"
         return f"It is {where}, and {_either(limits.regions)} was asked for."
     if limits.machine_types and offer.machine_type not in limits.machine_types:
         return f"It is not of the type asked for, {_either(limits.machine_types)}."

@@ -14,6 +14,7 @@ from homeport.plan.price import MONTH, at_most, paid, total
 from homeport.plan.rank import Judged
 from homeport.plan.refusal import because
 from homeport.plan.shortfall import gibibytes
+from homeport.plan.steps import builds
 
 
 def cautions(needs: Requirements, chosen: Judged, work: Duration, limits: Limits, runtime: str) -> Iterator[str]:
@@ -26,7 +27,9 @@ def cautions(needs: Requirements, chosen: Judged, work: Duration, limits: Limits
     if needs.memory_bytes.origin is Origin.DEFAULT:
         size = gibibytes(needs.memory_bytes.value)
         yield f"nothing says how much memory it needs: it gets {size}; change with --memory"
-    if needs.port is None:
+    if needs.start is None and needs.image is None and not builds(needs, runtime):
+        yield "nothing says how it starts: it can be planned, and takes --start COMMAND to be deployed"
+    elif needs.port is None:
         yield "no port was found: the default is used, and PORT tells the agent; change with --port"
     if needs.ecosystem.value is Ecosystem.DOCKERFILE and runtime == "process":
         yield "only a Dockerfile describes it: its packages are not installed without a container engine"

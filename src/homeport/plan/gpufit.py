@@ -46,10 +46,15 @@ def least_capability(needs: Requirements) -> tuple[str, bool]:
     """The least compute capability, and whether that is firm: said outright, or following from the CUDA version."""
     if needs.compute_capability is not None:
         return needs.compute_capability.value, firm(needs.compute_capability)
-    major = version_of(needs.cuda.value)[:1] if needs.cuda else ()
-    if major and (known := _LEAST_FOR_CUDA.get(min(major[0], max(_LEAST_FOR_CUDA)))):
+    if needs.cuda is not None and (known := least_for_cuda(needs.cuda.value)):
         return known, firm(needs.cuda)
     return CURRENT_CAPABILITY, False
+
+
+def least_for_cuda(version: str) -> str:
+    """The least compute capability that a CUDA release still serves; "" where that is not known."""
+    major = version_of(version)[:1]
+    return _LEAST_FOR_CUDA.get(min(major[0], max(_LEAST_FOR_CUDA)), "") if major else ""
 
 
 def version_of(text: str) -> tuple[int, ...]:
@@ -66,8 +71,11 @@ def version_of(text: str) -> tuple[int, ...]:
 
 
 def _check(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
+    if offer.gpus < 1 and not (offer.cpus or offer.memory_bytes):
+        yield Shortfall(f"whether {offer.machine_type} has a GPU is not known", unknown=True)
+        return
     if offer.gpus < 1:
-        yield Shortfall("It has no GPU, and one is needed.", estimate=not firm(needs.gpu))
+        yield Shortfall("It has no GPU, and one is needed.", estimate=not firm(needs.gpu), weight=9)
         return
     yield from _vendor(needs, offer)
     yield from _capability(needs, offer)

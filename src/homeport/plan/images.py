@@ -11,7 +11,7 @@ from homeport.model.paths import printable
 from homeport.model.plan import Offer
 from homeport.model.requirements import GpuNeed, Requirements
 from homeport.model.systemimage import ImageCandidate, ImageChoice, SystemImage
-from homeport.plan.gpufit import version_of
+from homeport.plan.gpufit import least_for_cuda, version_of
 from homeport.plan.match import same_arch
 from homeport.plan.shortfall import firm
 
@@ -82,8 +82,8 @@ def _candidates(
     if asked is None or not own:
         return own, ()
     stack = stack_wanted(needs, offer)
-    least = _stack_distance(needs, own[0], stack)
-    possible = [one for one in _possible(needs, offer, images) if _stack_distance(needs, one, stack) == least]
+    least = _stack_distance(needs, offer, own[0], stack)
+    possible = [one for one in _possible(needs, offer, images) if _stack_distance(needs, offer, one, stack) == least]
     named = [one for one in possible if one.name in asked.images and one != own[0]]
     if not named and own[0].name not in asked.images:
         return own, (f"{asked.by} named images of which none will do for this machine: they were not taken",)
@@ -94,19 +94,27 @@ def _key(needs: Requirements, offer: Offer, image: SystemImage) -> tuple[Any, ..
     stack = stack_wanted(needs, offer)
     release = version_of(image.version)
     return (
-        _stack_distance(needs, image, stack), _family_distance(needs, image), _release_distance(needs, image),
+        _stack_distance(needs, offer, image, stack), _family_distance(needs, image), _release_distance(needs, image),
         not image.user, tuple(-part for part in release), _later(image.made_on), image.name,
     )  # fmt: skip
 
 
-def _stack_distance(needs: Requirements, image: SystemImage, stack: str) -> int:
+def _stack_distance(needs: Requirements, offer: Offer, image: SystemImage, stack: str) -> int:
     """0: what is wanted is in it, in a release that is new enough. Without a GPU to use, a GPU stack is ballast."""
     if not stack:
         return 1 if image.cuda or image.rocm else 0
     has, wanted = (image.cuda, needs.cuda) if stack == "cuda" else (image.rocm, needs.rocm)
     if not has:
         return 2
+    if stack == "cuda" and _too_new(offer, image):
+        return 1
     return int(wanted is not None and version_of(has)[:1] < version_of(wanted.value)[:1])
+
+
+def _too_new(offer: Offer, image: SystemImage) -> bool:
+    """Its CUDA has dropped GPUs as old as these."""
+    least = least_for_cuda(image.cuda)
+    return bool(least and offer.compute_capability) and version_of(offer.compute_capability) < version_of(least)
 
 
 def _family_distance(needs: Requirements, image: SystemImage) -> int:
@@ -145,7 +153,7 @@ def _why_not(needs: Requirements, offer: Offer, one: SystemImage, best: SystemIm
     if by and mine < its:
         return f"It is first by its details, but {by} chose {best.name}."
     reasons = (
-        _stack_reason(one, stack),
+        _stack_reason(offer, one, stack),
         f"It is {one.family}, and {needs.os_family.value if needs.os_family else best.family} is preferred.",
         f"Its release is {one.version}, not {needs.os_version.value if needs.os_version else best.version}.",
         "Who logs in to it is not known.",
@@ -155,19 +163,23 @@ def _why_not(needs: Requirements, offer: Offer, one: SystemImage, best: SystemIm
     return next((text for text, left, right in zip(reasons, mine, its, strict=False) if left != right), "It is alike.")
 
 
-def _stack_reason(image: SystemImage, stack: str) -> str:
+def _stack_reason(offer: Offer, image: SystemImage, stack: str) -> str:
     if not stack:
         return "It has a GPU stack that would not be used."
+    if stack == "cuda" and _too_new(offer, image):
+        return f"Its CUDA {image.cuda} has dropped GPUs as old as these."
     name, has = ("CUDA", image.cuda) if stack == "cuda" else ("ROCm", image.rocm)
     return f"Its {name} {has} is too old." if has else f"It has no {name}."
 
 
 def _cautions(needs: Requirements, offer: Offer, image: SystemImage) -> Iterator[str]:
     stack = stack_wanted(needs, offer)
-    distance = _stack_distance(needs, image, stack)
+    distance = _stack_distance(needs, offer, image, stack)
     if stack and distance == 2:
         name = "CUDA" if stack == "cuda" else "ROCm"
         yield f"no image of {offer.cloud} is known to have {name}: the driver has to be installed in {image.name}"
+    elif stack == "cuda" and _too_new(offer, image):
+        yield f"the CUDA {image.cuda} of {image.name} has dropped GPUs as old as those of {offer.machine_type}"
     elif stack and distance == 1:
         wanted = needs.cuda if stack == "cuda" else needs.rocm
         name = "CUDA" if stack == "cuda" else "ROCm"

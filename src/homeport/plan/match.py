@@ -25,6 +25,8 @@ class Verdict:
     doubts: tuple[str, ...] = ()
     only_estimates: bool = False
     """Nothing that somebody said is lacking: each of `lacks` is an estimate that is missed by too much."""
+    distance: int = 0
+    """How far it is from doing it; 0: it will do."""
 
 
 def verdict(needs: Requirements, offer: Offer) -> Verdict:
@@ -35,6 +37,7 @@ def verdict(needs: Requirements, offer: Offer) -> Verdict:
         lacks=tuple(one.text for one in lacks),
         misses=tuple(one.text for one in found if one.missed and not one.rules_out),
         doubts=tuple(one.text for one in found if one.unknown),
+        distance=sum(one.weight for one in lacks),
         only_estimates=bool(lacks) and all(one.estimate for one in lacks),
     )
 

@@ -42,5 +42,5 @@ def paid(offer: Offer) -> bool:
 
 
 def span(hours: float) -> str:
-    """`for 24 h`, `for the first hour`."""
-    return f"for {hours:g} h" if hours else "for the first hour"
+    """`for 24 h`; without an end `an hour`."""
+    return f"for {hours:g} h" if hours else "an hour"

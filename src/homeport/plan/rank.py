@@ -125,7 +125,9 @@ def _outranked(needs: Requirements, one: Judged, chosen: Judged, by: str) -> str
 
 
 def _same_price(needs: Requirements, one: Judged, chosen: Judged) -> str:
-    same = f"It costs the same as {chosen.offer.machine_type}"
+    best = chosen.offer
+    twin = one.offer.machine_type == best.machine_type and best.region
+    same = f"It costs the same as {f'the one in {best.region}' if twin else best.machine_type}"
     if one.verdict.misses and not chosen.verdict.misses:
         return f"{same}, but: {one.verdict.misses[0]}"
     if needs.gpu.value is GpuNeed.NO and one.offer.gpus > chosen.offer.gpus:

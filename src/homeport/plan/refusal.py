@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import Any
 
 from homeport.errors import NoCapacity
 from homeport.model.evidence import Inferred
@@ -12,9 +13,10 @@ from homeport.model.limits import Limits
 from homeport.model.money import Money
 from homeport.model.paths import printable
 from homeport.model.requirements import GpuNeed, Requirements
+from homeport.plan.bounds import least
 from homeport.plan.price import paid, span, total
 from homeport.plan.rank import Judged
-from homeport.plan.targets import nearest
+from homeport.plan.targets import distance
 
 _SHOWN = 5
 
@@ -28,21 +30,21 @@ def no_capacity(needs: Requirements, ranked: Sequence[Judged], limits: Limits) -
         return _nothing_of_that(ranked, limits)
     fitting = [one for one in asked if one.will_do]
     if fitting:
-        return _over_budget(fitting)
-    lines = [f"none of {_machines(len(asked))} will do:"]
-    shown = sorted(asked, key=lambda one: len(one.verdict.lacks))
-    lines += [f"  - {_called(one)}: {one.verdict.lacks[0]}" for one in shown[:_SHOWN]]
+        return _over_budget(fitting, limits)
+    lines = [f"none of {_machines(len(asked))} will do; the nearest:"]
+    close: dict[str, Judged] = {}
+    for one in sorted(asked, key=distance):
+        close.setdefault(one.verdict.lacks[0], one)
+    lines += [f"  - {_called(one)}: {why}" for why, one in list(close.items())[:_SHOWN]]
     hint = "if that is wrong, say what it needs: --memory SIZE"
     if needs.gpu.value is GpuNeed.NEEDED:
         lines.append(f"a GPU is needed{because(needs.gpu)}")
         hint = "if it runs without a GPU, say so: --gpu no, or write `gpu: no` into its homeport.yaml"
-    elsewhere = [one for one in ranked if one.will_do and one.bounds.scope]
+    elsewhere = [one for one in ranked if one.will_do and one.bounds.scope and one.offer.priced]
     if elsewhere:
         best = elsewhere[0]
         lines.append(f"not asked for, but it would do: {_called(best)}, {_price(best)}")
         hint = "leave out --target, --site or --node-type, or name that one"
-    else:
-        lines.append(f"the nearest is {_called(nearest(asked))}")
     return NoCapacity("\n".join(lines), operation="plan", hint=hint)
 
 
@@ -55,21 +57,33 @@ def because(value: Inferred[GpuNeed]) -> str:
     return f" ({where}: {best.quote})" if best.quote else f" ({where})"
 
 
-def _over_budget(fitting: Sequence[Judged]) -> NoCapacity:
-    def dear(one: Judged) -> tuple[str, int]:
-        cost = total(one.offer, one.hours)
-        return cost.currency, cost.micros
+def _over_budget(fitting: Sequence[Judged], limits: Limits) -> NoCapacity:
+    """The cheapest of each unit of money, and what would allow the first of those that there is a budget for."""
+    budgeted = [money.currency for money in (*limits.total, *limits.hourly)]
 
-    cheapest = {dear(one)[0]: one for one in sorted(fitting, key=dear, reverse=True)}
+    def key(one: Judged) -> tuple[Any, ...]:
+        unit, cost = one.offer.hourly.currency, total(one.offer, one.hours).micros
+        return not one.offer.priced, unit not in budgeted, cost, bool(one.verdict.misses), one.key
+
+    cheapest: dict[str, Judged] = {}
+    for one in sorted(fitting, key=key):
+        cheapest.setdefault(one.offer.hourly.currency if one.offer.priced else "", one)
     lines = [f"{_machines(len(fitting))} would do, and none is within the budget; the nearest:"]
-    lines += [f"  - {_called(one)}, {_price(one)}: {one.bounds.budget}" for _, one in sorted(cheapest.items())]
-    first = next((one for _, one in sorted(cheapest.items()) if paid(one.offer)), None)
+    lines += [f"  - {_called(one)}, {_price(one)}: {one.bounds.budget}" for one in cheapest.values()]
+    first = next(iter(cheapest.values()))
     hint = "give its price in the price table"
-    if first is not None:
+    if paid(first.offer) and "an hour, over" in first.bounds.budget:
+        hint = f"--max-price {_flag(first.offer.hourly)} allows {first.offer.machine_type}"
+    elif paid(first.offer):
         hint = f"--max-cost {_flag(total(first.offer, first.hours))} allows {first.offer.machine_type}"
-        if "an hour" in first.bounds.budget:
-            hint = f"--max-price {_flag(first.offer.hourly)} allows {first.offer.machine_type}"
+        hint += _fewer_hours(first, limits)
     return NoCapacity("\n".join(lines), operation="plan", hint=hint)
+
+
+def _fewer_hours(one: Judged, limits: Limits) -> str:
+    budget = least(limits.total, one.offer.hourly.currency)
+    hours = budget.micros // one.offer.hourly.micros if budget is not None else 0
+    return f"; --hours {hours} is within the budget" if 1 <= hours < one.hours else ""
 
 
 def _nothing_of_that(ranked: Sequence[Judged], limits: Limits) -> NoCapacity:

@@ -87,7 +87,7 @@ def _smaller(ranked: Sequence[Judged], chosen: Judged) -> Iterator[str]:
         and (one.verdict.only_estimates or (one.will_do and one.verdict.misses))
     ]  # fmt: skip
     if close:
-        best = min(close, key=lambda one: (len(one.verdict.lacks), total(one.offer, one.hours).micros, one.key))
+        best = min(close, key=lambda one: (one.verdict.distance, total(one.offer, one.hours).micros, one.key))
         missed = (*best.verdict.lacks, *best.verdict.misses)[0]
         yield f"{_called(best.offer)} {_costs(best, chosen)}; it misses an estimate: {missed}"
 
@@ -100,7 +100,7 @@ def _shorter(chosen: Judged, work: Duration) -> Iterator[str]:
     saved = total(offer, hours).micros - total(offer, less).micros
     if saved > 0 and work.by != "user" and hours >= 2:
         amount = replace(offer.hourly, micros=saved)
-        yield f"done in {less:g} h instead of {hours:g} h, it costs {amount} less: --hours {less:g}"
+        yield f"for {less:g} h instead of {hours:g} h it costs {amount} less: --hours {less:g}"
 
 
 def _best(needs: Requirements, offers: Sequence[Offer], work: Duration, limits: Limits) -> Judged | None:

@@ -19,13 +19,14 @@ GROSS = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """`text` is a sentence, or for what is `unknown` the clause of a warning."""
+    """`text` is a sentence, or for what is `unknown` the clause of a warning. `weight`: how far it is from doing."""
 
     text: str
     rules_out: bool = True
     estimate: bool = False
     missed: bool = True
     unknown: bool = False
+    weight: int = 1
 
     def __post_init__(self) -> None:
         if self.unknown:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from homeport.model.limits import Limits
 from homeport.model.money import FREE
@@ -24,15 +25,12 @@ def quotes(ranked: Sequence[Judged], losers: Sequence[Candidate], chosen: Judged
     return (best, *(_quote(cloud, [one for one in ranked if one.offer.cloud == cloud], reasons) for cloud in others))
 
 
-def nearest(ranked: Sequence[Judged]) -> Judged:
-    """The one that comes closest to doing it, of some that will not: the fewest things lacking, then the largest."""
-
-    def key(one: Judged) -> tuple[int, int, int, int, str]:
-        offer = one.offer
-        size = offer.gpus * max(offer.gpu_memory_bytes, 1)
-        return len(one.verdict.lacks), -size, -offer.memory_bytes, -offer.cpus, offer.machine_type
-
-    return min(ranked, key=key)
+def distance(one: Judged) -> tuple[Any, ...]:
+    """How far from doing it: the fewest things lacking first, then the largest machine."""
+    offer = one.offer
+    size = offer.gpus * max(offer.gpu_memory_bytes, 1)
+    place = (offer.cloud, offer.region, offer.machine_type)
+    return one.verdict.distance, -size, -offer.memory_bytes, -offer.cpus, *place
 
 
 def _quote(cloud: str, ranked: Sequence[Judged], reasons: dict[Offer, str]) -> Quote:
@@ -41,7 +39,7 @@ def _quote(cloud: str, ranked: Sequence[Judged], reasons: dict[Offer, str]) -> Q
     first = ranked[0]
     if first.will_do:
         return Quote(cloud, first.offer, first.hours, total(first.offer, first.hours), reasons[first.offer])
-    close = nearest(ranked)
+    close = min(ranked, key=distance)
     why = close.verdict.lacks[0]
     if len(ranked) > 1:
         why = f"None of its {len(ranked)} types will do; the nearest is {close.offer.machine_type}: {why}"
