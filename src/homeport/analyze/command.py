@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 _LONGEST = 4096
 _MOST_WORDS = 128
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)(?::?-([^{}$`\"'\s]*))?\}")
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*")
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w{0,250}=.*")
 _SHELLS = {"sh", "bash", "dash", "/bin/sh", "/bin/bash", "/usr/bin/sh", "/usr/bin/bash"}
 
 
