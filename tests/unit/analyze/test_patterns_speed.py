@@ -42,7 +42,8 @@ NAMES = (
     "go.mod main.go Cargo.toml src/main.rs pom.xml build.gradle src/A.java composer.json Gemfile config.ru DESCRIPTION "
     "app.R a.csproj Program.cs mix.exs Project.toml CMakeLists.txt Makefile Dockerfile compose.yaml "
     "environment.yml a.slurm k8s/a.yaml deepspeed.json cog.yaml .devcontainer/devcontainer.json nb.ipynb Procfile "
-    ".env.example homeport.yaml gradle.properties check-ram.sh .gitattributes .github/workflows/ci.yml spack.yaml package.py"
+    ".env.example homeport.yaml gradle.properties check-ram.sh .gitattributes .github/workflows/ci.yml spack.yaml "
+    "package.py"
 ).split()
 
 
