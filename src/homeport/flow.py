@@ -10,22 +10,25 @@ The gateway is a process of its own: run tells it where agents are (`model.route
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from homeport.analyze import analyze, explain_no_start
 from homeport.errors import Unhealthy
 from homeport.heal.restarts import History, decide
 from homeport.interfaces.durable import Json, Steps
-from homeport.interfaces.fetcher import Fetcher, Progress
+from homeport.interfaces.fetcher import Fetcher, FileView, Progress
 from homeport.interfaces.house import House
+from homeport.model.advice import Advised, Pick
 from homeport.model.agent import Agent, AgentState, Desired, Exit
 from homeport.model.codec import from_builtins, to_builtins
 from homeport.model.finding import Action
+from homeport.model.limits import Limits
 from homeport.model.order import Order
 from homeport.model.plan import Offer, Plan
 from homeport.model.requirements import Requirements
 from homeport.model.source import Source
+from homeport.model.systemimage import SystemImage
 from homeport.plan import builds, make_plan
 from homeport.provision import provision
 from homeport.run.workload import install_job, workload_of
@@ -34,12 +37,23 @@ from homeport.watch.findings import agent_down
 
 # ── source → analyze ─────────────────────────────────────────────────────────────────────────────────────────────
 async def judge(
-    locator: str, fetcher: Fetcher, *, ref: str = "", progress: Progress | None = None
+    locator: str,
+    fetcher: Fetcher,
+    *,
+    ref: str = "",
+    progress: Progress | None = None,
+    look: Callable[[FileView, Requirements], None] | None = None,
 ) -> tuple[Source, Requirements, tuple[str, ...]]:
-    """Read the source once, within bounds, and say what it needs; and what was left out of the view, and why."""
+    """Read the source once, within bounds, and say what it needs; and what was left out of the view, and why.
+
+    `look` sees the view as well, while it is open.
+    """
     view = await fetcher.fetch(locator, ref=ref, progress=progress)
     try:
-        return view.source, analyze(view), view.skipped
+        requirements = analyze(view)
+        if look is not None:
+            look(view, requirements)
+        return view.source, requirements, view.skipped
     finally:
         view.close()
 
@@ -49,23 +63,36 @@ def propose(
     source: Source,
     requirements: Requirements,
     offers: Sequence[Offer],
+    images: Sequence[SystemImage] = (),
     *,
     name: str,
-    hours: float,
     now_us: int,
-    overrides: Mapping[str, str],
+    hours: float | None = None,
+    overrides: Mapping[str, str] | None = None,
+    limits: Limits = Limits(),
+    picks: Sequence[Pick] = (),
+    advised: Sequence[Advised] = (),
+    network: str = "",
+    key: str = "",
     runtime: str = "auto",
     engine: str = "",
 ) -> Plan:
-    """A choice with its price. Raises `NoStartCommand`, or `NoCapacity` where it fits nowhere."""
-    plan = make_plan(
-        source, requirements, offers, name=name, hours=hours, now_us=now_us, overrides=overrides,
-        runtime=runtime, engine=engine,
+    """A choice with its price, and why each other lost; the words mean what they mean in `plan.make_plan`.
+
+    `picks` are what the user's selectors, or a model, would choose. Raises `NoCapacity` where it fits
+    nowhere within the limits.
+    """
+    return make_plan(
+        source, requirements, offers, images=images, name=name, now_us=now_us, hours=hours, overrides=overrides,
+        limits=limits, picks=picks, advised=advised, network=network, key=key, runtime=runtime, engine=engine,
     )  # fmt: skip
+
+
+def check_start(plan: Plan) -> None:
+    """Before anything is done. Raises `NoStartCommand`: it can be planned and priced, and says nowhere how it runs."""
     needs = plan.requirements
     if needs.start is None and needs.image is None and not builds(needs, plan.runtime):
-        raise explain_no_start(plan.requirements)
-    return plan
+        raise explain_no_start(needs)
 
 
 # ── → provision → run ────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ import structlog
 
 from homeport.app.agentimages import AgentImages
 from homeport.app.agentlogs import AgentLogs
+from homeport.app.applying import no_driver
 from homeport.app.folders import AgentFolders, code_of, erase
 from homeport.app.loops.supervise import Supervisor
 from homeport.app.runtimes import Runtimes
@@ -56,6 +57,9 @@ class LocalHouse:
         return "python3" if runtime == "docker" and self.container_base else sys.executable
 
     def cloud(self, name: str) -> Cloud:
+        """Raises `UsageError` for one where this version cannot start a machine."""
+        if name not in self.clouds:
+            raise no_driver(name)
         return self.clouds[name]
 
     # ── code ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,19 +3,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
 
-from homeport.app.compose import clouds, engine, fetchers
+from homeport.analyze.extracts import extracts_of
+from homeport.app.advising import Adviser, open_llm
+from homeport.app.catalogue import offers_and_images
+from homeport.app.compose import engine, fetchers
 from homeport.app.engine import LazyImages
+from homeport.app.extensions import load_extensions
 from homeport.flow import judge
 from homeport.flow import propose as propose_plan
-from homeport.interfaces.fetcher import Progress
+from homeport.interfaces.fetcher import FileView, Progress
+from homeport.model.advice import Advised, Pick
+from homeport.model.limits import Limits
 from homeport.model.locator import plain_path
 from homeport.model.names import check_name, suggest_name
-from homeport.model.plan import Plan
+from homeport.model.plan import Offer, Plan
 from homeport.model.requirements import Requirements
 from homeport.model.source import Source
+from homeport.model.systemimage import SystemImage
+from homeport.plan import fitting_offers
 from homeport.settings import Settings
 from homeport.source import choose_fetcher
 
@@ -35,40 +45,125 @@ class Reading:
 
 
 async def examine(
-    locator: str, settings: Settings, reading: Reading, *, progress: Progress | None = None
-) -> tuple[Source, Requirements, tuple[str, ...]]:
-    """What the source needs, and what was left out of the view. Raises `InvalidSource`."""
-    locator = plain_path(locator, consent=reading.local)
-    images = LazyImages(settings)
-    try:
-        readers = fetchers(settings, images, pull=reading.pull, values=reading.values, outside=reading.local)
-        return await judge(locator, choose_fetcher(locator, list(readers.values())), ref=reading.ref, progress=progress)
-    finally:
-        await images.close()
-
-
-async def propose(
     locator: str,
     settings: Settings,
     reading: Reading,
     *,
-    name: str = "",
-    overrides: Mapping[str, str] | None = None,
-    hours: float = 0.0,
-    runtime: str = "",
     progress: Progress | None = None,
+    look: Callable[[FileView, Requirements], None] | None = None,
+) -> tuple[Source, Requirements, tuple[str, ...]]:
+    """What the source needs, and what was left out of the view. `look` as in `flow.judge`. Raises `InvalidSource`."""
+    locator = plain_path(locator, consent=reading.local)
+    images = LazyImages(settings)
+    try:
+        readers = fetchers(settings, images, pull=reading.pull, values=reading.values, outside=reading.local)
+        fetcher = choose_fetcher(locator, list(readers.values()))
+        return await judge(locator, fetcher, ref=reading.ref, progress=progress, look=look)
+    finally:
+        await images.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a plan is wanted to be. `hours` None: by the kind of work. "" in `runtime`, `network`, `key`: the settings'.
+
+    `llm`: a model may improve what is estimated, within bounds. `selector`: the one of the user's own to ask, "" for
+    all of them, "none" for nobody.
+    """
+
+    name: str = ""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    hours: float | None = None
+    runtime: str = ""
+    limits: Limits = field(default_factory=Limits)
+    network: str = ""
+    key: str = ""
+    llm: bool = False
+    selector: str = ""
+
+
+async def propose(
+    locator: str, settings: Settings, reading: Reading, wish: Wish, *, progress: Progress | None = None
 ) -> Plan:
-    """Analysed, matched with every cloud's offers, priced. `runtime` "" leaves it to the settings."""
+    """Analysed, matched with every target's offers, priced. Raises what the stages raise, and `Extensions.choose`."""
     from time import time_ns
 
-    check_name(name or "unnamed")
-    source, requirements, _ = await examine(locator, settings, reading, progress=progress)
-    if not name:
-        name = requirements.name.value if requirements.name else suggest_name(locator)
-    offers = [offer for cloud in clouds(settings).values() for offer in await cloud.offers()]
-    runtime = runtime or settings.runtime
-    return propose_plan(
-        source, requirements, offers,
-        name=name, hours=hours, now_us=time_ns() // 1000, overrides=overrides or {},
-        runtime=runtime, engine="" if runtime == "process" else await engine(settings),
-    )  # fmt: skip
+    check_name(wish.name or "unnamed")
+    say = progress or _silent
+    async with AsyncExitStack() as stack:
+        adviser = await stack.enter_async_context(Adviser(open_llm(settings))) if wish.llm else None
+        extracts: list[str] = []
+        look = (lambda view, found: extracts.extend(extracts_of(view, found))) if adviser else None
+        source, requirements, _ = await examine(locator, settings, reading, progress=progress, look=look)
+        offers, images, notes = await offers_and_images(settings)
+        for note in notes:
+            say(f"note: {note}")
+        runtime = wish.runtime or settings.runtime
+        market = Market(
+            source, tuple(_by_default(offers, settings, wish.limits)), tuple(images),
+            name=wish.name or (requirements.name.value if requirements.name else suggest_name(locator)),
+            network=wish.network or settings.default_network, key=wish.key or settings.default_key_name,
+            runtime=runtime, engine="" if runtime == "process" else await engine(settings), now_us=time_ns() // 1000,
+        )  # fmt: skip
+        if adviser is not None:
+            say(f"asking {adviser.report.model} ...")
+            requirements = await adviser.requirements(requirements, extracts, overrides=wish.overrides, systems=images)
+        plan = market.plan(requirements, wish)
+        chosen, warnings = await asyncio.to_thread(_selected, settings, wish, plan, market)
+        if adviser is not None:
+            free = () if chosen else market.fitting(plan, wish)
+            pick = await adviser.pick(
+                plan, free, images, limits=wish.limits, extracts=extracts, hours_given=wish.hours is not None
+            )
+            chosen, warnings = (*chosen, pick), (*warnings, *adviser.report.warnings)
+            say(str(adviser.report))
+        if chosen or warnings:
+            warned = replace(requirements, warnings=tuple(dict.fromkeys((*requirements.warnings, *warnings))))
+            plan = market.plan(warned, wish, chosen, adviser.report.changes if adviser else ())
+        return plan
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What a plan is made from besides requirements and wishes: the same for each try."""
+
+    source: Source
+    offers: tuple[Offer, ...]
+    images: tuple[SystemImage, ...]
+    name: str
+    network: str
+    key: str
+    runtime: str
+    engine: str
+    now_us: int
+
+    def plan(
+        self, requirements: Requirements, wish: Wish, picks: Sequence[Pick] = (), advised: Sequence[Advised] = ()
+    ) -> Plan:
+        return propose_plan(
+            self.source, requirements, self.offers, self.images,
+            name=self.name, now_us=self.now_us, hours=wish.hours, overrides=wish.overrides, limits=wish.limits,
+            picks=picks, advised=advised, network=self.network, key=self.key, runtime=self.runtime, engine=self.engine,
+        )  # fmt: skip
+
+    def fitting(self, plan: Plan, wish: Wish) -> tuple[Offer, ...]:
+        return fitting_offers(plan.requirements, self.offers, hours=wish.hours, limits=wish.limits)
+
+
+def _selected(settings: Settings, wish: Wish, plan: Plan, market: Market) -> tuple[tuple[Pick, ...], tuple[str, ...]]:
+    """What the user's own selectors choose, and warnings. They run in this process, never in the server."""
+    extensions = load_extensions(settings.paths.plugins)
+    picks, warnings = extensions.choose(plan.requirements, market.fitting(plan, wish), only=wish.selector)
+    return picks, (*extensions.troubles, *warnings)
+
+
+def _by_default(offers: Sequence[Offer], settings: Settings, limits: Limits) -> Iterable[Offer]:
+    """Without a site in the limits, Chameleon's other sites than the default one are left out."""
+    site = settings.default_site.lower().removeprefix("chi@")
+    if not site or limits.regions:
+        return offers
+    return [offer for offer in offers if offer.cloud != "chameleon" or offer.region == site]
+
+
+def _silent(_: str) -> None:
+    return None

@@ -76,6 +76,7 @@ class Service:
     ) -> Deployment:
         await self.access.require(actor, "deployments.write", plan.name)
         check_name(plan.name)
+        self.house.cloud(plan.chosen.cloud)
         if secrets:
             await self.access.require(actor, "secrets.write", ", ".join(secrets))
         for name in secrets:

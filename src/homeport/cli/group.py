@@ -73,6 +73,14 @@ class LazyGroup(click.Group):
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
+class Titled(click.Option):
+    """An option that stands under a title of its own in the help."""
+
+    def __init__(self, *args: Any, title: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = title
+
+
 class Verb(click.Command):
     """A command that takes the shared options too."""
 
@@ -80,6 +88,17 @@ class Verb(click.Command):
         super().__init__(*args, **kwargs)
         self.params.extend(shared_options(hidden=True))
         self.context_settings = {**SETTINGS, **self.context_settings}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Those without a title first, then each title with its own."""
+        titles: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and not isinstance(param, click.Argument):
+                titles.setdefault(getattr(param, "title", "") or "Options", []).append(record)
+        for title, records in titles.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 class Verbs(click.Group):

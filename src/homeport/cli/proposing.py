@@ -8,32 +8,128 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from homeport.cli.group import Titled
 from homeport.cli.output import say
 from homeport.errors import UsageError
+from homeport.plan.overrides import OVERRIDES
+from homeport.plan.targets import TARGETS
 
 if TYPE_CHECKING:
     from homeport.app.propose import Reading
     from homeport.cli.session import Session
+    from homeport.model.limits import Limits
+    from homeport.model.money import Money
     from homeport.model.plan import Plan
 
 F = TypeVar("F", bound=Callable[..., object])
 
-OVERRIDES = ("start", "port", "memory", "health")
+LIMITS, BY_HAND = "Limits", "What it needs, said by hand"
+TEXTS: dict[str, tuple[str, str]] = {
+    "start": ("COMMAND", "Start command, instead of the one concluded."),
+    "port": ("PORT", "Port that the agent listens on."),
+    "health": ("PATH", "Path that answers 2xx when the agent is well."),
+    "memory": ("SIZE", "Memory, for example 512M or 24G."),
+    "gpu": ("NEED", "no, optional or needed."),
+    "delivery": ("MODE", "What becomes of a request whose agent dies."),
+    "idempotency": ("WORD", "honours-keys: a keyed request is done once, however often it is sent."),
+    "version": ("VERSION", "Version of what runs it, for example 3.12."),
+    "cpus": ("N", "Processors."),
+    "gpus": ("N", "GPUs of one machine."),
+    "vram": ("SIZE", "Memory of one GPU, for example 24G."),
+    "gpu-vendor": ("VENDOR", "nvidia, amd, apple, intel or tpu."),
+    "cuda": ("VERSION", "CUDA, for example 12.4."),
+    "rocm": ("VERSION", "ROCm, for example 6.1."),
+    "compute-capability": ("VERSION", "Of an NVIDIA GPU, at least, for example 8.0."),
+    "disk": ("SIZE", "Disk, for example 200G."),
+    "shm": ("SIZE", "Shared memory, for example 8G."),
+    "os": ("NAME", "Distribution of the machine, for example ubuntu."),
+    "os-version": ("VERSION", "Its release, for example 24.04."),
+    "arch": ("NAME", "Architecture: x86_64 or aarch64."),
+    "language": ("NAME", "Language it is written in."),
+    "language-version": ("VERSION", "Its version."),
+    "packages": ("NAMES", "System packages, separated by commas."),
+    "kind": ("KIND", "service, training, inference, notebook, hpc, library, cli or data."),
+}
+"""Placeholder and help of each option that overrides a conclusion; `plan.OVERRIDES` says which there are."""
+
+_ELSEWHERE = frozenset({"runtime", "hours", "name"})
+"""Overrides whose flag means something wider here."""
+
+
+class Said(click.ParamType[str]):
+    """A value that `plan.OVERRIDES` reads: refused at once, not after the source was read."""
+
+    name = "value"
+
+    def __init__(self, read: Callable[[object], object]) -> None:
+        self._read = read
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            self._read(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+class Amount(click.ParamType[Any]):
+    """`5`, `5USD`, `20SU`."""
+
+    name = "amount"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Money:
+        from homeport.model.money import Money, parse_money
+
+        try:
+            return value if isinstance(value, Money) else parse_money(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def source_options(command: F) -> F:
-    """SOURCE and what overrides conclusions about it."""
-    for option in (
-        click.option("--runtime", type=click.Choice(["auto", "process", "docker"]), help="How it runs."),
-        click.option("--hours", type=click.FloatRange(0), default=0.0, help="For how long; 0: until stopped."),
-        click.option("--health", metavar="PATH", help="Path that answers 2xx when the agent is well."),
-        click.option("--memory", metavar="SIZE", help="Memory limit, for example 512M."),
-        click.option("--port", type=click.IntRange(1, 65535), help="Port that the agent listens on."),
-        click.option("--start", metavar="COMMAND", help="Start command, instead of the one concluded."),
+    """SOURCE, what its plan may cost and where it may be, and what overrides conclusions about it."""
+    options = [
         click.option("--name", default="", metavar="NAME", help="The agent's name; default: from the source."),
-    ):
+        click.option("--hours", type=float, metavar="N", help="0: until stopped; default: by the kind of work."),
+        click.option("--runtime", type=click.Choice(["auto", "process", "docker"]), help="How it runs."),
+        click.option("--network", default="", metavar="NAME", help="The network that the machine joins."),
+        click.option("--key-name", default="", metavar="NAME", help="The key pair that opens the machine."),
+        click.option("--llm", is_flag=True, help="Let a model improve estimates and the choice, within bounds."),
+        click.option("--selector", default="", metavar="NAME", help="Ask this selector of yours; none: nobody."),
+        *_limits(),
+        *_by_hand(),
+    ]  # fmt: skip
+    for option in reversed(options):
         command = option(command)
     return reading_options(command)
+
+
+def _limits() -> list[Callable[[F], F]]:
+    def several(*names: str, **words: Any) -> Callable[[F], F]:
+        return click.option(*names, multiple=True, cls=Titled, title=LIMITS, **words)
+
+    return [
+        several(
+            "--target",
+            "targets",
+            type=click.Choice(TARGETS),
+            metavar="TARGET",
+            help=f"Only this one: {', '.join(TARGETS)}. It may be repeated, as all here.",
+        ),
+        several("--site", "sites", metavar="NAME", help="Only this site or region."),
+        several("--node-type", "node_types", metavar="NAME", help="Only this type of machine."),
+        several("--max-cost", "max_cost", type=Amount(), metavar="AMOUNT", help="In all: 5, 5USD, 20SU."),
+        several("--max-price", "max_price", type=Amount(), metavar="AMOUNT", help="An hour."),
+    ]
+
+
+def _by_hand() -> list[Callable[[F], F]]:
+    return [_override(flag, read) for flag, (_, read) in OVERRIDES.items() if flag not in _ELSEWHERE]
+
+
+def _override(flag: str, read: Callable[[object], object]) -> Callable[[F], F]:
+    metavar, text = TEXTS.get(flag, ("VALUE", "Instead of what was concluded."))
+    return click.option(f"--{flag}", metavar=metavar, type=Said(read), cls=Titled, title=BY_HAND, help=text)
 
 
 def reading_options(command: F) -> F:
@@ -61,26 +157,41 @@ def reading_of(given: Mapping[str, Any], *, pull: bool = False) -> Reading:
 
 
 def overrides_of(given: Mapping[str, object]) -> dict[str, str]:
-    return {key: str(given[key]) for key in OVERRIDES if given.get(key) is not None}
+    """What was said by hand, by the name of its flag."""
+    found = {flag: given.get(flag.replace("-", "_")) for flag in OVERRIDES if flag not in _ELSEWHERE}
+    return {flag: str(value) for flag, value in found.items() if value is not None}
 
 
-def plan_for(session: Session, source: str, given: Mapping[str, object], *, pull: bool = False) -> Plan:
+def limits_of(given: Mapping[str, Any]) -> Limits:
+    """Sites may be written as Chameleon writes them, `CHI@UC`."""
+    from homeport.model.limits import Limits
+
+    return Limits(
+        total=tuple(given.get("max_cost") or ()),
+        hourly=tuple(given.get("max_price") or ()),
+        targets=tuple(given.get("targets") or ()),
+        regions=tuple(site.lower().removeprefix("chi@") for site in given.get("sites") or ()),
+        machine_types=tuple(given.get("node_types") or ()),
+    )
+
+
+def plan_for(session: Session, source: str, given: Mapping[str, Any], *, pull: bool = False) -> Plan:
     """Analysed and priced, with progress on stderr. `pull`: an image that is not here may be fetched.
 
     Raises what the stages raise.
     """
     import asyncio
 
-    from homeport.app.propose import propose
+    from homeport.app.propose import Wish, propose
 
-    return asyncio.run(
-        propose(
-            source, session.settings, reading_of(given, pull=pull),
-            name=str(given.get("name") or ""),
-            overrides=overrides_of(given), hours=float(str(given.get("hours") or 0)),
-            runtime=str(given.get("runtime") or ""), progress=say,
-        )
+    hours = given.get("hours")
+    wish = Wish(
+        name=str(given.get("name") or ""), overrides=overrides_of(given), limits=limits_of(given),
+        hours=None if hours is None else float(hours), runtime=str(given.get("runtime") or ""),
+        network=str(given.get("network") or ""), key=str(given.get("key_name") or ""),
+        llm=bool(given.get("llm")), selector=str(given.get("selector") or ""),
     )  # fmt: skip
+    return asyncio.run(propose(source, session.settings, reading_of(given, pull=pull), wish, progress=say))
 
 
 def environment_options(command: F) -> F:

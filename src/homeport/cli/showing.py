@@ -42,10 +42,11 @@ _PLAIN = (Origin.USER, Origin.MANIFEST)
 """Who says it as it is: their words would repeat the value."""
 
 
-def conclusions(requirements: Requirements, *, width: int = 0, evidence: bool = False) -> list[str]:
+def conclusions(requirements: Requirements, *, width: int = 0, evidence: bool = False, notes: bool = True) -> list[str]:
     """A row for each value: what, where it stands, by which rule; below it what lost to it, and the words it is from.
 
     `width` in columns, 0 for the terminal's. `evidence`: all of it, with how sure each rule is.
+    `notes`: warnings too; a plan has them among its own.
     """
     width = width or terminal_width()
     shown = [
@@ -68,7 +69,7 @@ def conclusions(requirements: Requirements, *, width: int = 0, evidence: bool = 
     ):  # fmt: skip
         if names:
             lines += paragraph(", ".join(names), width, first=f"  {what}: ")
-    for warning in requirements.warnings:
+    for warning in requirements.warnings if notes else ():
         lines += paragraph(warning, width, first="note: ")
     return lines
 

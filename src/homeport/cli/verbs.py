@@ -9,8 +9,10 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
         {
             "up": ("up:up", "Analyse, plan, show the price, deploy, follow until it answers."),
             "analyze": ("analyze:analyze", "What a source needs, each conclusion with file and line."),
-            "plan": ("analyze:plan", "What would be done, at what price, and why each candidate lost."),
-            "deploy": ("deploy:deploy", "Make a saved plan real, exactly."),
+            "plan": ("plan:plan", "What would be done, where and at what price, and why others lost."),
+            "apply": ("apply:apply", "Make a kept plan real, exactly; refused where the world moved."),
+            "deploy": ("apply:deploy", "The same, by its older name."),
+            "catalog": ("catalog:catalog", "Machines that could be had, their prices, and how old these are."),
         },
     ),
     (

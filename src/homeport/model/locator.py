@@ -113,6 +113,15 @@ def locator_of(source: Source) -> tuple[str, str]:
     return source.locator, source.commit or source.ref
 
 
+def asked_for(source: Source) -> tuple[str, str]:
+    """(locator, ref) that read what was asked for as it is now: the branch, not the commit that it was then."""
+    if source.kind is not SourceKind.GIT:
+        return locator_of(source)
+    if source.subdir:
+        return f"{source.locator}/tree/HEAD/{quote(source.subdir)}", source.ref
+    return source.locator, source.ref
+
+
 def names_dockerfile(path: str) -> bool:
     """Whether a path is called as Dockerfiles are."""
     return bool(_DOCKERFILE.fullmatch(PurePath(path).name))

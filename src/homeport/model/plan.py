@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from homeport.model.advice import Advised
-from homeport.model.codec import stored_as
+from homeport.model.codec import stored_as, upcast
 from homeport.model.money import FREE, Money
 from homeport.model.requirements import Requirements
 from homeport.model.source import Source
@@ -63,7 +64,7 @@ class Quote:
     why: str = ""
 
 
-@stored_as("plan")
+@stored_as("plan", v=2)
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything `apply` needs to do exactly this, and to refuse if the world has moved.
@@ -100,3 +101,9 @@ class Plan:
     """"" for Homeport's own ranking, else who chose among those that will do: `llm`, `selector NAME`, `user`."""
     advised: tuple[Advised, ...] = ()
     """What a model changed, each within bounds."""
+
+
+@upcast("plan", from_v=1)
+def _with_targets(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 added time, image, targets, network and advice: an older one has none of them, and loses nothing."""
+    return data

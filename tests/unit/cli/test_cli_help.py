@@ -15,8 +15,8 @@ from homeport.cli import main
 from homeport.cli.verbs import VERBS
 
 WANTED = (
-    "up analyze plan deploy list inspect logs invoke requests start stop restart remove status events token secret "
-    "audit backup restore store doctor serve version completion"
+    "up analyze plan apply deploy catalog list inspect logs invoke requests start stop restart remove status "
+    "events token secret audit backup restore store doctor serve version completion"
 ).split()
 
 HEAVY = ("asyncio", "msgspec", "homeport.model", "homeport.app", "homeport.client", "http.client", "ssl", "fastapi")

@@ -21,7 +21,6 @@ from homeport.app.control import Actor
 from homeport.cli import main
 from homeport.cli.group import build
 from homeport.model.agent import Agent
-from homeport.model.codec import pack
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -187,43 +186,6 @@ def test_doctor_looks_and_changes_nothing(doors: Doors, run: Run) -> None:
     assert all(check["ok"] or check["fix"] or "optional" in check["detail"] for check in found["checks"])
     assert sorted(path for path in doors.settings.paths.config.parent.rglob("*")) == before
     assert "bubblewrap" in run("doctor")[1]
-
-
-def test_a_saved_plan_is_deployed_from_a_file_and_from_stdin(
-    doors: Doors, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "plan.json"
-    file.write_bytes(pack(a_plan()))
-    code, out, err = run("deploy", "--plan", str(file), "-e", "MODE=fast")
-    assert code == 0 and out.startswith("notes is running") and "http://127.0.0.1:8081/agent/notes/" in out
-    assert "✔ ready" in err and "chosen" in err
-    assert doors.control.environments["notes"] == {"MODE": "fast"}
-    done = loaded(run("deploy", "--plan", "-", "--json", stdin=file.read_text()))
-    assert done["deployment"]["state"] == "succeeded" and done["agent"]["name"] == "notes"
-    assert done["try"].startswith("curl ") and "/agent/notes/health" in done["try"]
-
-
-@pytest.mark.parametrize("content", ["", "{}", "[1]", "nope", '{"kind":"plan","v":99,"data":{}}', '{"kind":"x"}'])
-def test_a_file_that_is_no_plan_is_a_usage_error(run: Run, tmp_path: Path, content: str) -> None:
-    file = tmp_path / "plan.json"
-    file.write_text(content)
-    code, out, err = run("deploy", "--plan", str(file))
-    assert (code, out) == (2, "") and "plan.json" in err
-
-
-def test_money_is_not_spent_unasked(doors: Doors, run: Run, tmp_path: Path) -> None:
-    file = tmp_path / "plan.json"
-    file.write_bytes(pack(a_plan(price=1_500_000)))
-    code, _, err = run("deploy", "--plan", str(file))
-    assert code == 2 and "$1.50" in err and "hint: --yes" in err
-    assert not doors.control.deployments
-    assert run("deploy", "--plan", str(file), "--yes")[0] == 0
-
-
-def test_detached_deploy_returns_at_once_with_the_id(doors: Doors, run: Run, tmp_path: Path) -> None:
-    file = tmp_path / "plan.json"
-    file.write_bytes(pack(a_plan()))
-    assert run("deploy", "--plan", str(file), "--detach")[1].strip() in doors.control.deployments
 
 
 def test_the_click_runner_sees_the_same_commands(doors: Doors, run: Run) -> None:

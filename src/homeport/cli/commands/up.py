@@ -9,17 +9,15 @@ from homeport.cli.group import Verb
 from homeport.cli.output import put, put_json, say
 from homeport.cli.plans import plan_lines
 from homeport.cli.proposing import environment_of, environment_options, plan_for, source_options
-from homeport.cli.realizing import realize
+from homeport.cli.realizing import realize, realize_options
 from homeport.cli.session import Session
 from homeport.cli.showing import conclusions, source_line
 
 
 @click.command(cls=Verb)
 @source_options
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before money is spent.")
+@realize_options
 @click.option("--dry-run", is_flag=True, help="Stop after the plan.")
-@click.option("--detach", is_flag=True, help="Do not wait until the agent answers.")
-@click.option("--replace", is_flag=True, help="Put it in the place of another agent of this name.")
 @environment_options
 @click.pass_obj
 def up(
@@ -44,7 +42,7 @@ def up(
         put_json(plan)
         return
     show = put if dry_run else say
-    for line in [source_line(plan.source), "", *conclusions(plan.requirements), "", *plan_lines(plan), ""]:
+    for line in [source_line(plan.source), "", *conclusions(plan.requirements, notes=False), "", *plan_lines(plan), ""]:
         show(line)
     if not dry_run:
         realize(session, plan, yes=yes, replace=replace, detach=detach, env=env, secrets=secrets)
