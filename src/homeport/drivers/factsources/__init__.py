@@ -128,6 +128,8 @@ class Asked:
             if size > ANSWER_BYTES or self.heard > ALL_BYTES:
                 raise _junk(url, "it says more than anybody needs")
             pieces.append(piece)
+        if answer.length:  # what was promised and did not come
+            raise http.client.IncompleteRead(b"", answer.length)
         return b"".join(pieces)
 
     def _connect(self, url: SplitResult) -> http.client.HTTPConnection:
