@@ -43,7 +43,7 @@ def _note(best: Claim, ranked: Sequence[Claim]) -> str:
     losers: dict[str, Claim] = {}
     for claim in ranked:
         if claim.value != best.value and claim.origin is not Origin.DEFAULT:
-            losers.setdefault(say(claim.value), claim)
+            losers.setdefault(say(claim.value, name=claim.field), claim)
     parts = []
     for text, claim in list(losers.items())[:_LOSERS]:
         where = f"{shown(claim.evidence.file)}:{claim.evidence.line}" if claim.evidence.file else claim.origin
@@ -59,7 +59,9 @@ def _hint(claim: Claim) -> bool:
     return claim.field in _BY_FIRMNESS and claim.evidence.confidence < HINT
 
 
-def say(value: object) -> str:
-    """A value for people, on one line."""
+def say(value: object, *, name: str = "") -> str:
+    """A value of the field `name` for people, on one line."""
+    if isinstance(value, int) and name.endswith("_bytes"):
+        return f"{value / 2**30:.3g} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
     text = " ".join(value) if isinstance(value, tuple) else str(value)
     return printable(text, 100)

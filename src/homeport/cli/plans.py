@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from homeport.cli.sheet import fitted, paragraph, terminal_width
+from homeport.cli.sheet import paragraph, reasoned, terminal_width
 from homeport.cli.times import size
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def remarks(plan: Plan) -> Iterator[str]:
         yield f"Time: {plan.hours_why}"
     if plan.chosen_by:
         yield f"Chosen by {plan.chosen_by}, not by the ranking."
-    if plan.runtime != "process" or plan.runtime_why not in ("", "asked for", "no container engine answers here"):
+    if plan.runtime != "process":
         yield f"Runtime: {plan.runtime} ({plan.runtime_why})"
     joined = [f"{what} {name}" for what, name in (("network", plan.network), ("key", plan.key)) if name]
     if joined:
@@ -82,13 +82,17 @@ def remarks(plan: Plan) -> Iterator[str]:
 def has(offer: Offer) -> str:
     """`2 CPUs, 24 GiB, 1 x A100 of 40 GiB, 512 GiB of disk`; what is not known is left out."""
     parts = [f"{offer.cpus} CPU{'' if offer.cpus == 1 else 's'}"] if offer.cpus else []
-    parts += [size(offer.memory_bytes)] if offer.memory_bytes else []
+    parts += [_size(offer.memory_bytes)] if offer.memory_bytes else []
     if offer.gpus:
         model = offer.gpu_model or f"{offer.gpu_vendor} GPU".strip()
-        memory = f" of {size(offer.gpu_memory_bytes)}" if offer.gpu_memory_bytes else ""
+        memory = f" of {_size(offer.gpu_memory_bytes)}" if offer.gpu_memory_bytes else ""
         parts.append(f"{offer.gpus} x {model}{memory}")
-    parts += [f"{size(offer.disk_bytes)} of disk"] if offer.disk_bytes else []
+    parts += [f"{_size(offer.disk_bytes)} of disk"] if offer.disk_bytes else []
     return ", ".join(parts) or "what it has is not known"
+
+
+def _size(count: int) -> str:
+    return size(count).replace(".0 ", " ")
 
 
 def price(money: Money, offer: Offer) -> str:
@@ -102,40 +106,54 @@ def _place(offer: Offer) -> str:
 
 
 def _quotes(plan: Plan, width: int) -> Iterator[str]:
-    rows = [_quote(quote) for quote in plan.quotes]
     head = ("", "TARGET", "MACHINE", "HOURS", "PRICE/H", "TOTAL", "WHY")
-    for block in fitted(head, rows, width, indent="  ", right="lllrrrl"):
-        yield from block
+    rows = [_quote(quote) for quote in plan.quotes]
+    yield from reasoned(head, rows, width, indent="  ", right="lllrrrl", firm=3)
 
 
 def _quote(quote: Quote) -> tuple[object, ...]:
     offer = quote.offer
+    mark = "-" if quote.why else "✔"
     if offer is None:
-        return ("", quote.target, "-", "", "", "", quote.why)
+        return (mark, quote.target, "", "", "", "", quote.why)
     machine = offer.machine_type if offer.region in ("", offer.cloud) else f"{offer.machine_type}, {offer.region}"
     hours = f"{quote.hours:g}" if quote.hours else "open"
-    total = price(quote.total, offer) if quote.hours or not offer.hourly.micros else ""
-    won = not quote.why
-    return ("✔" if won else "", quote.target, machine, hours, price(offer.hourly, offer), total, quote.why or "chosen")
+    total = str(quote.total) if quote.total.micros and quote.hours else ""
+    return (mark, quote.target, machine, hours, price(offer.hourly, offer), total, quote.why)
 
 
 def _others(plan: Plan, width: int, *, every: bool) -> Iterator[str]:
     lost = [one for one in plan.candidates if one.lost]
     if not lost:
         return
-    shown = lost if every else lost[:RUNNERS_UP]
+    if not every and not plan.chosen.hourly.micros and plan.chosen.priced:
+        yield from ("", f"--all shows why each of the {len(lost)} others lost.")
+        return
+    shown = lost if every else runners_up(plan)
     more = f" ({len(shown)} of {len(lost)}; --all shows every one)" if len(shown) < len(lost) else ""
     yield from ("", f"Why not another{more}")
     rows = [_candidate(one, plan) for one in shown]
-    for block in fitted(("MACHINE", "HAS", "TOTAL", "WHY"), rows, width, indent="  ", right="llrl"):
-        yield from block
+    yield from reasoned(("MACHINE", "TOTAL", "HAS", "WHY"), rows, width, indent="  ", right="lrll", firm=2)
+
+
+def runners_up(plan: Plan) -> list[Candidate]:
+    """The few that one asks about: the next in the order, and of the cheaper ones those that came nearest in price."""
+    lost = [one for one in plan.candidates if one.lost]
+    cheaper = [
+        one for one in lost
+        if one.total.currency == plan.total.currency and 0 < one.total.micros < plan.total.micros
+        and (one.offer.gpus or not plan.chosen.gpus)
+    ]  # fmt: skip
+    nearest = sorted(cheaper, key=lambda one: -one.total.micros)[: RUNNERS_UP // 2]
+    rest = [one for one in lost if one not in nearest][: RUNNERS_UP - len(nearest)]
+    return [one for one in lost if one in rest or one in nearest]
 
 
 def _candidate(candidate: Candidate, plan: Plan) -> Sequence[object]:
     offer = candidate.offer
     place = "/".join(dict.fromkeys(part for part in (offer.cloud, offer.region, offer.machine_type) if part))
     total = price(candidate.total, offer)
-    return (place, has(offer), total if plan.hours or not offer.hourly.micros else f"{total}/h", candidate.lost)
+    return (place, total if plan.hours or not offer.hourly.micros else f"{total}/h", has(offer), candidate.lost)
 
 
 def _image(plan: Plan, width: int) -> Iterator[str]:

@@ -61,19 +61,38 @@ def _fitting(text: str, width: int) -> str:
     return head[:slash] if slash > len(head) // 2 else head
 
 
+def reasoned(
+    head: Sequence[str], rows: Sequence[Sequence[object]], width: int, *, indent: str, right: str, firm: int = 0
+) -> list[str]:
+    """A table whose last column is a sentence: on a narrow terminal it stands below its row instead."""
+    if width >= ELSEWHERE:
+        return [line for lines in fitted(head, rows, width, indent=indent, right=right, firm=firm) for line in lines]
+    blocks = fitted(head[:-1], [row[:-1] for row in rows], width, indent=indent, right=right, firm=firm)
+    told: list[str] = [*blocks[0]]
+    for block, row in zip(blocks[1:], rows, strict=True):
+        told += [*block, *(paragraph(str(row[-1]), width, first=f"{indent}     ") if row[-1] else [])]
+    return told
+
+
 def fitted(
-    head: Sequence[str], rows: Iterable[Sequence[object]], width: int, *, indent: str = "", right: str = ""
+    head: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    width: int,
+    *,
+    indent: str = "",
+    right: str = "",
+    firm: int = 0,
 ) -> list[list[str]]:
     """The lines of each row, aligned, of at most `width` columns: the widest columns give way first, and wrap.
 
     The first are those of `head`, which may be empty: then there are none. `right`: a letter for each column, "r"
-    aligns it to the right.
+    aligns it to the right. The first `firm` columns give way last.
     """
     cells = [[clean(cell) for cell in row] for row in rows]
     whole = [list(head), *cells] if head else cells
     if not whole:
         return []
-    widths = _shared([max(width_of(row[i]) for row in whole) for i in range(len(whole[0]))], width - len(indent))
+    widths = _shared([max(width_of(row[i]) for row in whole) for i in range(len(whole[0]))], width - len(indent), firm)
     found = []
     for row in whole:
         columns = [wrapped(cell, room) for cell, room in zip(row, widths, strict=True)]
@@ -86,17 +105,16 @@ def fitted(
     return found
 
 
-def _shared(widths: list[int], room: int) -> list[int]:
-    """What each column gets of `room`: all that it wants, or the widest are cut down to the same."""
+def _shared(widths: list[int], room: int, firm: int) -> list[int]:
+    """What each column gets of `room`: what it wants, or the widest are cut, those that are not firm down to 2 x LEAST
+    before any other."""
     given = list(widths)
-    over = sum(given) + _GAP * (len(given) - 1) - room
-    while over > 0 and max(given) > _LEAST:
-        widest = max(given)
-        second = max([one for one in given if one < widest], default=_LEAST)
-        many = given.count(widest)
-        cut = min(max(1, over // many), widest - max(second, _LEAST)) or 1
-        given = [one - cut if one == widest else one for one in given]
-        over = sum(given) + _GAP * (len(given) - 1) - room
+    while sum(given) + _GAP * (len(given) - 1) > room:
+        yielding = [i for i in range(firm, len(given)) if given[i] > 2 * _LEAST]
+        yielding = yielding or [i for i, one in enumerate(given) if one > _LEAST]
+        if not yielding:
+            break
+        given[max(yielding, key=lambda i: given[i])] -= 1
     return given
 
 

@@ -58,11 +58,15 @@ def conclusions(requirements: Requirements, *, width: int = 0, evidence: bool = 
     rows = [(label, _value(label, found), _where(found), _why(found)) for _, label, found in shown]
     head, *blocks = fitted(HEAD, rows, width, indent="  ")
     lines, group = [], ""
+    quoted: set[str] = set()
     for (title, _, found), block in zip(shown, blocks, strict=True):
         if title != group:
             lines += ([""] if group else []) + [title, *(head if not group else [])]
             group = title
-        lines += [*block, *_below(found, width, quoted=title == _QUOTED, evidence=evidence)]
+        quote = found.evidence[0].quote if found.evidence else ""
+        told = evidence or title != _QUOTED or found.origin in _PLAIN or quote in quoted
+        quoted.add(quote)
+        lines += [*block, *_below(found, "" if told else quote, width, evidence=evidence)]
     for what, names in (
         ("installs", requirements.install), ("asks for", requirements.env), ("sets", tuple(requirements.env_values)),
         ("secrets", requirements.secrets),
@@ -85,15 +89,13 @@ def _twice(r: Requirements, label: str) -> bool:
     return label == "language version" and same and r.runtime_version.value == r.language_version.value  # type: ignore[union-attr]
 
 
-def _below(found: Inferred[Any], width: int, *, quoted: bool, evidence: bool) -> list[str]:
-    lines = []
+def _below(found: Inferred[Any], quote: str, width: int, *, evidence: bool) -> list[str]:
+    lines = paragraph(f"“{quote}”", width, first="      ", rest="       ") if quote else []
     if evidence:
         for one in found.evidence:
             place = f"{one.file}:{one.line}" if one.line else one.file or "you"
             text = f"{place} ({one.rule}, {one.confidence:.0%} sure){': ' + one.quote if one.quote else ''}"
             lines += paragraph(text, width, first="      ", rest="        ")
-    elif quoted and found.evidence and found.evidence[0].quote and found.origin not in _PLAIN:
-        lines += paragraph(f"“{found.evidence[0].quote}”", width, first="      ", rest="       ")
     if _is_conflict(found.note):
         for text in found.note.replace(":0)", ")").replace("; not ", "\0not ").split("\0"):
             lines += paragraph(text, width, first="      ", rest="        ")
