@@ -52,10 +52,11 @@ class Voice:
         self.claims.add(field, value, origin, file=file, line=line, rule=f"{self.of}.{rule}",
                         confidence=round(sure, 3), text=self.repo.line(file, line))  # fmt: skip
 
-    def begin(self, file: str, suffixes: Sequence[str]) -> float:
+    def begin(self, file: str, suffixes: Sequence[str], most: float = 1.0) -> float:
         """It is of this ecosystem, by `file`. Returns the share of its code in all code, 0 to 1."""
         share = share_of(self.repo, suffixes)
-        self.say("ecosystem", self.of, "project", _BASE + _SHARE_OF * share, file, origin=Origin.DEPENDENCY)
+        sure = min(_BASE + _SHARE_OF * share, most)
+        self.say("ecosystem", self.of, "project", sure, file, origin=Origin.DEPENDENCY)
         return share
 
     def start(

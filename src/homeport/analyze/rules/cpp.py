@@ -13,6 +13,7 @@ from homeport.analyze.paths import Paths, in_the_way, once
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.voice import Voice, near
+from homeport.model.evidence import Origin
 from homeport.model.requirements import Ecosystem, GpuNeed, Kind
 
 _CMAKE = "CMakeLists.txt"
@@ -67,14 +68,15 @@ def _read(repo: Repo, claims: Claims) -> None:
     if not marks or not any(not in_the_way(path) for path in repo.paths.ending(*_CODE)):
         return
     voice = Voice(repo, claims, Ecosystem.CPP)
-    share = voice.begin(marks[0], _CODE)
+    share = voice.begin(marks[0], _CODE, most=0.65)  # beside a Python or Node project it is an extension of that
     builds = [file for file in _builds(repo.paths) if repo.text(file)]
     _read_standard(voice, builds)
     if share >= 0.2:
         _read_backends(voice, builds)
         _read_mpi(voice, builds)
     listens = voice.search(_code(repo.paths), _LISTENS) if share >= 0.5 else ""
-    _read_kind(voice, [file for file in builds if file.count("/") <= 1], share, listens)
+    near_ = [file for file in builds if file.count("/") <= 1 and not file.endswith(".cmake")]
+    _read_kind(voice, near_, share, listens)
 
 
 def _read_standard(voice: Voice, builds: Sequence[str]) -> None:
@@ -82,7 +84,7 @@ def _read_standard(voice: Voice, builds: Sequence[str]) -> None:
         for rule, sure, pattern in _STANDARDS:
             for found, line in voice.hits(file, pattern, ("#",), most=1):
                 version = _DRAFTS.get(found[1], found[1])
-                voice.version(version, rule, sure - file.count("/") / 10, file, line)
+                voice.say("language_version", version, rule, sure - file.count("/") / 10, file, line, Origin.DEPENDENCY)
                 return
 
 
@@ -115,19 +117,22 @@ def _read_kind(voice: Voice, builds: Sequence[str], share: float, listens: str) 
     if share < 0.5:
         return
 
-    def named(pattern: re.Pattern[str]) -> tuple[str, int]:
+    def named(pattern: re.Pattern[str], word: str = "") -> tuple[str, int]:
         for file in builds:
             for found, line in voice.hits(file, pattern, ("#",)):
-                if not _TEST.search(found[0]):
+                if not _TEST.search(found[0]) and word in found[0].lower():
                     return file, line
         return "", 0
 
     (program, at), (library, below) = named(_PROGRAM), named(_LIBRARY)
+    if library:  # its own program, or one that helps to build it?
+        program, at = named(_PROGRAM, voice.called)
+    kernels = any(not in_the_way(path) for path in voice.repo.paths.ending(".cu", ".hip"))
     if listens and program:
         voice.kind(Kind.SERVICE, "listens", 0.53, listens)
-    elif program and not library:
-        voice.kind(Kind.CLI, "program", 0.53, program, at)
-    elif library and not program:
+    elif program:
+        voice.kind(Kind.HPC if kernels else Kind.CLI, "program", 0.53, program, at)
+    elif library:
         voice.kind(Kind.LIBRARY, "library", 0.55, library, below)
 
 

@@ -10,12 +10,13 @@ from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, in_the_way, once
 from homeport.analyze.repo import Repo, shown
 from homeport.analyze.ruleset import Ruleset
-from homeport.analyze.voice import Voice, near, pick
+from homeport.analyze.voice import Voice, near, pick, share_of
 from homeport.analyze.xmlflat import XmlError, read_xml
 from homeport.model.requirements import Ecosystem, GpuNeed, Kind
 
 _PROJECTS = (".csproj", ".fsproj", ".vbproj")
 _SERVING = ("web", "server", "host", "api", "service", "gateway")
+_CODE = (".cs", ".fs", ".vb", ".cshtml", ".razor")
 _TEST = re.compile(r"(?i)tests?\b|tests?\.\w+proj$|benchmark|specs?\.\w+proj$")
 _FRAMEWORK = re.compile(r"net(?:coreapp)?(\d{1,2}\.\d)")
 _SDK = re.compile(r"\"version\"\s{0,3}:\s{0,3}\"(\d{1,2}\.\d)")
@@ -58,7 +59,9 @@ def _read(repo: Repo, claims: Claims) -> None:
     if not files:
         return
     voice = Voice(repo, claims, Ecosystem.DOTNET)
-    share = voice.begin(files[0], (".cs", ".fs", ".vb", ".cshtml", ".razor"))
+    if "/" in files[0] and share_of(repo, _CODE) < 0.1:
+        return  # a package of something else
+    share = voice.begin(files[0], _CODE)
     projects = sorted((one for file in files if (one := _project(voice, file))), key=lambda one: one.order)
     for found, line in voice.hits("global.json", _SDK, most=1):
         voice.version(found[1], "global-json", 0.8, "global.json", line)

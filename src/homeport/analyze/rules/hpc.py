@@ -91,7 +91,7 @@ def _read_commands(repo: Repo, claims: Claims, scripts: Sequence[str]) -> None:
         _add(repo, claims, "gpu_count", int(found[1]), "srun-gpu", 0.45, file, line)
         break
     for _, file, line in _hits(repo, scripts, _MPIRUN):
-        near_ = file.count("/") <= 1 and not in_the_way(file)
+        near_ = file.count("/") <= 1 and not in_the_way(file) and not file.startswith((".", "ci/"))
         _add(repo, claims, "kind", Kind.HPC, "mpirun", 0.53 if near_ else 0.4, file, line)
         break
     for found, file, line in _hits(repo, scripts, _RANKS):
@@ -100,11 +100,12 @@ def _read_commands(repo: Repo, claims: Claims, scripts: Sequence[str]) -> None:
         break
     versions: tuple[tuple[Field, re.Pattern[str]], ...] = (("cuda", _CUDA_MODULE), ("rocm", _ROCM_MODULE))
     for name, pattern in versions:
-        for found, file, line in _hits(repo, scripts, _MODULE):
-            if version := pattern.search(found[1]):
-                near_ = file.count("/") <= 1 and not in_the_way(file)
-                _add(repo, claims, name, version[1], "module", 0.52 if near_ else 0.4, file, line)
-                break
+        said = [(version[1], file, line) for found, file, line in _hits(repo, scripts, _MODULE)
+                if (version := pattern.search(found[1]))]  # fmt: skip
+        for wanted, file, line in said[:1]:
+            near_ = file.count("/") <= 1 and not in_the_way(file) and len(scripts) <= 5
+            agree = len({one for one, _, _ in said}) == 1
+            _add(repo, claims, name, wanted, "module", 0.52 if near_ and agree else 0.4, file, line)
 
 
 def _read_workflow(repo: Repo, claims: Claims, file: str) -> None:

@@ -169,9 +169,9 @@ def _read_kind(
 ) -> None:
     if not programs:
         voice.kind(Kind.LIBRARY, "no-binary", 0.58, _CARGO)
-    elif listens and known.keys() & _SERVERS:
-        voice.kind(Kind.SERVICE, "listens", 0.58, listens)
-    elif known.keys() & _COMMANDS:
+    elif known.keys() & _SERVERS and (listens or voice.published):
+        voice.kind(Kind.SERVICE, "listens", 0.58, listens or _CARGO)
+    elif known.keys() & _COMMANDS and not voice.published:
         voice.kind(Kind.CLI, "command-crate", 0.56, _CARGO)
 
 

@@ -81,7 +81,7 @@ def _read_kind(
         voice.kind(Kind.SERVICE, "listens", 0.58, listens)
     elif not programs and not any(one.main for one in builds):
         voice.kind(Kind.LIBRARY, "no-program", 0.57, first)
-    elif one := next((libraries[name] for name in _COMMANDS if name in libraries), None):
+    elif (one := next((libraries[name] for name in _COMMANDS if name in libraries), None)) and not voice.published:
         voice.kind(Kind.CLI, "command-library", 0.56, one.file, one.line)
 
 
