@@ -41,7 +41,8 @@ def plan_lines(plan: Plan, *, width: int = 0, every: bool = False) -> Iterator[s
         yield from ("", "Changed by a model, within its bounds")
         for one in plan.advised:
             reasoning = f": {one.reasoning}" if one.reasoning else ""
-            text = f"{one.decision}, {one.field}: {one.was or 'nothing'} → {one.became}{reasoning}"
+            what = one.field if one.field == one.decision else f"{one.decision}, {one.field}"
+            text = f"{what}: {one.was or 'nothing'} → {one.became}{reasoning}"
             yield from paragraph(text, width, first="  * ", rest="    ")
     yield ""
     for warning in plan.warnings:
@@ -127,7 +128,7 @@ def _others(plan: Plan, width: int, *, every: bool) -> Iterator[str]:
     if not lost:
         return
     if not every and not plan.chosen.hourly.micros and plan.chosen.priced:
-        yield from ("", f"--all shows why each of the {len(lost)} others lost.")
+        yield from ("", f"--all shows why each other lost: {len(lost)}.")
         return
     shown = lost if every else runners_up(plan)
     more = f" ({len(shown)} of {len(lost)}; --all shows every one)" if len(shown) < len(lost) else ""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_AMOUNT = re.compile(r"(\$?)\s?(\d{1,9}(?:\.\d{1,6})?)\s?([A-Za-z]{0,8})")
+_AMOUNT = re.compile(r"(\$?)\s?(\d{1,9}(?:\.\d{1,6})?)\s?([A-Za-z]{0,8})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
