@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.ownwords import INSTALLED, leave_out_others
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import rulesets
 from homeport.analyze.settle import settle
@@ -31,10 +32,12 @@ def analyze(view: FileView) -> Requirements:
     repo.load(path for one in rules for path in one.wants(repo.paths))
     for one in rules:
         one.read(repo, claims)
-    start = settle(claims, "start", tuple)
     ecosystem = settle(claims, "ecosystem", Ecosystem) or Inferred(Ecosystem.UNKNOWN, Origin.DEFAULT)
+    leave_out_others(claims, ecosystem.value)
+    start = settle(claims, "start", tuple)
     gpu = _gpu(claims)
     port = settle(claims, "port", int)
+    os_family = settle(claims, "os_family", str)
     installs = sorted(claims.installs, key=lambda item: list(Origin).index(item[0]))
     return Requirements(
         ecosystem=ecosystem,
@@ -68,12 +71,14 @@ def analyze(view: FileView) -> Requirements:
         compute_capability=_of_gpu(gpu, settle(claims, "compute_capability", str)),
         disk_bytes=settle(claims, "disk_bytes", int),
         shared_memory_bytes=settle(claims, "shared_memory_bytes", int),
-        os_family=settle(claims, "os_family", str),
+        os_family=os_family,
         language=settle(claims, "language", str),
         language_version=settle(claims, "language_version", str),
         system_packages=settle(claims, "system_packages", tuple),
         hours=settle(claims, "hours", float),
         kind=settle(claims, "kind", Kind),
+        os_version=_release(claims, os_family),
+        arch=settle(claims, "arch", str),
     )
 
 
@@ -91,6 +96,16 @@ def _published(claims: Claims, port: Inferred[int] | None) -> Inferred[int] | No
         return None
     best, pair = max(pairs, key=lambda item: item[0].evidence.confidence)
     return Inferred(int(pair[1]), best.origin, (best.evidence,))
+
+
+def _release(claims: Claims, family: Inferred[str] | None) -> Inferred[str] | None:
+    """That of the family that was chosen: both stand in one line."""
+    if family is None or not family.evidence:
+        return None
+    at = family.evidence[0]
+    found = [one for one in claims.all if one.field == "os_version" and isinstance(one.value, str)]
+    same = next((one for one in found if (one.evidence.file, one.evidence.line) == (at.file, at.line)), None)
+    return Inferred(str(same.value), same.origin, (same.evidence,)) if same else None
 
 
 def _gpu(claims: Claims) -> Inferred[GpuNeed]:
@@ -131,9 +146,11 @@ def _built(
 ) -> Inferred[str] | None:
     """The Dockerfile that its image is built from, where containers run: one that was named or that says how it starts.
 
-    Beside a stronger word on that, for example a manifest's, a Dockerfile is evidence and no more.
+    Beside a stronger word on that, for example a manifest's, a Dockerfile is evidence and no more; of what Homeport
+    cannot build by itself it is the way to run it.
     """
-    decides = start is None or start.origin is Origin.CONTAINER
+    built = ecosystem.value not in INSTALLED and start is not None and start.origin is not Origin.MANIFEST
+    decides = start is None or start.origin is Origin.CONTAINER or built
     if source.kind is SourceKind.DOCKERFILE or decides or ecosystem.value is Ecosystem.DOCKERFILE:
         return settle(claims, "dockerfile", str)
     return None

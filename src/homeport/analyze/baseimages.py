@@ -24,6 +24,10 @@ _ON_DEBIAN = frozenset(
 _ON_UBUNTU = re.compile(
     r"nvcr\.io/nvidia/|pytorch/pytorch|tensorflow/tensorflow|rocm/|eclipse-temurin|intel/oneapi|/cuda$"
 )
+_RELEASES = {
+    "noble": "24.04", "jammy": "22.04", "focal": "20.04", "bionic": "18.04", "xenial": "16.04",
+    "trixie": "13", "bookworm": "12", "bullseye": "11", "buster": "10", "stretch": "9",
+}  # fmt: skip
 _GPU = re.compile(
     r"(?:^|/)(?:nvidia/cuda|cuda:)|nvcr\.io/|rocm/|pytorch/pytorch:\S*cuda|tensorflow/tensorflow:\S*gpu|vllm/vllm"
 )
@@ -37,6 +41,8 @@ class BaseImage:
     cuda: str = ""
     rocm: str = ""
     gpu: bool = False
+    release: str = ""
+    """Of the system: "22.04", "12"."""
 
 
 def read_base(image: str) -> BaseImage:
@@ -50,7 +56,19 @@ def read_base(image: str) -> BaseImage:
         re.match(r"(\d{1,2}\.\d{1,2})", tag) if last == "cuda" else None
     )
     rocm = re.search(r"rocm[-:/a-z]{0,20}(\d\.\d{1,2}(?:\.\d)?)", image)
-    return BaseImage(_system(name, last, tag), cuda[1] if cuda else "", rocm[1] if rocm else "", gpu)
+    system = _system(name, last, tag)
+    return BaseImage(system, cuda[1] if cuda else "", rocm[1] if rocm else "", gpu, _release(system, last, tag))
+
+
+def _release(system: str, last: str, tag: str) -> str:
+    """By a code name, by `ubuntu22.04` in a tag, or by the tag of an image that is the system itself."""
+    if code := next((number for word, number in _RELEASES.items() if word in tag), ""):
+        return code
+    if found := re.search(rf"{re.escape(system)}[-:]?(\d{{1,2}}(?:\.\d{{1,2}})?)", tag) if system else None:
+        return found[1]
+    itself = _SYSTEMS.get(last) == system and system
+    found = re.match(r"(\d{1,2}(?:\.\d{1,2})?)(?![\d.]*[a-z])", tag) if itself else None
+    return found[1] if found else ""
 
 
 def _system(name: str, last: str, tag: str) -> str:

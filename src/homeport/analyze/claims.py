@@ -44,6 +44,8 @@ Field = Literal[
     "system_packages",
     "hours",
     "kind",
+    "os_version",
+    "arch",
 ]
 
 

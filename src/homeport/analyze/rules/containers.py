@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from homeport.analyze.baseimages import read_base
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.dockerlines import Instruction, instructions, last_stage
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
@@ -55,6 +55,8 @@ def _read_main(repo: Repo, claims: Claims, file: str, *, sure: float) -> None:
         last = place == 0
         if base.system:
             claim("os_family", base.system, at, "base-system", 0.85 if last else 0.55)
+        if base.release:
+            claim("os_version", base.release, at, "base-release", 0.85 if last else 0.45)
         if base.gpu:
             claim("gpu", GpuNeed.NEEDED, at, "gpu-base-image", 0.85 if last else 0.6)
         if base.cuda:
@@ -102,8 +104,13 @@ def _said(file: str) -> str:
     return re.sub(r"(?i)dockerfiles?|containerfile|dockers?|containers?", "", file)
 
 
-def _wants(paths: Sequence[str]) -> list[str]:
-    found = [path for path in paths if _NAME.fullmatch(path.rpartition("/")[2]) and path.count("/") <= 5]
+@once
+def _wants(paths: Paths) -> list[str]:
+    found = [
+        path
+        for path in paths.holding("dockerfile", "containerfile", depth=5)
+        if _NAME.fullmatch(path.rpartition("/")[2])
+    ]
     return sorted(found, key=lambda path: (in_the_way(path), path.count("/"), len(path), path))[:_MOST]
 
 

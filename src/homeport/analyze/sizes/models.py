@@ -9,6 +9,7 @@ from dataclasses import dataclass
 _IN_NAME = re.compile(
     r"(?i)(?<![a-z0-9.])(?:(\d{1,2})\s?x\s?)?(\d{1,4}(?:[._]\d{1,3})?)\s?([bm])(?![a-z0-9])(?!\s?(?:it/s|tokens))"
 )
+_WEIGHTS = re.compile(r"(?i)\.(?:pth|pt|ckpt|onnx|engine|tflite)$")
 _ACTIVE = re.compile(r"(?i)-a(\d{1,3}(?:\.\d)?)b\b")
 _FAMILIES = (
     (r"whisper[-_ .]?(?:large|turbo)|large-v[23]", 1.55),
@@ -46,6 +47,8 @@ class Model:
 def read_model(name: str) -> Model | None:
     """None for a name that tells no size. `Mixtral-8x7B` is taken from the table, since its experts share layers."""
     text = name[:200]
+    if _WEIGHTS.search(text):  # a number in a file of weights may count anything, for example blocks
+        return None
     if re.search(r"(?i)mixtral-8x22b", text):
         return Model(name, 141.0, bits_in(text))
     plain = _ACTIVE.sub("", text)

@@ -69,6 +69,14 @@ _SUPPOSED = re.compile(
 )
 _FLAG = re.compile(r"(?:^|\s)--?[A-Za-z][\w-]{1,40}[ =]\d{1,6}(?:\.\d)?\s?[kmgtKMGT]i?[bB]?\b")
 """An argument of a command that stands among the words."""
+_GPU = re.compile(rf"(?i)\b{phrases.DEVICE}\b")
+_HOST = re.compile(r"(?i)\bram\b|\b(?:system|host|cpu|main|physical|heap|java|server) memory")
+_MEMORY = re.compile(rf"(?i){_SIZE}\)?\+?\s?(?:or (?:more|higher) )?(?:of )?memory\b")
+_RUN_ON = re.compile(
+    r"(?i)\b(?:run(?:s|ning)?|ran|(?:pre)?train\w*|test(?:s|ed|ing)?|fit(?:s|ting)?|us(?:es?|ing|ed)|takes?|experiments?"
+    r"|fine-?tun\w+|reproduc\w+|evaluat\w+|inference|generat\w+|node)\b"
+)
+_SHM = re.compile(r"--shm-size[= ][\"']?(\d{1,5})\s?([gm])(?:i?b)?\b", re.I)
 _SHARED = re.compile(r"(?i)\bshar(?:ed|ing|eable)\b|\bslic(?:e|ing|eable)|\bMIG\b|\bpartition")
 _LESSENED = re.compile(r"(?i)\bint[48]\b|\bquanti[sz]|[48]-?bit|\bas (?:little|low) as\b|\bno gpu at all|\bonly \d")
 _OURS = re.compile(r"(?i)\b(?:my|our|i|we) (?:\w+ ){0,3}(?:trained|setup|used|ran|machine|training)|\bgraciously")
@@ -85,7 +93,7 @@ _OTHERS = re.compile(
 def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> None:
     for file, sentences in documents:
         counts = _counts_for(file)
-        video = False
+        video, before = False, -2
         for one in sentences:
             aside = 0.5 if phrases.ASIDE.search(one.under) else 1.0
             if one.code:
@@ -95,7 +103,9 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
                 video = _row(file, one, counts, video, claims)
                 continue
             if any(char.isdigit() for char in one.text):
-                _amounts(file, one, counts * aside, claims)
+                _amounts(file, one, counts * aside, claims, of_gpu=one.order - before <= 1)
+            if _GPU.search(one.text):
+                before = one.order
             if phrases.ABOUT.search(one.text):
                 _counts(file, one, counts * aside, claims)
 
@@ -106,7 +116,8 @@ def _counts_for(file: str) -> float:
     return 0.9 if weight(file) > 0.5 else 0.75 if weight(file) == 0.5 else 0.6
 
 
-def _amounts(file: str, one: Sentence, counts: float, claims: Claims) -> None:
+def _amounts(file: str, one: Sentence, counts: float, claims: Claims, *, of_gpu: bool = False) -> None:
+    """`of_gpu`: the sentence before speaks of a GPU, so memory that is not said to be the machine's is the GPU's."""
     floor = _floor(one)
     asked = floor >= 0.7
     if "-" in one.text and _FLAG.search(one.text):
@@ -115,13 +126,16 @@ def _amounts(file: str, one: Sentence, counts: float, claims: Claims) -> None:
         0.8 if _OURS.search(one.text) else 1.0
     )
     vram, spans = _first(_VRAM, one.text)
+    if not vram and of_gpu and not _HOST.search(one.text):
+        vram, spans = _first((_MEMORY,), one.text)
     if vram:
         sure = floor if asked else 0.55 if _DOING.search(one.text) else 0.42
         lessened = 0.9 if _LESSENED.search(one.text) else 1.0
         _claim(claims, "vram_bytes", vram, file, one, "vram", sure * lessened * counts)
     elif (found := _CARD_SIZE.search(one.text)) and not _SHARED.search(one.text):
         size = _bytes(found[1] or found[3], found[2] or found[4])
-        _claim(claims, "vram_bytes", size, file, one, "card", (0.62 if asked else 0.55) * counts)
+        sure = 0.62 if asked else 0.55 if _RUN_ON.search(one.text) else 0.42
+        _claim(claims, "vram_bytes", size, file, one, "card", sure * counts)
         spans.append(found.span())
     rest = _without(one.text, spans)
     parts: tuple[tuple[Field, Sequence[re.Pattern[str]], str], ...] = (
@@ -198,6 +212,8 @@ def _counts(file: str, one: Sentence, counts: float, claims: Claims) -> None:
 def _commands(file: str, one: Sentence, counts: float, claims: Claims) -> None:
     if (found := _NPROC.search(one.text)) and 0 < int(found[1]) <= 16:
         _claim(claims, "gpu_count", int(found[1]), file, one, "processes-per-node", 0.55 * counts)
+    if found := _SHM.search(one.text):
+        _claim(claims, "shared_memory_bytes", _bytes(*found.groups()), file, one, "shm-size", 0.7 * counts)
     if found := _HEAP.search(one.text):
         _claim(
             claims,

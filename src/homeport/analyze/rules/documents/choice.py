@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-_TEXT = re.compile(r"(?i)\.(?:md|rst|txt|rmd|adoc|markdown|mdx|qmd)$")
+from homeport.analyze.paths import Paths, once
+
+_TEXTS = (".md", ".rst", ".txt", ".rmd", ".adoc", ".markdown", ".mdx", ".qmd")
 _README = re.compile(r"(?i)^readme(?:[._-]?(?:en|eng|english))?(?:\.\w{1,8})?$")
 _TELLING = re.compile(
     r"(?i)install|requirement|hardware|quick[-_]?start|getting[-_]?started|set[-_]?up|deploy|usage|system|planning"
@@ -34,11 +35,13 @@ _MOST = 60
 _MOST_BYTES = 600_000
 
 
-def chosen(paths: Sequence[str]) -> list[str]:
+@once
+def chosen(paths: Paths) -> list[str]:
     """The documents to read, the one that speaks for the whole first."""
-    found = [path for path in paths if path.count("/") <= 5 and _is_document(path)]
-    pages = [path for path in paths if path[:3].lower() == "doc" and _PAGE.fullmatch(path) and not _aside(path)]
-    found += [path for path in pages if len(pages) <= _FEW and path not in found]
+    named = {*paths.ending(*_TEXTS, "", depth=5), *paths.holding("readme", depth=5)}
+    found = {path for path in named if _is_document(path)}
+    pages = [path for path in paths.ending(*_TEXTS, depth=1) if _PAGE.fullmatch(path) and not _aside(path)]
+    found.update(pages if len(pages) <= _FEW else ())
     return sorted(found, key=lambda path: (-weight(path), path.count("/"), path))[:_MOST]
 
 
@@ -72,12 +75,9 @@ def _aside(path: str) -> bool:
 
 def _is_document(path: str) -> bool:
     name = path.rpartition("/")[2]
-    if _aside(path):
-        return False
-    if _README.fullmatch(name):
-        return True
-    return bool(
+    telling = _README.fullmatch(name) or (
         _TELLING.search(name)
-        and (_TEXT.search(name) or "." not in name)
+        and (name.lower().endswith(_TEXTS) or "." not in name)
         and not re.match(r"(?i)requirements[\w.-]*\.(?:txt|in)$", name)
     )
+    return bool(telling) and not _aside(path)

@@ -53,7 +53,7 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
     for place, (port, points) in enumerate(seen.most_common(3)):
         file, one, rule = first[port]
         most = 0.6 if is_main(file) or (_FIRST_STEPS.search(file) and file.count("/") <= 3) else _PART
-        most = max(most, _AGREED) if len(files[port]) > 1 else most
+        most = max(most, _AGREED) if len(files[port]) > 1 and rule == "address" else most
         sure = min(0.38 + 0.05 * points, most) - 0.15 * place
         claims.add("port", port, Origin.DOCUMENTED, file=file, line=one.line, rule=f"documents.{rule}",
                    confidence=round(sure, 3), text=one.text)  # fmt: skip

@@ -21,8 +21,14 @@ _WHEEL = re.compile(
 )
 _ROCM = re.compile(r"(?i)\brocm(?: version)?[\s:]{0,2}(?:>=|≥|v)?\s?(\d{1,2}(?:\.\d{1,2}){0,2})\b")
 _CAPABILITY = re.compile(r"(?i)compute capabilit(?:y|ies)[^.\d]{0,30}(\d{1,2}\.\d)\b")
+_GENERATIONS = {"volta": "7.0", "turing": "7.5", "ampere": "8.0", "ada": "8.9", "hopper": "9.0", "blackwell": "10.0"}
+_GENERATION = re.compile(
+    r"(?i)\b(volta|turing|ampere|ada|hopper|blackwell)\b(?: lovelace)?[^.]{0,25}?"
+    r"(?:\b(?:or|and) (?:newer|later|higher|above|better)|\+)"
+)
 _FLOOR = re.compile(
     r"(?i)or (?:higher|later|newer|above|greater)|>=|≥|\+|at least|minimum|requires?|required|needs?\b|must|supporting"
+    r"|\bhave (?:\w+ )?installed"
 )
 _LATER_SYSTEMS = re.compile(
     r"(?i)\bwindows\b|\bold(?:er)?\b|\bprior to\b|\bbefore\b|\bsince\b|\bdeprecat|\badded\b|\bremoved?\b"
@@ -46,6 +52,11 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
                 claims.add("compute_capability", match[1], Origin.DOCUMENTED, file=file, line=one.line,
                            rule="documents.compute-capability", confidence=round(0.7 * counts, 3),
                            text=one.text)  # fmt: skip
+            if match := _GENERATION.search(one.text):
+                sure = 0.65 if _FLOOR.search(one.text) or phrases.ASKING.search(one.under) else 0.5
+                claims.add("compute_capability", _GENERATIONS[match[1].lower()], Origin.DOCUMENTED, file=file,
+                           line=one.line, rule="documents.generation", confidence=round(sure * counts, 3),
+                           text=one.text)  # fmt: skip
     found.sort(key=lambda item: -item[0])
     near = [item for item in found if item[0] > found[0][0] - 0.1 and is_main(item[2]) >= is_main(found[0][2])]
     majors = {item[1].partition(".")[0] for item in near}
@@ -65,7 +76,8 @@ def _cuda(file: str, one: Sentence, counts: float) -> list[tuple[float, str, str
     asked = bool(_FLOOR.search(one.text)) or bool(phrases.ASKING.search(one.under))
     for match in _CUDA.finditer(one.text):
         if int(match[1].partition(".")[0]) in _LIKELY:
-            sure = (0.75 if asked else 0.55) * (0.7 if _LATER_SYSTEMS.search(one.text) else 1.0)
+            near = one.text[max(match.start() - 70, 0) : match.end() + 40]
+            sure = (0.75 if asked else 0.55) * (0.7 if _LATER_SYSTEMS.search(near) else 1.0)
             sure *= 0.7 if _SUPPOSED.search(one.text) else 1.0
             told.append((sure * counts, match[1], file, one, "cuda"))
     return told

@@ -6,7 +6,7 @@ from __future__ import annotations
 from homeport.analyze import libraries
 from homeport.analyze.claims import Claims
 from homeport.analyze.repo import Repo
-from homeport.analyze.rules.python.declared import PYPROJECT, Declared, Dependency, is_requirements
+from homeport.analyze.rules.python.declared import PYPROJECT, Declared, Dependency, requirements_in
 from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed
 
@@ -49,8 +49,10 @@ def _claim_gpu(claims: Claims, one: Dependency) -> None:
 
 def _read_builds(repo: Repo, claims: Claims) -> None:
     """Wheels built for one CUDA version, or for none."""
-    for file in [path for path in repo.paths if is_requirements(path)] + [PYPROJECT]:
+    for file in [*requirements_in(repo.paths), PYPROJECT]:
         main = file in ("requirements.txt", PYPROJECT)
+        builds = {libraries.cuda_build(line) for line in repo.lines(file) if "cu" in line} - {""}
+        choice = len({version.partition(".")[0] for version in builds}) > 1 or len(builds) > 2
         for number, line in enumerate(repo.lines(file), 1):
             if ("cu" not in line and "cpu" not in line) or line.lstrip().startswith("#"):
                 continue
@@ -58,7 +60,7 @@ def _read_builds(repo: Repo, claims: Claims) -> None:
                 claims.add("gpu", GpuNeed.NO, Origin.DEPENDENCY, file=file, line=number, rule="python.cpu-build",
                            confidence=0.7, text=line)  # fmt: skip
             elif version := libraries.cuda_build(line):
-                sure = 0.65 if main else 0.4
+                sure = 0.4 if not main else 0.45 if choice else 0.65
                 claims.add("gpu", GpuNeed.NEEDED, Origin.DEPENDENCY, file=file, line=number, rule="python.cuda-build",
                            confidence=sure, text=line)  # fmt: skip
                 claims.add("cuda", version, Origin.DEPENDENCY, file=file, line=number, rule="python.cuda-build",
