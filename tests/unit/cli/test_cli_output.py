@@ -46,7 +46,7 @@ def test_conclusions_cite_file_line_and_rule() -> None:
 
 
 def test_a_plan_marks_the_chosen_one_and_says_why_the_other_lost() -> None:
-    lines = list(plan_lines(a_plan()))
+    lines = list(plan_lines(a_plan(), every=True))
     assert lines[1] == "  this machine, until stopped: free."
     assert any("it costs money and this machine does not" in line for line in lines)
 
