@@ -63,7 +63,7 @@ def hours_on(work: Duration, offer: Offer) -> tuple[float, str]:
     """The hours that the offer is taken for, and why. What is leased has an end, at most its longest lease away."""
     longest = offer.longest_hours
     if not longest:
-        if not offer.hourly.micros and work.by != "user":
+        if offer.priced and not offer.hourly.micros and work.by != "user":
             return 0.0, "it costs nothing: until stopped"
         return work.hours, work.why
     if not work.hours:

@@ -39,6 +39,8 @@ def cheaper(
 def _elsewhere(ranked: Sequence[Judged], chosen: Judged) -> Iterator[str]:
     """What was left out by the user's own limits, or is paid for in another unit."""
     fitting = [one for one in ranked if one.will_do and one.offer.priced and one is not chosen]
+    if ranked[0] is not chosen and _saves(ranked[0], chosen):
+        yield f"{_called(ranked[0].offer)}, which ranks higher, {_costs(ranked[0], chosen)}"
     outside = [one for one in fitting if one.bounds.scope and _saves(one, chosen)]
     if outside:
         best = min(outside, key=lambda one: (total(one.offer, one.hours).micros, one.key))
