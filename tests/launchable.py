@@ -18,7 +18,7 @@ GIB = 1024**3
 LAPTOP = Offer("local", "here", "this-machine", cpus=4, memory_bytes=16 * GIB, disk_bytes=0)
 SMALL = Offer("linode", "us-east", "g6-standard-1", 1, 2 * GIB, 50 * GIB, hourly=Money(18_000))
 LEASED = Offer(
-    "chameleon", "CHI@UC", "gpu_rtx_6000", 48, 192 * GIB, 240 * GIB, gpus=1, hourly=Money(1_000_000, "SU"),
+    "chameleon", "uc", "gpu_rtx_6000", 48, 192 * GIB, 240 * GIB, gpus=1, hourly=Money(1_000_000, "SU"),
     longest_hours=168,
 )  # fmt: skip
 OFFERS = (LAPTOP, SMALL, LEASED)

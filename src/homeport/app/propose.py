@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from homeport.analyze.extracts import extracts_of
 from homeport.app.advising import Adviser, open_llm
 from homeport.app.catalogue import offers_and_images
 from homeport.app.compose import engine, fetchers
 from homeport.app.engine import LazyImages
-from homeport.app.extensions import load_extensions
+from homeport.app.extensions import aside, load_extensions
 from homeport.flow import judge
 from homeport.flow import propose as propose_plan
 from homeport.interfaces.fetcher import FileView, Progress
@@ -109,7 +109,7 @@ async def propose(
             say(f"asking {adviser.report.model} ...")
             requirements = await adviser.requirements(requirements, extracts, overrides=wish.overrides, systems=images)
         plan = market.plan(requirements, wish)
-        chosen, warnings = await asyncio.to_thread(_selected, settings, wish, plan, market)
+        chosen, warnings = await aside(partial(_selected, settings, wish, plan, market))
         if adviser is not None:
             free = () if chosen else market.fitting(plan, wish)
             pick = await adviser.pick(

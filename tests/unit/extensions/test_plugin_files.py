@@ -135,7 +135,7 @@ class TestSelectors:
 
     def test_a_selector_chooses_among_what_will_do(self, folder: Path, write: Write) -> None:
         write("mine.py", "def select(requirements, fitting): return fitting[-1]")
-        assert self.choose(folder) == ([("chameleon", "CHI@UC", "gpu_rtx_6000")], "")
+        assert self.choose(folder) == ([("chameleon", "uc", "gpu_rtx_6000")], "")
 
     def test_it_is_named_as_the_one_that_chose(self, folder: Path, write: Write) -> None:
         write("mine.py", "def select(requirements, fitting): return fitting[-1]")
@@ -144,7 +144,7 @@ class TestSelectors:
     @pytest.mark.parametrize("answer", ["'gpu_rtx_6000'", "('uc', 'gpu_rtx_6000')", "('CHI@UC', 'gpu_rtx_6000')"])
     def test_select_node_type_answers_with_names(self, folder: Path, write: Write, answer: str) -> None:
         write("mine.py", f"def select_node_type(requirements): return {answer}")
-        assert self.choose(folder) == ([("chameleon", "CHI@UC", "gpu_rtx_6000")], "")
+        assert self.choose(folder) == ([("chameleon", "uc", "gpu_rtx_6000")], "")
 
     def test_select_node_type_is_given_the_names_of_the_guide(self, folder: Path, write: Write) -> None:
         text = """
@@ -159,7 +159,7 @@ class TestSelectors:
             return 'compute_haswell'
         """
         write("mine.py", text.replace("\n        ", "\n"))
-        assert self.choose(folder) == ([("chameleon", "CHI@UC", "gpu_rtx_6000")], "")
+        assert self.choose(folder) == ([("chameleon", "uc", "gpu_rtx_6000")], "")
 
     def test_none_leaves_it_to_the_ranking(self, folder: Path, write: Write) -> None:
         write("mine.py", "def select(requirements, fitting): return None")

@@ -11,9 +11,9 @@ against mistakes: nothing they raise, print, or wait for ends a command, but a h
 Belongs here: finding, loading, calling. Does not belong here: which offers will do, and launching.
 """
 
-from homeport.app.extensions.calling import LIMIT_S
+from homeport.app.extensions.calling import LIMIT_S, aside
 from homeport.app.extensions.finding import Found, find_extensions
 from homeport.app.extensions.loading import load_extensions
 from homeport.app.extensions.using import Extensions, facts
 
-__all__ = ["LIMIT_S", "Extensions", "Found", "facts", "find_extensions", "load_extensions"]
+__all__ = ["LIMIT_S", "Extensions", "Found", "aside", "facts", "find_extensions", "load_extensions"]

@@ -11,10 +11,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 LIMIT_S = 30.0
 """Seconds after which a call is given up. Its thread cannot be ended; it ends with the program."""
@@ -51,6 +54,21 @@ def call(function: Callable[..., Any], *args: Any, file: str = "", limit_s: floa
     if not outcomes:
         return Outcome(trouble=f"it did not end within {limit_s:g} seconds")
     return outcomes[0]
+
+
+async def aside(work: Callable[[], T]) -> T:
+    """`work`, which calls the user's code, beside an event loop. Cancelling it, as Ctrl-C does, does not wait."""
+    told: Future[T] = Future()
+    told.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            told.set_result(work())
+        except BaseException as error:  # raised where it is awaited
+            told.set_exception(error)
+
+    threading.Thread(target=run, name="extensions", daemon=True).start()
+    return await asyncio.wrap_future(told)
 
 
 def explain(error: BaseException, file: str = "") -> str:

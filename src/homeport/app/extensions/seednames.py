@@ -44,7 +44,7 @@ def requirements_as_values(needs: Requirements) -> dict[str, Any]:
 def chosen_by_name(answer: object, fitting: Sequence[Offer]) -> Offer | None:
     """The first in the ranking's order of that machine type, or of (site, machine type); None if there is none.
 
-    A site is a region as the target writes it, `CHI@UC`, or its short name, `uc`.
+    A site is a region by its short name, `uc`, or as Chameleon's own catalogue writes it, `CHI@UC`.
     """
     match answer:
         case str():
@@ -57,7 +57,7 @@ def chosen_by_name(answer: object, fitting: Sequence[Offer]) -> Offer | None:
 
 
 def _at(region: str, site: str) -> bool:
-    return not site or site.casefold() in (region.casefold(), region.casefold().rpartition("@")[2])
+    return not site or site.casefold().rpartition("@")[2] == region.casefold().rpartition("@")[2]
 
 
 def _special(needs: Requirements) -> list[str]:
