@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -226,15 +225,6 @@ async def test_one_that_fails_keeps_its_facts_and_the_other_is_renewed(
     assert sorted(path.name for path in fact_file(settings, "linode").parent.iterdir()) == [
         "chameleon.json", "linode.json",
     ]  # fmt: skip
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes anywhere")
-async def test_a_folder_that_cannot_be_written_is_told(apis: tuple[FactServer, FactServer, Settings]) -> None:
-    _, _, settings = apis
-    settings.paths.cache.mkdir(parents=True, mode=0o500)
-    of_linode, _ = await refresh(settings)
-    assert of_linode.trouble is not None
-    assert "cannot be written" in of_linode.trouble.message
 
 
 async def test_a_file_in_the_place_of_the_folder_is_told(apis: tuple[FactServer, FactServer, Settings]) -> None:

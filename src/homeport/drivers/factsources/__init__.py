@@ -23,9 +23,9 @@ from homeport.model.codec import from_json
 
 T = TypeVar("T")
 SECONDS = 60.0
-ANSWER_BYTES = 16 << 20
-"""Of one answer: the largest known, the nodes of one site of Chameleon, has 1 MB."""
-ALL_BYTES = 64 << 20
+ANSWER_BYTES = 4 << 20
+"""Of one answer: the largest known, the nodes of one site of Chameleon, has not 1 MB."""
+ALL_BYTES = 32 << 20
 PAGES = 40
 """Answers of one fetch."""
 _SILENCE_S = 15.0
@@ -108,17 +108,21 @@ class Asked:
             if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
                 raise _junk(whole, "its answer is compressed, which was not asked for")
             return answer.status, "", self._body(answer, whole)
-        except http.client.IncompleteRead:
-            raise _silent(whole, "it broke off in the middle of its answer") from None
-        except (http.client.HTTPException, ValueError) as error:
-            raise _junk(whole, f"it does not speak HTTP ({type(error).__name__})") from None
-        except ssl.SSLCertVerificationError as error:
-            raise _silent(whole, f"its certificate is not trusted: {error.verify_message}") from None
-        except OSError as error:
-            said = "it took too long" if self._closed or isinstance(error, TimeoutError) else error.strerror or error
-            raise _silent(whole, str(said)) from None
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            trouble = self._trouble(error, whole)
         finally:
             connection.close()
+        raise trouble  # out here the error is gone, and with it the half-read answer that holds the socket
+
+    def _trouble(self, error: Exception, url: str) -> HomeportError:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return _silent(url, f"its certificate is not trusted: {error.verify_message}")
+        if isinstance(error, http.client.IncompleteRead):
+            return _silent(url, "it broke off in the middle of its answer")
+        if isinstance(error, OSError):
+            late = self._closed or isinstance(error, TimeoutError)
+            return _silent(url, "it took too long" if late else str(error.strerror or error))
+        return _junk(url, f"it does not speak HTTP ({type(error).__name__})")
 
     def _body(self, answer: http.client.HTTPResponse, url: str) -> bytes:
         pieces, size = [], 0

@@ -8,6 +8,7 @@ https://chameleoncloud.readthedocs.io/en/latest/technical/discovery/rest_api.htm
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -42,20 +43,28 @@ Answer = Callable[[Query], Any]
 class FactServer:
     """Answers GET by path; what has no answer is 404. `asked` has every path with its query, in order.
 
-    `ended` is set when the server ends, for answers that wait for something that never comes.
+    `ended` is set when the server ends, for answers that wait for something that never comes. With `tls` it speaks
+    that, as `localhost`.
     """
 
-    def __init__(self, answers: Mapping[str, Answer]) -> None:
+    def __init__(self, answers: Mapping[str, Answer], tls: ssl.SSLContext | None = None) -> None:
         self.answers = dict(answers)
         self.asked: list[str] = []
         self.ended = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        self._tls = tls is not None
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{'https://localhost' if self._tls else 'http://127.0.0.1'}:{self.port}"
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
 
     def __enter__(self) -> FactServer:
         self._thread.start()
@@ -188,6 +197,10 @@ def _handler(server: FactServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def handle(self) -> None:
+            with suppress(ssl.SSLError, ConnectionError):  # who does not trust us leaves in the middle
+                super().handle()
 
         def log_message(self, *_: object) -> None:
             return None
