@@ -40,7 +40,8 @@ class Paths(tuple[str, ...]):
 
     def ending(self, *endings: str, depth: int = _ANY_DEPTH) -> list[str]:
         """Files by what follows the last dot of their names, dot included, in any case of letters; "" for no dot."""
-        return _shallow(_merged([self._endings.get(ending.lower(), []) for ending in endings]), depth)
+        wanted = dict.fromkeys(ending.lower() for ending in endings)
+        return _shallow(_merged([self._endings.get(ending, []) for ending in wanted]), depth)
 
     def named(self, *names: str, depth: int = _ANY_DEPTH) -> list[str]:
         """Files that are called so, in any case of letters."""
@@ -84,6 +85,8 @@ def in_the_way(path: str) -> bool:
 @lru_cache(maxsize=16_384)
 def _aside(folder: str) -> bool:
     parent, _, name = folder.rpartition("/")
+    if "src/main/" in folder:  # what lies below is a package of Java or Kotlin, whatever its name
+        return _aside(folder.partition("src/main/")[0].rstrip("/") or "src")
     return name.lower() in _ASIDE or (bool(parent) and _aside(parent))
 
 

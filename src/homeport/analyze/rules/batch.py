@@ -6,16 +6,16 @@ One script, or several that agree, speak for the whole; a collection of differen
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from homeport.analyze.claims import Claims, Field
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed, Kind
 
-_SCRIPT = re.compile(r"(?i)\.(?:slurm|sbatch|pbs|lsf|job|qsub|sl)$")
+_SCRIPTS = (".slurm", ".sbatch", ".pbs", ".lsf", ".job", ".qsub", ".sl")
 _SHELL = re.compile(r"(?i)slurm|sbatch|pbs|batch|submit|job|train|run|launch|scaling|cluster|mpi")
 _LINE = re.compile(r"^\s{0,4}#(SBATCH|PBS|BSUB|\$)\s(.*)")
 _GIB = 1 << 30
@@ -98,9 +98,10 @@ def _number(name: Field, match: re.Match[str]) -> float:
     return float(parts[0])
 
 
-def _wants(paths: Sequence[str]) -> list[str]:
-    named = [path for path in paths if _SCRIPT.search(path)]
-    shells = [path for path in paths if path.endswith(".sh") and _SHELL.search(path)]
+@once
+def _wants(paths: Paths) -> list[str]:
+    named = paths.ending(*_SCRIPTS)
+    shells = [path for path in paths.ending(".sh") if _SHELL.search(path)]
     key = lambda path: (path.count("/"), path)  # noqa: E731
     return (sorted(named, key=key) + sorted(shells, key=key))[:_MOST]
 

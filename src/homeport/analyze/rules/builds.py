@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
@@ -42,8 +42,8 @@ def _read(repo: Repo, claims: Claims) -> None:
 
 def _read_kernels(repo: Repo, claims: Claims) -> None:
     """By how much of the code they are. A project of kernels needs a GPU, one with some can use one."""
-    sources = [path for path in repo.paths if path.endswith(_SOURCES)]
-    kernels = [path for path in sources if path.endswith(_KERNELS)]
+    sources = repo.paths.ending(*_SOURCES)
+    kernels = repo.paths.ending(*_KERNELS)
     own = [path for path in kernels if not in_the_way(path)]
     if not kernels:
         return
@@ -116,10 +116,11 @@ def _read_setup(repo: Repo, claims: Claims) -> None:
                    text=repo.line("setup.py", line))  # fmt: skip
 
 
-def _wants(paths: Sequence[str]) -> list[str]:
-    found = [path for path in paths if path in (_CMAKE, "setup.py")]
-    makes = [path for path in paths if path.count("/") <= 2 and _MAKE.search(path.rpartition("/")[2])]
-    return found + sorted(makes, key=lambda path: (path.count("/"), in_the_way(path), path))[:12]
+@once
+def _wants(paths: Paths) -> list[str]:
+    found = [path for path in (_CMAKE, "setup.py") if path in paths]
+    named = [path for path in paths.holding("makefile", ".mk", depth=2) if _MAKE.search(path.rpartition("/")[2])]
+    return found + sorted(named, key=lambda path: (path.count("/"), in_the_way(path), path))[:12]
 
 
 RULES = Ruleset(wants=_wants, read=_read)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.command import to_port
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
@@ -163,11 +164,11 @@ def _services(lines: Sequence[str]) -> Iterator[_Service]:
         yield current
 
 
-def _wants(paths: Sequence[str]) -> list[str]:
-    present = frozenset(paths)
-    found = [path for path in paths if path.endswith(("yml", "yaml")) and _FILE.fullmatch(path.rpartition("/")[2])]
+@once
+def _wants(paths: Paths) -> list[str]:
+    found = [path for path in paths.ending(".yml", ".yaml") if _FILE.fullmatch(path.rpartition("/")[2])]
     ranked = sorted(found, key=lambda path: (path.count("/"), in_the_way(path), len(path), path))[:12]
-    return ranked + [path for path in _EXAMPLES if found and path in present]
+    return ranked + [path for path in _EXAMPLES if found and path in paths]
 
 
 RULES = Ruleset(wants=_wants, read=_read, rank=25)

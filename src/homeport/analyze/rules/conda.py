@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from homeport.analyze import libraries
 from homeport.analyze.claims import Claims, Field
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
@@ -52,8 +52,9 @@ def _read_file(repo: Repo, claims: Claims, file: str, counts: float) -> None:
             claim("language_version", version[0], "python", 0.8, number, line)
 
 
-def _wants(paths: Sequence[str]) -> list[str]:
-    found = [path for path in paths if _FILE.search(path) and path.count("/") <= 3]
+@once
+def _wants(paths: Paths) -> list[str]:
+    found = [path for path in paths.ending(".yaml", ".yml", depth=3) if _FILE.search(path)]
     return sorted(found, key=lambda path: (in_the_way(path), path.count("/"), len(path), path))[:6]
 
 

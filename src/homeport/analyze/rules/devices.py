@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
@@ -30,7 +31,7 @@ _GUARDS = re.compile(
 )
 _JULIA = re.compile(r"^(CUDA|AMDGPU|Metal)\s{0,2}=\s{0,2}\"")
 _ACCELERATOR = re.compile(r"\"accelerator\":\s{0,2}\"(GPU|TPU)\"")
-_MOST, _DEPTH = 150, 4
+_MOST, _DEPTH = 150, 3
 
 
 def _read(repo: Repo, claims: Claims) -> None:
@@ -111,18 +112,19 @@ def _claim(
                text=repo.line(path, line))  # fmt: skip
 
 
-def _python(paths: Sequence[str]) -> list[str]:
-    found = [path for path in paths if path.endswith(".py") and path.count("/") < _DEPTH and not in_the_way(path)]
+@once
+def _python(paths: Paths) -> list[str]:
+    found = [path for path in paths.ending(".py", depth=_DEPTH) if not in_the_way(path)]
     return sorted(found, key=lambda path: (path.count("/"), path))[:_MOST]
 
 
-def _notebooks(paths: Sequence[str]) -> list[str]:
-    return sorted((path for path in paths if path.endswith(".ipynb")), key=lambda path: (path.count("/"), path))[:12]
+@once
+def _notebooks(paths: Paths) -> list[str]:
+    return sorted(paths.ending(".ipynb"), key=lambda path: (path.count("/"), path))[:12]
 
 
 def _wants(paths: Sequence[str]) -> list[str]:
-    present = set(paths)
-    return [name for name in ("Project.toml", "Cargo.toml") if name in present] + _python(paths) + _notebooks(paths)
+    return [name for name in ("Project.toml", "Cargo.toml") if name in paths] + _python(paths) + _notebooks(paths)
 
 
 RULES = Ruleset(wants=_wants, read=_read)

@@ -182,8 +182,7 @@ def _read(repo: Repo, claims: Claims) -> None:
 
 
 def _wants(paths: Sequence[str]) -> list[str]:
-    present = set(paths)
-    return [name for name in _NAMES if name in present][:1]
+    return [name for name in _NAMES if name in paths][:1]
 
 
 RULES = Ruleset(wants=_wants, read=_read, rank=20, looks_for=("Dockerfile with CMD or ENTRYPOINT as a plain command",))

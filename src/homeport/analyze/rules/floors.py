@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
@@ -48,9 +48,10 @@ def _claim(claims: Claims, what: str, value: int, file: str, number: int, line: 
                    text=line)  # fmt: skip
 
 
-def _wants(paths: Sequence[str]) -> list[str]:
-    found = [path for path in paths if _SCRIPT.search(path) and path.count("/") <= 2 and not in_the_way(path)]
-    return sorted(found)[:10] + ([_GRADLE] if _GRADLE in set(paths) else [])
+@once
+def _wants(paths: Paths) -> list[str]:
+    found = [path for path in paths.ending(".sh", depth=2) if _SCRIPT.search(path) and not in_the_way(path)]
+    return sorted(found)[:10] + ([_GRADLE] if _GRADLE in paths else [])
 
 
 RULES = Ruleset(wants=_wants, read=_read)

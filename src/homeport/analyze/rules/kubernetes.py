@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
@@ -37,8 +37,9 @@ def _read(repo: Repo, claims: Claims) -> None:
             break
 
 
-def _wants(paths: Sequence[str]) -> list[str]:
-    found = [path for path in paths if path.endswith((".yaml", ".yml")) and (_FOLDER.search(path) or "/" not in path)]
+@once
+def _wants(paths: Paths) -> list[str]:
+    found = [path for path in paths.ending(".yaml", ".yml") if "/" not in path or _FOLDER.search(path)]
     return sorted(found, key=lambda path: (path.count("/"), path))[:_MOST]
 
 

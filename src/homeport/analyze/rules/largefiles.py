@@ -32,7 +32,7 @@ def _read(repo: Repo, claims: Claims) -> None:
 
 
 def _wants(paths: Sequence[str]) -> list[str]:
-    return [_ATTRIBUTES] if _ATTRIBUTES in set(paths) else []
+    return [_ATTRIBUTES] if _ATTRIBUTES in paths else []
 
 
 RULES = Ruleset(wants=_wants, read=_read, rank=81)

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
@@ -93,10 +93,10 @@ def _claim_host(claims: Claims, found: re.Match[str], number: int, line: str) ->
                    line=number, rule="launchers.devcontainer", confidence=0.45, text=line)  # fmt: skip
 
 
-def _wants(paths: Sequence[str]) -> list[str]:
-    present = set(paths)
-    configs = [path for path in paths if _CONFIG.search(path)]
-    known = [path for path in (_COG, _DEV, _HOST) if path in present]
+@once
+def _wants(paths: Paths) -> list[str]:
+    configs = [path for path in paths.ending(".json", ".yaml", ".yml") if _CONFIG.search(path)]
+    known = [path for path in (_COG, _DEV, _HOST) if path in paths]
     return known + sorted(configs, key=lambda path: (path.count("/"), path))[:_MOST]
 
 

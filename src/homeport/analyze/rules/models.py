@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from homeport.analyze.claims import Claims, Field
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.sizes import Model, Work, bits_in, disk_for, memory_for, read_model, vram_for
@@ -74,12 +75,10 @@ def _work(repo: Repo, file: str) -> Work:
     return Work.TRAINING if training else Work.INFERENCE
 
 
-def _wants(paths: Sequence[str]) -> list[str]:
-    found = [
-        path
-        for path in paths
-        if _DOCUMENT.fullmatch(path) or (path.endswith(".py") and path.count("/") <= 2 and not in_the_way(path))
-    ]
+@once
+def _wants(paths: Paths) -> list[str]:
+    found = [path for path in paths.within(0) if _DOCUMENT.fullmatch(path)]
+    found += [path for path in paths.ending(".py", depth=2) if not in_the_way(path)]
     return sorted(found, key=lambda path: (path.count("/"), path))[:_MOST]
 
 

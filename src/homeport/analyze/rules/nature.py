@@ -52,14 +52,15 @@ def _read(repo: Repo, claims: Claims) -> None:
 
 def _read_language(repo: Repo, claims: Claims) -> None:
     counted: Counter[str] = Counter()
-    for path in repo.paths:
-        language = _LANGUAGES.get(path.rpartition(".")[2].lower())
-        if language and not in_the_way(path):
-            counted[language] += min(repo.sizes[path], 60_000)
-    if not counted:
+    files: dict[str, list[str]] = {}
+    for ending, alike in repo.paths.by_ending().items():
+        if language := _LANGUAGES.get(ending.removeprefix(".")):
+            files.setdefault(language, []).append(alike[0])
+            counted[language] += sum(min(repo.sizes[path], 60_000) for path in alike if not in_the_way(path))
+    if not any(counted.values()):
         return
     language, size = counted.most_common(1)[0]
-    first = next(path for path in repo.paths if _LANGUAGES.get(path.rpartition(".")[2].lower()) == language)
+    first = min(files[language])
     sure = 0.6 if size * 2 >= sum(counted.values()) else 0.45
     claims.add("language", language, Origin.CODE, file=first, line=0, rule="nature.files", confidence=sure)
     for file, of, pattern in _VERSIONS:
@@ -78,11 +79,11 @@ def _read_kind(repo: Repo, claims: Claims) -> None:
     def claim(kind: Kind, sure: float, file: str, rule: str) -> None:
         claims.add("kind", kind, Origin.CODE, file=file, line=0, rule=f"nature.{rule}", confidence=sure)
 
-    books = [path for path in repo.paths if path.endswith(".ipynb")]
-    scripts = [path for path in repo.paths if path.endswith(".py") and not in_the_way(path)]
+    books = repo.paths.ending(".ipynb")
+    scripts = [path for path in repo.paths.ending(".py") if not in_the_way(path)]
     if books and len(books) >= max(len(scripts), 1) / 2 and len(scripts) < 60:
         claim(Kind.NOTEBOOK, 0.6, books[0], "notebooks")
-    near = [path for path in repo.paths if path.count("/") <= 1]
+    near = repo.paths.within(1)
     if trains := next((path for path in near if _TRAINS.search(path)), ""):
         claim(Kind.TRAINING, 0.58, trains, "training-script")
     if infers := next((path for path in near if _INFERS.search(path)), ""):
@@ -90,7 +91,7 @@ def _read_kind(repo: Repo, claims: Claims) -> None:
     builds = [path for path in ("CMakeLists.txt", "Makefile", "makefile", "requirements.txt") if path in repo]
     if mpi := next((path for path in builds if _MPI.search(repo.text(path))), ""):
         claim(Kind.HPC, 0.56, mpi, "mpi")
-    readme = next((path for path in repo.paths if re.fullmatch(r"(?i)readme\.(?:md|rst)", path)), "")
+    readme = next(iter(repo.paths.named("readme.md", "readme.rst", depth=0)), "")
     if readme and _DATA.search(" ".join(repo.lines(readme)[:12])):
         claim(Kind.DATA, 0.55, readme, "data-words")
     listens = [one for one in claims.all if one.field == "port" and one.evidence.confidence >= 0.5]
@@ -113,10 +114,7 @@ def _read_kind(repo: Repo, claims: Claims) -> None:
 
 
 def _wants(paths: Sequence[str]) -> list[str]:
-    present = set(paths)
-    return [file for file, *_ in _VERSIONS if file in present] + [
-        path for path in ("Makefile", "makefile") if path in present
-    ]
+    return [file for file in (*(file for file, *_ in _VERSIONS), "Makefile", "makefile") if file in paths]
 
 
 RULES = Ruleset(wants=_wants, read=_read, rank=90)

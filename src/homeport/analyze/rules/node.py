@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from homeport.analyze import routes
 from homeport.analyze.claims import Claims
 from homeport.analyze.command import parse_command, to_port
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
@@ -136,8 +137,9 @@ def _read_code(repo: Repo, claims: Claims, file: str) -> None:
                                rule="node.health-route", confidence=confidence, text=line)  # fmt: skip
 
 
-def _code(paths: Sequence[str]) -> list[str]:
-    found = [path for path in paths if path.endswith(_CODE) and path.count("/") <= 3 and not in_the_way(path)]
+@once
+def _code(paths: Paths) -> list[str]:
+    found = [path for path in paths.ending(*_CODE, depth=3) if not in_the_way(path)]
     found = [path for path in found if not path.endswith(_NOT_CODE)]
     return sorted(found, key=lambda path: (path.count("/"), path.rsplit("/", 1)[-1] not in _ENTRIES, path))[
         :_MOST_FILES
@@ -145,8 +147,7 @@ def _code(paths: Sequence[str]) -> list[str]:
 
 
 def _wants(paths: Sequence[str]) -> list[str]:
-    present = set(paths)
-    files = [name for name in (_PACKAGE, *_VERSIONS) if name in present]
+    files = [name for name in (_PACKAGE, *_VERSIONS) if name in paths]
     return files + _code(paths)
 
 

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
-from homeport.analyze.prose import Sentence, sentences
+from homeport.analyze.paths import Paths, once
+from homeport.analyze.prose import Sentence
 from homeport.analyze.repo import Repo
 from homeport.analyze.rules.documents import phrases
 from homeport.analyze.rules.documents.choice import chosen, is_main
@@ -31,6 +31,7 @@ _BOTH = re.compile(
 _NOT_FOR_RENT = ("apple", "tpu")
 _GENERAL = re.compile(r"(?i)\bgpus?\b")
 _CLEAR = 3
+_FIRST_LINES = 1_500
 
 
 def _read(repo: Repo, claims: Claims) -> None:
@@ -40,7 +41,9 @@ def _read(repo: Repo, claims: Claims) -> None:
     counted: dict[str, list[Sentence]] = {vendor: [] for vendor in _WORDS}
     title: dict[str, int] = dict.fromkeys(_WORDS, 0)
     general, either = 0, list[Sentence]()
-    for one in sentences(repo.lines(main)[:1500]):
+    for one in repo.sentences(main):
+        if one.line > _FIRST_LINES:
+            break
         others = _WORDS["apple"].search(one.text)
         general += bool(_GENERAL.search(one.text)) and not others
         if "pu" in one.text.lower() and _BOTH.search(one.text) and not phrases.ASIDE.search(one.under):
@@ -67,7 +70,8 @@ def _read(repo: Repo, claims: Claims) -> None:
                    confidence=0.72, text=one.text)  # fmt: skip
 
 
-def _wants(paths: Sequence[str]) -> list[str]:
+@once
+def _wants(paths: Paths) -> list[str]:
     return [path for path in chosen(paths)[:3] if is_main(path)]
 
 

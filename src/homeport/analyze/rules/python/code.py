@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from homeport.analyze import routes
 from homeport.analyze.claims import Claims
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo, in_the_way, shown
 from homeport.analyze.rules.python.declared import Declared
 from homeport.analyze.rules.python.module import Application, Module, read_module
@@ -21,12 +22,13 @@ _TELLING = re.compile(
 _MOST_READ = 150
 _MOST_PARSED = 24
 _MOST_CHARS = 300_000
-_DEPTH = 4
+_DEPTH = 3
 _OWN = frozenset("PORT HOST HOME PATH USER PWD TMPDIR LANG DEBUG HOMEPORT_DATA".split())
 
 
-def wants(paths: Sequence[str]) -> list[str]:
-    found = [path for path in paths if path.endswith(".py") and path.count("/") < _DEPTH and not in_the_way(path)]
+@once
+def wants(paths: Paths) -> list[str]:
+    found = [path for path in paths.ending(".py", depth=_DEPTH) if not in_the_way(path)]
     return sorted(found, key=_order)[:_MOST_READ]
 
 

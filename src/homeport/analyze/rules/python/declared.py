@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo
 
 REQUIREMENTS = "requirements.txt"
@@ -44,7 +45,7 @@ class Declared:
 def read_declared(repo: Repo, claims: Claims) -> Declared:
     """All that the project's files declare; broken ones become warnings."""
     declared = Declared()
-    for file in [path for path in repo.paths if is_requirements(path)]:
+    for file in requirements_in(repo.paths):
         declared.dependencies += _from_requirements(repo, file)
     if repo.text(PYPROJECT):
         try:
@@ -57,8 +58,10 @@ def read_declared(repo: Repo, claims: Claims) -> Declared:
     return declared
 
 
-def is_requirements(path: str) -> bool:
-    return "/" not in path and bool(re.fullmatch(r"requirements[\w.-]{0,40}\.txt", path))
+@once
+def requirements_in(paths: Paths) -> list[str]:
+    """Files in the root that pip installs from."""
+    return [path for path in paths.ending(".txt", depth=0) if re.fullmatch(r"requirements[\w.-]{0,40}\.txt", path)]
 
 
 def table(data: Any, *keys: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from homeport.analyze.rules.python.declared import (
     REQUIREMENTS,
     SETUP_CFG,
     Declared,
-    is_requirements,
+    requirements_in,
     table,
 )
 from homeport.model.evidence import Origin
@@ -28,8 +28,7 @@ def is_python(repo: Repo) -> str:
 
 
 def wants(paths: Sequence[str]) -> list[str]:
-    present = set(paths)
-    return [name for name in _MARKS if name in present] + [path for path in paths if is_requirements(path)]
+    return [name for name in _MARKS if name in paths] + requirements_in(paths)
 
 
 def read(repo: Repo, claims: Claims, declared: Declared) -> None:
