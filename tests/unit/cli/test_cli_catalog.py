@@ -66,6 +66,7 @@ def test_show_tells_all_about_a_type_in_every_place(run: Run) -> None:
     assert "at most 168 h" in out
     assert "CC-Ubuntu24.04" in out
     assert "ARM64" not in out
+    assert "sites may charge special hardware more" in out
 
 
 def test_show_of_a_type_that_nobody_offers_names_those_like_it(run: Run) -> None:
@@ -80,6 +81,7 @@ def test_show_as_json_has_offers_and_images(run: Run) -> None:
     assert code == 0
     assert [offer["gpu_model"] for offer in shown["offers"]] == ["H100"]
     assert any(image["cuda"] for image in shown["images"])
+    assert "service unit" in shown["origins"]["chameleon"]
 
 
 def test_refresh_shows_what_changed_and_the_list_is_the_new_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

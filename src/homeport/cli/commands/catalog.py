@@ -59,6 +59,8 @@ def show(session: Session, type: str) -> None:
     """Everything known about TYPE, in every place that offers it."""
     from difflib import get_close_matches
 
+    from homeport.app.catalogue import current_facts
+
     offers, images, _ = _read(session)
     found = [offer for offer in offers if offer.machine_type == type]
     if not found:
@@ -66,8 +68,10 @@ def show(session: Session, type: str) -> None:
         hint = f"like it there are: {', '.join(near)}" if near else "see them all with: homeport catalog list"
         raise NotFound(f"nobody offers {type!r}", operation="catalog", subject=type, hint=hint)
     fitting = [image for image in images if any(_starts(image, offer) for offer in found)]
+    clouds = {offer.cloud for offer in found if offer.as_of}
+    origins = {one.cloud: one.origin for one in current_facts(session.settings)[0] if one.cloud in clouds}
     if session.json:
-        put_json({"offers": found, "images": fitting})
+        put_json({"offers": found, "images": fitting, "origins": origins})
         return
     for offer in found:
         for line in table(*_headless(_properties(offer))):
@@ -75,6 +79,8 @@ def show(session: Session, type: str) -> None:
         put()
     if fitting:
         put(f"images: {', '.join(image.name for image in fitting)}")
+    for cloud, origin in origins.items():
+        put(f"{cloud}: {origin}")
 
 
 @catalog.command()

@@ -18,7 +18,7 @@ _LIMITED = {"gpu": "GPU Linodes", "premium": "Premium Plans"}
 """Plans of these kinds are only in regions with this capability."""
 _OTHER_DEVICES = ("accelerated",)
 """Kinds whose price is mostly that of a device which no requirement asks for."""
-_MOST_OFFERS = 20_000
+_MOST_OFFERS = 5_000
 
 
 def offers(
