@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +12,7 @@ import click
 from homeport.cli.group import Titled
 from homeport.cli.output import say
 from homeport.errors import UsageError
+from homeport.plan.duration import YEAR
 from homeport.plan.overrides import OVERRIDES
 from homeport.plan.targets import TARGETS
 
@@ -29,7 +31,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "port": ("PORT", "Port that the agent listens on."),
     "health": ("PATH", "Path that answers 2xx when the agent is well."),
     "memory": ("SIZE", "Memory, for example 512M or 24G."),
-    "gpu": ("NEED", "no, optional or needed."),
+    "gpu": ("NEED", "no, optional, needed; or which: 2, A100, 2xA100-40GB."),
     "delivery": ("MODE", "What becomes of a request whose agent dies."),
     "idempotency": ("WORD", "honours-keys: a keyed request is done once, however often it is sent."),
     "version": ("VERSION", "Version of what runs it, for example 3.12."),
@@ -72,6 +74,19 @@ class Said(click.ParamType[str]):
         return str(value)
 
 
+class Hours(click.ParamType[float]):
+    """`36`, `36h`, `3d`, `90m`; 0: until stopped."""
+
+    name = "hours"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s?([mhd]?)", str(value), re.ASCII)
+        hours = float(found[1]) * {"m": 1 / 60, "d": 24.0}.get(found[2], 1.0) if found else -1.0
+        if not 0 <= hours <= YEAR:
+            self.fail(f"expected hours, at most {YEAR:g}, for example 36, 3d or 90m; 0: until stopped", param, ctx)
+        return hours
+
+
 class Amount(click.ParamType[Any]):
     """`5`, `5USD`, `20SU`."""
 
@@ -90,7 +105,7 @@ def source_options(command: F) -> F:
     """SOURCE, what its plan may cost and where it may be, and what overrides conclusions about it."""
     options = [
         click.option("--name", default="", metavar="NAME", help="The agent's name; default: from the source."),
-        click.option("--hours", type=float, metavar="N", help="0: until stopped; default: by the kind of work."),
+        click.option("--hours", type=Hours(), metavar="N", help="36, 3d; 0: until stopped; default: by kind of work."),
         click.option("--runtime", type=click.Choice(["auto", "process", "docker"]), help="How it runs."),
         click.option("--network", default="", metavar="NAME", help="The network that the machine joins."),
         click.option("--key-name", default="", metavar="NAME", help="The key pair that opens the machine."),
