@@ -53,6 +53,7 @@ def analyze(view: FileView) -> Requirements:
         honours_keys=settle(claims, "honours_keys", bool) or Inferred(False, Origin.DEFAULT),
         install=installs[0][1] if installs else (),
         env=tuple(claims.env),
+        env_evidence=dict(claims.asked),
         looked_for=tuple(text for one in rules for text in one.looks_for),
         warnings=tuple(claims.warnings),
         name=settle(claims, "name", str) or name_of(view.source),

@@ -70,6 +70,7 @@ class Claims:
     warnings: dict[str, None] = field(default_factory=dict)
     env_values: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, None] = field(default_factory=dict)
+    asked: dict[str, Evidence] = field(default_factory=dict)
 
     def add(
         self,
@@ -124,7 +125,9 @@ class Claims:
         if len(self.warnings) < 50:
             self.warnings[printable(text, 300)] = None
 
-    def asks_for(self, name: str) -> None:
-        """An environment variable."""
+    def asks_for(self, name: str, *, file: str = "", line: int = 0, rule: str = "", text: str = "") -> None:
+        """An environment variable, and where that was read if the rule says so."""
         if name.isascii() and name.isidentifier() and len(name) <= 100 and len(self.env) < 100:
             self.env[name] = None
+            if file:
+                self.asked.setdefault(name, Evidence(file, line, rule, 0.6, quote(text)))

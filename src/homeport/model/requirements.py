@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from homeport.model.evidence import Inferred
+from homeport.model.evidence import Evidence, Inferred
 from homeport.model.workload import Delivery, HealthCheck, RestartPolicy
 
 HINT = 0.5
@@ -59,8 +59,9 @@ class Requirements:
 
     `start` is an argv, never a shell string; `$NAME` words in it are replaced from the agent's environment.
     `install` names the dependency files to install before the first start, in order. `env` names the variables it
-    asks for. `name` is what it calls itself. `image` is the one it runs from (a reference or an id), `dockerfile` the
-    path of the one that builds it; with either, `start` None means the image's own command.
+    asks for, `env_evidence` says where that stands, as far as a rule knows. `name` is what it calls itself. `image` is
+    the one it runs from (a reference or an id), `dockerfile` the path of the one that builds it; with either, `start`
+    None means the image's own command.
     `checks` says when health is asked for (its path is in `health_path`). `env_values` and `secrets` (by name) are
     what an agents file or a template gives it: what the user gives wins.
 
@@ -110,3 +111,4 @@ class Requirements:
     os_version: Inferred[str] | None = None
     arch: Inferred[str] | None = None
     published_port: Inferred[int] | None = None
+    env_evidence: dict[str, Evidence] = field(default_factory=dict)

@@ -121,13 +121,13 @@ def test_one_gpu_is_the_default_where_one_is_needed_and_nothing_says_how_many():
 @pytest.mark.parametrize(
     ("image", "base"),
     [
-        ("nvidia/cuda:12.4.1-cudnn-runtime-ubuntu22.04", BaseImage("ubuntu", "12.4", gpu=True)),
+        ("nvidia/cuda:12.4.1-cudnn-runtime-ubuntu22.04", BaseImage("ubuntu", "12.4", gpu=True, release="22.04")),
         ("nvcr.io/nvidia/cuda:13.2.0-base-ubi9", BaseImage("rhel", "13.2", gpu=True)),
         ("pytorch/pytorch:2.1.0-cuda11.8-cudnn8-runtime", BaseImage("ubuntu", "11.8", gpu=True)),
         ("rocm/dev-ubuntu-22.04:6.2.0", BaseImage("ubuntu", rocm="", gpu=True)),
         ("python:3.12-slim", BaseImage("debian")),
         ("node:20-alpine@sha256:0123", BaseImage("alpine")),
-        ("rockylinux:9", BaseImage("rocky")),
+        ("rockylinux:9", BaseImage("rocky", release="9")),
         ("scratch", BaseImage()),
         ("localhost:5000/own/thing", BaseImage()),
     ],

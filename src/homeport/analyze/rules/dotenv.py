@@ -30,7 +30,7 @@ def _read(repo: Repo, claims: Claims) -> None:
         deeper = 0.15 if "/" in file else 0.0
         for number, line in enumerate(repo.lines(file)[:300], 1):
             if found := _LINE.match(line):
-                claims.asks_for(found[1])
+                claims.asks_for(found[1], file=file, line=number, rule="dotenv.name", text=f"{found[1]}=")
             if (found := _PORT.match(line)) and (port := to_port(found[2])):
                 sure = (0.62 if found[1] == "PORT" else 0.52) - deeper
                 claims.add("port", port, Origin.CODE, file=file, line=number, rule="dotenv.port", confidence=sure,

@@ -31,7 +31,9 @@ _LASTS = re.compile(
     rf"(?P<unit>min|hour|hr|day|week)(?:ute)?s?\b(?! of (?:audio|video|speech|data|recording|free|training data))"
 )
 _WORK = re.compile(r"(?i)\btrain|\bfine-?tun|\bpretrain|\bepochs?\b|\bsimulat|\breproduc|\bexperiments?\b")
-_BUILD = re.compile(r"(?i)\bcompil|\bbuild\b|\binstall|\bdownload|\bunzip|\bextract|\bin the last|\bevery\b|\bago\b")
+_BUILD = re.compile(
+    r"(?i)\bcompil|\bbuild(?:ing|s)?\b|\binstall|\bdownload|\bunzip|\bextract|\bin the last|\bevery\b|\bago\b"
+)
 _SHORTEST, _LONGEST = 0.1, 2400.0
 
 
