@@ -134,3 +134,22 @@ class TestEntryPoints:
     def test_one_that_is_nothing_of_use_says_what_there_is(self, site: Path, tmp_path: Path) -> None:
         install(site, "number", "[homeport.selectors]\nnumber = number:seven\n", "seven = 7")
         assert "TypeError: it has none of select, select_node_type" in ask(site, tmp_path)
+
+    def test_one_whose_record_is_broken_is_named_and_the_others_are_used(self, site: Path, tmp_path: Path) -> None:
+        install(site, "broken", "[homeport.selectors]\nno equals sign\n")
+        install(site, "other", "[console_scripts]\nno equals sign here either\n")
+        install(
+            site, "bare", "[homeport.selectors]\nbare = bare:pick\n", "def pick(requirements): return 'gpu_rtx_6000'"
+        )
+        told = ask(site, tmp_path)
+        assert told.startswith("['chameleon'] extension broken (an installed distribution) is not used: ")
+        assert "other" not in told
+
+    def test_one_in_the_folder_one_stands_in_is_not_installed(self, site: Path, home: Home, tmp_path: Path) -> None:
+        text = f"open({str(tmp_path / 'ran')!r}, 'w')\ndef select(requirements, fitting): return fitting[-1]"
+        install(site, "evil", "[homeport.selectors]\nevil = evil\n", text)
+        (site / "main.py").write_text("print(1)")
+        argv = [sys.executable, "-m", "homeport", "plan", ".", "--start", "python main.py", "--port", "8000"]
+        done = subprocess.run(argv, cwd=site, env=home.env, capture_output=True, text=True, check=True)
+        assert "evil" not in done.stdout.replace("evil.py", "")
+        assert not (tmp_path / "ran").exists()

@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 import re
 import stat
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
+from os.path import samestat
 from pathlib import Path
 
 from homeport.interfaces.extension_points import EXTENSIONS
@@ -16,6 +18,7 @@ from homeport.interfaces.extension_points import EXTENSIONS
 MOST_FILES = 50
 MOST_BYTES = 1 << 20
 _ROLES = {name: point for point, (_, names) in EXTENSIONS.items() for name in names}
+_POINTS = {group: point for point, (group, _) in EXTENSIONS.items()}
 _NAMED = re.compile(rf"\b(?:{'|'.join(_ROLES)})\b")
 _GUARDS = re.compile(r"\b(?:before_launch|pre_launch_hook)\b")
 
@@ -92,9 +95,33 @@ def _refusal(status: os.stat_result, what: str) -> str:
 def _installed() -> Iterator[Found]:
     """One for each name: a distribution that is a selector and a hook under one name is one extension."""
     entries: dict[tuple[str, str], tuple[EntryPoint, set[str]]] = {}
-    for point, (group, _) in EXTENSIONS.items():
-        for entry in entry_points(group=group):
-            entries.setdefault((entry.name, entry.value), (entry, set()))[1].add(point)
+    for distribution in _distributions():
+        try:
+            for entry in distribution.entry_points:
+                if point := _POINTS.get(entry.group):
+                    entries.setdefault((entry.name, entry.value), (entry, set()))[1].add(point)
+        except Exception as error:  # whatever its parser makes of a file that is not as it should be
+            trouble = f"its entry_points.txt cannot be read: {error}"
+            yield Found(distribution.name or "unnamed", "an installed distribution", (), trouble, guards=True)
     for (name, value), (entry, points) in sorted(entries.items()):
         where = f"{entry.dist.name} {entry.dist.version} ({value})" if entry.dist else value
         yield Found(name, where, tuple(sorted(points, reverse=True)), guards="hook" in points, entry=entry)
+
+
+def _distributions() -> Iterator[Distribution]:
+    """Those that name one of our groups; of two with one name the first on the path, which is the one imported."""
+    seen: set[str] = set()
+    for distribution in distributions(path=_path()):
+        try:
+            text = distribution.read_text("entry_points.txt") or ""
+        except UnicodeDecodeError:
+            continue  # no installer writes this, so nobody installed it as ours
+        if any(group in text for group in _POINTS) and distribution.name not in seen:
+            seen.add(distribution.name)
+            yield distribution
+
+
+def _path() -> list[str]:
+    """Where modules are, but the current folder, which `python -m` looks in first: it may be a repository."""
+    here = Path().stat()
+    return [entry for entry in sys.path if not (Path(entry).is_dir() and samestat(Path(entry).stat(), here))]
