@@ -173,10 +173,10 @@ def _hourly(offer: Offer) -> str:
 
 
 def _amount(money: Money) -> str:
-    """Prices of an hour are often parts of a cent."""
+    """All of it, where `Money` rounds: an old and a new price may differ by parts of a cent."""
     whole = f"{money.micros / 1e6:,.6f}".rstrip("0")
     whole += "0" * max(0, 2 - len(whole.partition(".")[2]))
-    return f"${whole}" if money.currency == "USD" else f"{whole} {money.currency}"
+    return f"${whole}" if money.currency == "USD" else f"{whole.removesuffix('.00')} {money.currency}"
 
 
 def _changes(one: Refreshed) -> dict[str, object]:
