@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from homeport.model.limits import Limits
 from homeport.model.money import Money
+from homeport.model.paths import printable
 from homeport.model.plan import Offer
 from homeport.plan.price import paid, span, total
 
@@ -31,11 +32,13 @@ class Bounds:
 
 
 def settle_limits(limits: Limits) -> tuple[Limits, tuple[str, ...]]:
-    """Aliases replaced by what they stand for, with a warning each."""
+    """Aliases replaced by what they stand for, with a warning each; sites as people and OpenStack call them (`CHI@UC`)
+    by the names that offers have."""
     known = {name: ALIASES[name] for name in limits.machine_types if name in ALIASES}
     types = tuple(dict.fromkeys(known.get(name, name) for name in limits.machine_types))
     warnings = tuple(f"no site has the machine type {old}: {new} is meant" for old, new in known.items())
-    return replace(limits, machine_types=types), warnings
+    regions = tuple(dict.fromkeys(_region(name) for name in limits.regions))
+    return replace(limits, machine_types=types, regions=regions), warnings
 
 
 def placed(offers: Sequence[Offer], limits: Limits) -> list[Offer]:
@@ -83,7 +86,7 @@ def least(amounts: Sequence[Money], currency: str) -> Money | None:
 def _scope(offer: Offer, limits: Limits) -> str:
     if limits.targets and offer.cloud not in limits.targets:
         return f"It is on {offer.cloud}, and {_either(limits.targets)} was asked for."
-    if limits.regions and offer.region not in limits.regions:
+    if limits.regions and _region(offer.region) not in limits.regions:
         where = f"in {offer.region}" if offer.region else f"on {offer.cloud}, in no particular region"
         if offer.region == offer.cloud:
             where = f"on {offer.cloud}"
@@ -112,4 +115,8 @@ def _budget(offer: Offer, hours: float, limits: Limits) -> str:
 
 
 def _either(names: Sequence[str]) -> str:
-    return " or ".join(dict.fromkeys(names))
+    return printable(" or ".join(dict.fromkeys(names)), 200)
+
+
+def _region(name: str) -> str:
+    return name.casefold().removeprefix("chi@")

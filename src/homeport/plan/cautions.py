@@ -62,5 +62,5 @@ def _of_the_machine(needs: Requirements, chosen: Judged) -> Iterator[str]:
         yield f"it can use a GPU{because(needs.gpu)}; {offer.machine_type} has none, so it may be slow"
     if needs.gpu.value is GpuNeed.NO and offer.gpus and paid(offer):
         yield f"the GPU of {offer.machine_type} would not be used"
-    yield from chosen.verdict.misses
+    yield from (f"{offer.machine_type}: {text[0].lower()}{text[1:]}" for text in chosen.verdict.misses)
     yield from chosen.verdict.doubts

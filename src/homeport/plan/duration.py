@@ -25,7 +25,8 @@ KIND_HOURS: dict[Kind, tuple[float, str]] = {
 """Assumptions, shown as such. 0: until stopped."""
 LEASED_SERVICE = 24.0
 """What runs until stopped gets a lease of a day where all machines are leased: extended when wanted, not paid ahead."""
-YEAR = 24 * 366.0
+LEAST, YEAR = 1 / 60, 24 * 366.0
+"""A minute and a year: what is shorter or longer is no plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def duration(needs: Requirements, wished: float | None, picks: Sequence[Pick] = 
         assert pick.hours is not None
         if found.by == "documented":
             warnings.append(f"{pick.by} would take {pick.hours:g} h: not followed, since a document says how long")
-        elif not 0 < pick.hours <= YEAR:
+        elif not LEAST <= pick.hours <= YEAR:
             warnings.append(f"{pick.by} would take {pick.hours:g} h: not followed, since that is no sensible time")
         else:
             reason = printable(pick.reasoning.get("hours", ""), 200)
@@ -85,7 +86,7 @@ def lease_warning(work: Duration, offer: Offer) -> str:
 
 
 def _found(needs: Requirements) -> Duration:
-    if needs.hours is not None and 0 < needs.hours.value <= YEAR:
+    if needs.hours is not None and LEAST <= needs.hours.value <= YEAR:
         best = needs.hours.evidence[0] if needs.hours.evidence else None
         where = f" ({printable(best.file, 100)}:{best.line})" if best and best.file else ""
         sure = firm(needs.hours)

@@ -75,7 +75,7 @@ def _check(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
         yield Shortfall(f"whether {offer.machine_type} has a GPU is not known", unknown=True)
         return
     if offer.gpus < 1:
-        yield Shortfall("It has no GPU, and one is needed.", estimate=not firm(needs.gpu), weight=9)
+        yield Shortfall("It has no GPU, and one is needed.", estimate=not firm(needs.gpu), weight=9, flag="--gpu no")
         return
     yield from _vendor(needs, offer)
     yield from _capability(needs, offer)
@@ -91,7 +91,7 @@ def _vendor(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
         said = next(one for one in (needs.gpu_vendor, needs.cuda, needs.rocm, needs.compute_capability) if one)
         names = " or ".join(vendor_name(one) for one in wanted)
         text = f"Its GPUs are made by {vendor_name(has)}, and {names} is needed."
-        yield Shortfall(text, rules_out=firm(said), estimate=not firm(said))
+        yield Shortfall(text, rules_out=firm(said), estimate=not firm(said), weight=5, flag=f"--gpu-vendor {has}")
     elif not wanted and has != "nvidia":
         text = f"Its GPUs are made by {vendor_name(has)}; nothing says whose are needed, and NVIDIA is assumed."
         yield Shortfall(text, rules_out=False, estimate=True)
@@ -115,7 +115,8 @@ def _capability(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
     why = f"CUDA {needs.cuda.value} needs" if needs.cuda and not needs.compute_capability else "the work needs"
     why = why if is_firm else "current frameworks need" if not needs.compute_capability else "the estimate is"
     text = f"Its GPUs have compute capability {offer.compute_capability}, and {why} {least}."
-    yield Shortfall(text, rules_out=is_firm, estimate=not is_firm)
+    flag = f"--compute-capability {offer.compute_capability}"
+    yield Shortfall(text, rules_out=is_firm, estimate=not is_firm, weight=3, flag=flag)
 
 
 def _number_and_memory(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
@@ -136,11 +137,12 @@ def _number_and_memory(needs: Requirements, offer: Offer) -> Iterator[Shortfall]
         said_by_hand = needs.gpu_count is not None and needs.gpu_count.origin == "user"
         gross = offer.gpus < count * GROSS
         out = said_by_hand or (not enough and (counted or gross))
-        yield Shortfall(sentence, rules_out=out, estimate=not counted)
+        yield Shortfall(sentence, rules_out=out, estimate=not counted, flag=f"--gpus {offer.gpus}")
     if one and has and has < one * NOMINAL:
         verb = "needed" if sized else "the estimate"
         text = f"A GPU of it has {gibibytes(has)} of memory, and {gibibytes(one)} is {verb}."
-        yield Shortfall(text, rules_out=sized or has < one * GROSS, estimate=not sized)
+        flag = f"--vram {has >> 30}G"
+        yield Shortfall(text, rules_out=sized or has < one * GROSS, estimate=not sized, flag=flag)
 
 
 def _split(offer: Offer, wanted: int, sized: bool) -> Iterator[Shortfall]:
@@ -151,7 +153,8 @@ def _split(offer: Offer, wanted: int, sized: bool) -> Iterator[Shortfall]:
         return
     verb = "needed" if sized else "the estimate"
     text = f"Its {_gpus(offer.gpus)} together have {gibibytes(total)} of memory, and {gibibytes(wanted)} is {verb}."
-    yield Shortfall(text, rules_out=sized or total < wanted * GROSS, estimate=not sized)
+    flag = f"--vram {offer.gpu_memory_bytes >> 30}G"
+    yield Shortfall(text, rules_out=sized or total < wanted * GROSS, estimate=not sized, flag=flag)
 
 
 def _gpus(count: int) -> str:

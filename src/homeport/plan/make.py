@@ -19,7 +19,7 @@ from homeport.model.source import Source
 from homeport.model.systemimage import SystemImage
 from homeport.plan.bounds import placed, settle_limits
 from homeport.plan.cautions import cautions
-from homeport.plan.duration import YEAR, duration, hours_on
+from homeport.plan.duration import LEAST, YEAR, duration, hours_on
 from homeport.plan.images import choose_image
 from homeport.plan.overrides import apply_overrides
 from homeport.plan.price import total
@@ -60,8 +60,11 @@ def make_plan(
     `Unavailable` when it takes a container engine and none answers.
     """
     check_name(name)
-    if hours is not None and not 0 <= hours <= YEAR:
-        raise UsageError(f"hours must be between 0 and {YEAR:g}, not {hours}", operation="plan", subject="hours")
+    if hours is not None and hours != 0 and not LEAST <= hours <= YEAR:
+        raise UsageError(
+            f"hours must be 0 (until stopped), or from a minute to {YEAR:g}, not {hours}",
+            operation="plan", subject="hours",
+        )  # fmt: skip
     needs = apply_overrides(requirements, overrides or {})
     limits, aliased = settle_limits(limits)
     work, passed_over = duration(needs, hours, picks)

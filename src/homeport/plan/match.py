@@ -10,8 +10,9 @@ from homeport.model.evidence import Inferred, Origin
 from homeport.model.plan import Offer
 from homeport.model.requirements import Requirements
 from homeport.plan.gpufit import check_gpus
-from homeport.plan.shortfall import NOMINAL, Shortfall, firm, gibibytes, weigh
+from homeport.plan.shortfall import NOMINAL, Shortfall, firm, gibibytes, typed, weigh
 
+_SHARED = "of memory for its shared memory"
 _ARCHES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 
 
@@ -27,6 +28,8 @@ class Verdict:
     """Nothing that somebody said is lacking: each of `lacks` is an estimate that is missed by too much."""
     distance: int = 0
     """How far it is from doing it; 0: it will do."""
+    flags: tuple[str, ...] = ()
+    """For each of `lacks`, what one would say to ask for no more than it has; "" where nothing helps."""
 
 
 def verdict(needs: Requirements, offer: Offer) -> Verdict:
@@ -37,6 +40,7 @@ def verdict(needs: Requirements, offer: Offer) -> Verdict:
         lacks=tuple(one.text for one in lacks),
         misses=tuple(one.text for one in found if one.missed and not one.rules_out),
         doubts=tuple(one.text for one in found if one.unknown),
+        flags=tuple(one.flag for one in lacks),
         distance=sum(one.weight for one in lacks),
         only_estimates=bool(lacks) and all(one.estimate for one in lacks),
     )
@@ -59,19 +63,28 @@ def _availability(offer: Offer) -> Iterator[Shortfall]:
 def _sizes(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
     kind = offer.machine_type
     sizes = (
-        ("of memory", offer.memory_bytes, needs.memory_bytes),
-        ("of memory for its shared memory", offer.memory_bytes, needs.shared_memory_bytes),
-        ("of disk", offer.disk_bytes, needs.disk_bytes),
+        ("of memory", "--memory", offer.memory_bytes, needs.memory_bytes),
+        (_SHARED, "--shm", offer.memory_bytes, needs.shared_memory_bytes),
+        ("of disk", "--disk", offer.disk_bytes, needs.disk_bytes),
     )
-    for what, has, wanted in sizes:
+    for what, flag, has, wanted in sizes:
         if wanted is None:
             continue
         if has:
-            yield from weigh(what, has, wanted.value, firm(wanted), gibibytes, slack=_slack(wanted))
-        elif what != "of memory for its shared memory":
+            yield from weigh(
+                what, has, wanted.value, firm(wanted), gibibytes, slack=_slack(wanted), flag=f"{flag} {typed(has)}"
+            )
+        elif what != _SHARED:
             yield Shortfall(f"how much {what.removeprefix('of ')} {kind} has is not known", unknown=True)
     if needs.cpus is not None and offer.cpus:
-        yield from weigh("processors", offer.cpus, needs.cpus.value, firm(needs.cpus), lambda count: f"{count:g}")
+        yield from weigh(
+            "processors",
+            offer.cpus,
+            needs.cpus.value,
+            firm(needs.cpus),
+            lambda count: f"{count:g}",
+            flag=f"--cpus {offer.cpus}",
+        )
     elif needs.cpus is not None:
         yield Shortfall(f"how many processors {kind} has is not known", unknown=True)
 

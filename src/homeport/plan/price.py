@@ -21,7 +21,7 @@ def total(offer: Offer, hours: float) -> Money:
     hours = hours or 1.0
     if not offer.monthly.micros:
         return offer.hourly * hours
-    whole = math.ceil(round(hours, 6))
+    whole = _started(hours)
     months, rest = divmod(whole, MONTH)
     partly = min(offer.hourly.micros * int(rest), offer.monthly.micros)
     return Money(offer.monthly.micros * int(months) + partly, offer.hourly.currency)
@@ -31,9 +31,13 @@ def at_most(offer: Offer, hours: float) -> Money:
     """The most that it can cost where caps count by the calendar and work spans the turn of a month."""
     if not offer.monthly.micros:
         return total(offer, hours)
-    whole = math.ceil(round(hours or 1.0, 6))
+    whole = _started(hours or 1.0)
     touched = math.ceil(whole / (28 * 24)) + 1
     return Money(min(offer.hourly.micros * whole, offer.monthly.micros * touched), offer.hourly.currency)
+
+
+def _started(hours: float) -> int:
+    return max(1, math.ceil(round(hours, 6)))
 
 
 def paid(offer: Offer) -> bool:

@@ -8,8 +8,8 @@ The order, first difference decides:
    trying on a free machine costs nothing;
 4. the lowest price for the whole time;
 5. no GPU that would not be used; what meets every estimate; what says what it has;
-6. the smallest: fewest GPUs, least GPU memory, least of memory times processors times disk;
-7. the newest GPU; then the name.
+6. no GPU from before tensor cores; fewest GPUs, least GPU memory, the newest of these;
+7. the smallest: least of memory times processors times disk; then the name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from homeport.model.plan import Candidate, Offer
 from homeport.model.requirements import GpuNeed, Requirements
 from homeport.plan.bounds import Bounds, bounds, unit_order
 from homeport.plan.duration import Duration, hours_on
-from homeport.plan.gpufit import useful_gpus, version_of
+from homeport.plan.gpufit import CURRENT_CAPABILITY, useful_gpus, version_of
 from homeport.plan.match import Verdict, verdict
 from homeport.plan.price import paid, span, total
 
@@ -74,8 +74,8 @@ def _judge(needs: Requirements, offer: Offer, work: Duration, limits: Limits) ->
     found = verdict(needs, offer)
     key = (
         paid(offer) and bool(found.misses), total(offer, work.hours).micros if paid(offer) else 0,
-        _waste(needs, offer), len(found.misses), len(found.doubts), *_size(offer),
-        tuple(-part for part in version_of(offer.compute_capability)),
+        _waste(needs, offer), len(found.misses), len(found.doubts),
+        *_gpus(offer), _volume(offer),
         offer.cloud, offer.region, offer.machine_type, offer.as_of, repr(offer),
     )  # fmt: skip
     return Judged(offer, hours, found, bounds(offer, hours, limits), key)
@@ -89,9 +89,15 @@ def _waste(needs: Requirements, offer: Offer) -> int:
     return offer.gpus if needs.gpu.value is GpuNeed.NO else 1
 
 
-def _size(offer: Offer) -> tuple[int, int, int]:
-    volume = max(offer.cpus, 1) * max(offer.memory_bytes >> 20, 1) * max(offer.disk_bytes >> 30, 1)
-    return offer.gpus, offer.gpu_memory_bytes, volume
+def _gpus(offer: Offer) -> tuple[Any, ...]:
+    """Fewer and smaller first, newer first among equals."""
+    capability = version_of(offer.compute_capability)
+    old = bool(capability) and capability < version_of(CURRENT_CAPABILITY)
+    return old, offer.gpus, offer.gpu_memory_bytes, tuple(-part for part in capability)
+
+
+def _volume(offer: Offer) -> int:
+    return max(offer.cpus, 1) * max(offer.memory_bytes >> 20, 1) * max(offer.disk_bytes >> 30, 1)
 
 
 def _why_not(needs: Requirements, one: Judged, chosen: Judged, by: str) -> str:
@@ -138,6 +144,12 @@ def _same_price(needs: Requirements, one: Judged, chosen: Judged) -> str:
         return f"{same}, but: {one.verdict.misses[0]}"
     if len(one.verdict.doubts) > len(chosen.verdict.doubts):
         return f"{same}, but {one.verdict.doubts[0]}."
-    if _size(one.offer) > _size(chosen.offer):
+    if best.gpus and _gpus(one.offer)[0] > _gpus(best)[0]:
+        return f"{same}, and its GPUs are of an older generation."
+    if _gpus(one.offer)[1:3] > _gpus(best)[1:3]:
+        return f"{same} and is larger than needed."
+    if _gpus(one.offer) > _gpus(best):
+        return f"{same}, and its GPUs are older."
+    if _volume(one.offer) > _volume(best):
         return f"{same} and is larger than needed."
     return f"{same} and is no better."

@@ -36,16 +36,25 @@ def no_capacity(needs: Requirements, ranked: Sequence[Judged], limits: Limits) -
     for one in sorted(asked, key=distance):
         close.setdefault(one.verdict.lacks[0], one)
     lines += [f"  - {_called(one)}: {why}" for why, one in list(close.items())[:_SHOWN]]
-    hint = "if that is wrong, say what it needs: --memory SIZE"
+    hint = _enough(min(asked, key=distance))
     if needs.gpu.value is GpuNeed.NEEDED:
         lines.append(f"a GPU is needed{because(needs.gpu)}")
-        hint = "if it runs without a GPU, say so: --gpu no, or write `gpu: no` into its homeport.yaml"
     elsewhere = [one for one in ranked if one.will_do and one.bounds.scope and one.offer.priced]
     if elsewhere:
         best = elsewhere[0]
         lines.append(f"not asked for, but it would do: {_called(best)}, {_price(best)}")
         hint = "leave out --target, --site or --node-type, or name that one"
     return NoCapacity("\n".join(lines), operation="plan", hint=hint)
+
+
+def _enough(one: Judged) -> str:
+    """What to say if the nearest is enough."""
+    flags = " ".join(dict.fromkeys(flag for flag in one.verdict.flags if flag))
+    if flags == "--gpu no":
+        return "if it runs without a GPU, say so: --gpu no, or write `gpu: no` into its homeport.yaml"
+    if flags and all(one.verdict.flags):
+        return f"if {one.offer.machine_type} is enough, say so: {flags}"
+    return "see what there is with: homeport catalog list"
 
 
 def because(value: Inferred[GpuNeed]) -> str:

@@ -24,7 +24,7 @@ TRAINING = needs(gpu="needed", kind=Kind.TRAINING)
 def test_the_laptop_wins_when_it_will_do_even_where_an_estimate_is_just_missed() -> None:
     plan = planned([LARGE, NODE, local()], needs(memory_bytes=guessed(9 * GIB)))
     assert plan.chosen == local()
-    assert "It has 8 GiB of memory, and 9 GiB is the estimate." in plan.warnings
+    assert "this machine: it has 8 GiB of memory, and 9 GiB is the estimate." in plan.warnings
     assert why(plan, "node") == "It costs 24 SU for 24 h, this machine nothing."
 
 
@@ -142,6 +142,34 @@ def test_a_limit_that_matches_nothing_is_told_with_what_there_is(limits: Limits,
     with pytest.raises(NoCapacity) as none:
         planned([LARGE, NODE, local()], limits=limits)
     assert word in none.value.message and hint in none.value.hint
+
+
+def test_a_site_may_be_named_as_openstack_names_its_region() -> None:
+    there = [chameleon("n", "tacc"), chameleon("n", "uc")]
+    assert planned(there, limits=Limits(regions=("CHI@UC",))).chosen.region == "uc"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hint"),
+    [
+        ({"gpu": "needed", "gpu_count": 8}, "if gpu_node is enough, say so: --gpus 4"),
+        ({"gpu": "needed", "vram_bytes": 80 * GIB, "gpu_count": 8}, "if gpu_node is enough, say so: --gpus 4"),
+        ({"memory_bytes": 900 * GIB}, "if gpu_node is enough, say so: --memory 128Gi"),
+        ({"cpus": 500.0, "memory_bytes": 900 * GIB}, "if gpu_node is enough, say so: --memory 128Gi --cpus 48"),
+    ],
+)
+def test_a_refusal_says_what_to_type_if_the_nearest_is_enough(wanted, hint: str) -> None:
+    with pytest.raises(NoCapacity) as none:
+        planned([SMALL, GPU_NODE, local()], needs(**wanted))
+    assert none.value.hint == hint
+
+
+def test_what_a_refusal_says_to_type_is_then_planned() -> None:
+    odd = local(memory_bytes=8_345_678_901)
+    with pytest.raises(NoCapacity) as none:
+        planned([odd], needs(memory_bytes=64 * GIB))
+    flag = none.value.hint.rsplit(" ", 1)[1]
+    assert planned([odd], needs(memory_bytes=64 * GIB), overrides={"memory": flag}).chosen == odd
 
 
 def test_what_would_do_elsewhere_is_named_where_nothing_asked_for_will() -> None:

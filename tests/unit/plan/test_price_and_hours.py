@@ -86,13 +86,13 @@ def test_a_model_may_change_an_assumed_time_and_never_a_said_one() -> None:
     assert planned([SMALL], hours=2, picks=[pick]).hours == 2
 
 
-@pytest.mark.parametrize("hours", [-1.0, float("nan"), float("inf"), 1e9, 0.0])
+@pytest.mark.parametrize("hours", [-1.0, float("nan"), float("inf"), 1e9, 0.0, 1e-9])
 def test_a_senseless_time_from_a_model_is_not_followed(hours: float) -> None:
     plan = planned([SMALL], needs(kind=Kind.TRAINING), picks=[Pick(by="llm", hours=hours)])
     assert plan.hours == 24 and any("no sensible time" in text for text in plan.warnings)
 
 
-@pytest.mark.parametrize("hours", [-1.0, float("nan"), float("inf"), 1e9])
+@pytest.mark.parametrize("hours", [-1.0, float("nan"), float("inf"), 1e9, 1e-9])
 def test_a_senseless_time_from_the_user_is_refused(hours: float) -> None:
     with pytest.raises(UsageError):
         planned([SMALL], hours=hours)
