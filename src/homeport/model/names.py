@@ -12,8 +12,9 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 """A DNS label (RFC 1123): 1 to 63 of lower-case letters, digits and inner hyphens."""
 
 RESERVED = frozenset(
-    "up analyze plan apply deploy list inspect logs invoke requests start stop restart remove status events doctor "
-    "serve version help all none self gateway keeper server discover health metrics".split()
+    "up analyze plan apply deploy catalog list inspect logs invoke requests start stop restart remove events token "
+    "secret audit serve store backup restore status doctor version completion help all none self gateway keeper server "
+    "discover health metrics".split()
 )
 """Verbs and own names: an agent called so could not be told from them on a command line or in a URL."""
 

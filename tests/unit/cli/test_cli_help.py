@@ -13,6 +13,7 @@ import pytest
 
 from homeport.cli import main
 from homeport.cli.verbs import VERBS
+from homeport.model.names import RESERVED
 
 WANTED = (
     "up analyze plan apply deploy catalog list inspect logs invoke requests start stop restart remove status "
@@ -98,3 +99,7 @@ def test_completion_completes_verbs_and_options_without_importing_them() -> None
         _HOMEPORT_COMPLETE="bash_complete", COMP_WORDS="homeport re", COMP_CWORD="1",
     )  # fmt: skip
     assert {line.split(",")[1] for line in done.stdout.split()} == {"restart", "remove", "requests", "restore"}
+
+
+def test_no_agent_can_be_called_like_a_verb() -> None:
+    assert set(VERBS) <= RESERVED
