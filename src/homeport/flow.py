@@ -10,15 +10,15 @@ The gateway is a process of its own: run tells it where agents are (`model.route
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from homeport.analyze import analyze, explain_no_start
+from homeport.analyze import explain_no_start
 from homeport.errors import Unhealthy
 from homeport.heal.restarts import History, decide
 from homeport.interfaces.durable import Json, Steps
-from homeport.interfaces.fetcher import Fetcher, FileView, Progress
 from homeport.interfaces.house import House
+from homeport.look import judge
 from homeport.model.advice import Advised, Pick
 from homeport.model.agent import Agent, AgentState, Desired, Exit
 from homeport.model.codec import from_builtins, to_builtins
@@ -34,28 +34,9 @@ from homeport.provision import provision
 from homeport.run.workload import install_job, workload_of
 from homeport.watch.findings import agent_down
 
-
 # ── source → analyze ─────────────────────────────────────────────────────────────────────────────────────────────
-async def judge(
-    locator: str,
-    fetcher: Fetcher,
-    *,
-    ref: str = "",
-    progress: Progress | None = None,
-    look: Callable[[FileView, Requirements], None] | None = None,
-) -> tuple[Source, Requirements, tuple[str, ...]]:
-    """Read the source once, within bounds, and say what it needs; and what was left out of the view, and why.
-
-    `look` sees the view as well, while it is open.
-    """
-    view = await fetcher.fetch(locator, ref=ref, progress=progress)
-    try:
-        requirements = analyze(view)
-        if look is not None:
-            look(view, requirements)
-        return view.source, requirements, view.skipped
-    finally:
-        view.close()
+#    The first step stands in `look`, so that whoever only looks loads nothing of the others.
+__all__ = ["agent_of", "carry_out", "check_start", "judge", "mend", "propose", "wish_of"]
 
 
 # ── → plan ───────────────────────────────────────────────────────────────────────────────────────────────────────

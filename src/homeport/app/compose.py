@@ -6,16 +6,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from homeport.interfaces.cloud import Cloud
-from homeport.interfaces.durable import Durable
 from homeport.interfaces.extension_points import driver
-from homeport.interfaces.fetcher import Fetcher
-from homeport.interfaces.images import Images
-from homeport.interfaces.runtime import Runtime
-from homeport.interfaces.store import Store
-from homeport.settings import Settings
+
+if TYPE_CHECKING:
+    from homeport.interfaces.cloud import Cloud
+    from homeport.interfaces.durable import Durable
+    from homeport.interfaces.fetcher import Fetcher
+    from homeport.interfaces.images import Images
+    from homeport.interfaces.runtime import Runtime
+    from homeport.interfaces.store import Store
+    from homeport.settings import Settings
 
 
 def made(point: str, name: str, **options: Any) -> Any:

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from homeport.app.compose import engine, made
 from homeport.errors import Unavailable
-from homeport.interfaces.images import ImageFacts, Images, Said
-from homeport.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from homeport.interfaces.images import ImageFacts, Images, Said
+    from homeport.settings import Settings
 
 
 class LazyImages:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -11,15 +11,13 @@ from functools import partial
 from homeport.analyze.extracts import extracts_of
 from homeport.app.advising import Adviser, open_llm
 from homeport.app.catalogue import offers_and_images
-from homeport.app.compose import engine, fetchers
-from homeport.app.engine import LazyImages
+from homeport.app.compose import engine
 from homeport.app.extensions import aside, load_extensions
-from homeport.flow import judge
+from homeport.app.reading import Reading, examine
 from homeport.flow import propose as propose_plan
-from homeport.interfaces.fetcher import FileView, Progress
+from homeport.interfaces.fetcher import Progress
 from homeport.model.advice import Advised, Pick
 from homeport.model.limits import Limits
-from homeport.model.locator import plain_path
 from homeport.model.names import check_name, suggest_name
 from homeport.model.plan import Offer, Plan
 from homeport.model.requirements import Requirements
@@ -27,40 +25,6 @@ from homeport.model.source import Source
 from homeport.model.systemimage import SystemImage
 from homeport.plan import fitting_offers
 from homeport.settings import Settings
-from homeport.source import choose_fetcher
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How a locator is to be read. `ref`: a branch, tag or commit, or the name of an agent in an agents file.
-
-    `values` is all that `${NAME}` in an agents file stands for. `local`: `file://` addresses, and paths that lead out
-    of the folder of an agents file, may be followed. `pull`: an image that is not here may be fetched.
-    """
-
-    ref: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
-    local: bool = False
-    pull: bool = False
-
-
-async def examine(
-    locator: str,
-    settings: Settings,
-    reading: Reading,
-    *,
-    progress: Progress | None = None,
-    look: Callable[[FileView, Requirements], None] | None = None,
-) -> tuple[Source, Requirements, tuple[str, ...]]:
-    """What the source needs, and what was left out of the view. `look` as in `flow.judge`. Raises `InvalidSource`."""
-    locator = plain_path(locator, consent=reading.local)
-    images = LazyImages(settings)
-    try:
-        readers = fetchers(settings, images, pull=reading.pull, values=reading.values, outside=reading.local)
-        fetcher = choose_fetcher(locator, list(readers.values()))
-        return await judge(locator, fetcher, ref=reading.ref, progress=progress, look=look)
-    finally:
-        await images.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +60,6 @@ async def propose(
         look = (lambda view, found: extracts.extend(extracts_of(view, found))) if adviser else None
         source, requirements, _ = await examine(locator, settings, reading, progress=progress, look=look)
         offers, images, notes = await offers_and_images(settings)
-        for note in notes:
-            say(f"note: {note}")
         runtime = wish.runtime or settings.runtime
         market = Market(
             source, tuple(_by_default(offers, settings, wish.limits)), tuple(images),
@@ -120,6 +82,8 @@ async def propose(
         if chosen or warnings:
             warned = replace(requirements, warnings=tuple(dict.fromkeys((*requirements.warnings, *warnings))))
             plan = market.plan(warned, wish, chosen, adviser.report.changes if adviser else ())
+        for note in notes if plan.chosen.cloud != "local" else ():
+            say(f"note: {note}")
         return plan
 
 

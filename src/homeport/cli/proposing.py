@@ -11,13 +11,12 @@ import click
 
 from homeport.cli.group import Titled
 from homeport.cli.output import say
-from homeport.errors import UsageError
+from homeport.cli.reading import pairs_of, reading_of, reading_options
 from homeport.plan.duration import YEAR
 from homeport.plan.overrides import OVERRIDES
 from homeport.plan.targets import TARGETS
 
 if TYPE_CHECKING:
-    from homeport.app.propose import Reading
     from homeport.cli.session import Session
     from homeport.model.limits import Limits
     from homeport.model.money import Money
@@ -147,30 +146,6 @@ def _override(flag: str, read: Callable[[object], object]) -> Callable[[F], F]:
     return click.option(f"--{flag}", metavar=metavar, type=Said(read), cls=Titled, title=BY_HAND, help=text)
 
 
-def reading_options(command: F) -> F:
-    """SOURCE and how it is read."""
-    for option in (
-        click.option("--local", is_flag=True, help="Follow file:// and paths out of an agents file's folder."),
-        click.option("--var", "values", multiple=True, metavar="K=V", help="What ${K} means in an agents file."),
-        click.option("--agent", default="", metavar="NAME", help="Which agent of an agents file."),
-        click.option("--ref", default="", metavar="REF", help="Branch, tag or commit."),
-        click.argument("source"),
-    ):
-        command = option(command)
-    return command
-
-
-def reading_of(given: Mapping[str, Any], *, pull: bool = False) -> Reading:
-    """From the options of `reading_options`. Raises `UsageError`."""
-    from homeport.app.propose import Reading
-
-    ref, agent = given.get("ref") or "", given.get("agent") or ""
-    if ref and agent:
-        raise UsageError("--ref is of a repository, --agent of an agents file: give one", operation="parse")
-    values = pairs_of("--var", given.get("values") or ())
-    return Reading(ref=ref or agent, values=values, local=bool(given.get("local")), pull=pull)
-
-
 def overrides_of(given: Mapping[str, object]) -> dict[str, str]:
     """What was said by hand, by the name of its flag."""
     found = {flag: given.get(flag.replace("-", "_")) for flag in OVERRIDES if flag not in _ELSEWHERE}
@@ -222,16 +197,3 @@ def environment_options(command: F) -> F:
 def environment_of(pairs: tuple[str, ...]) -> dict[str, str]:
     """What `-e` gives. Raises `UsageError`."""
     return pairs_of("-e", pairs)
-
-
-def pairs_of(option: str, pairs: tuple[str, ...]) -> dict[str, str]:
-    """`K=V` arguments. Raises `UsageError`."""
-    found = {}
-    for pair in pairs:
-        name, separator, value = pair.partition("=")
-        if not separator or not name.isidentifier() or not name.isascii():
-            raise UsageError(
-                f"{option} {name[:80]!r}: expected NAME=VALUE", operation="parse", hint=f"{option} MODE=fast"
-            )
-        found[name] = value
-    return found

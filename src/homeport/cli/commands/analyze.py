@@ -7,7 +7,7 @@ import click
 
 from homeport.cli.group import Verb
 from homeport.cli.output import put, put_json, say
-from homeport.cli.proposing import reading_of, reading_options
+from homeport.cli.reading import reading_of, reading_options
 from homeport.cli.session import Session
 from homeport.cli.showing import conclusions, source_line
 
@@ -20,7 +20,7 @@ def analyze(session: Session, /, source: str, evidence: bool, **given: object) -
     """What SOURCE needs, each conclusion with file, line and rule. Nothing of it is executed."""
     import asyncio
 
-    from homeport.app.propose import examine
+    from homeport.app.reading import examine
 
     found, requirements, skipped = asyncio.run(examine(source, session.settings, reading_of(given), progress=say))
     if session.json:
