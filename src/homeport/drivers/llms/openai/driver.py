@@ -40,12 +40,14 @@ class OpenAiLLM:
         self._plain = False
         self._client: Any = None
         self._sdk: Any = None
+        self._opening = asyncio.Lock()
 
     async def ask(self, question: Question) -> Answer:
         """See the interface."""
         try:
-            if self._client is None:
-                self._client = await asyncio.to_thread(self._open)
+            async with self._opening:
+                if self._client is None:
+                    self._client = await asyncio.to_thread(self._open)
             async with asyncio.timeout(self._options.deadline):
                 return await self._repeated(question)
         except TimeoutError:
