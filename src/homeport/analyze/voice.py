@@ -116,9 +116,9 @@ class Voice:
                 for found, line in self.hits(file, _ROUTE, comment, most=400):
                     if (sure := HEALTH.get(found[1], 0.0)) and "socket" not in self.repo.line(file, line):
                         self.health(found[1], "health-route", sure, file, line)
-            for found in list(env.finditer(text))[:60] if env else ():
+            for found, line in self.hits(file, env, comment, most=60) if env else ():
                 if found[1] not in _OWN:
-                    self.claims.asks_for(found[1])
+                    self.claims.asks_for(found[1], file=file, line=line, rule=f"{self.of}.variable", text=found[0])
         return first
 
     @property

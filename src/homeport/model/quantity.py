@@ -178,12 +178,13 @@ def version(value: object) -> str:
 
 
 def runtime(value: object) -> tuple[Ecosystem, str]:
-    """`python`, `python3.12`, `node 20`; the version is "" where it is not said."""
-    found = re.fullmatch(r"(python|node|nodejs|docker|dockerfile)[ :@-]?([0-9.]{0,10})", str(value).strip().lower())
-    if not found:
-        raise ValueError("expected python, node or dockerfile, with a version if need be: python3.12")
-    kinds = {"python": Ecosystem.PYTHON, "node": Ecosystem.NODE, "nodejs": Ecosystem.NODE}
-    return kinds.get(found[1], Ecosystem.DOCKERFILE), found[2].strip(".")
+    """`python`, `python3.12`, `node 20`, `go1.22`; the version is "" where it is not said."""
+    found = re.fullmatch(r"([a-z]{1,12})[ :@-]?([0-9.]{0,10})", str(value).strip().lower())
+    kinds = {str(one): one for one in Ecosystem if one not in (Ecosystem.IMAGE, Ecosystem.UNKNOWN)}
+    kinds |= {"nodejs": Ecosystem.NODE, "docker": Ecosystem.DOCKERFILE, "golang": Ecosystem.GO}
+    if not found or found[1] not in kinds:
+        raise ValueError("expected python, node, go or the like, with a version if need be: python3.12")
+    return kinds[found[1]], found[2].strip(".")
 
 
 def names(value: object) -> list[str]:

@@ -12,12 +12,13 @@ from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, in_the_way, once
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
-from homeport.analyze.voice import Voice, near
+from homeport.analyze.voice import Voice, near, share_of
 from homeport.model.evidence import Origin
 from homeport.model.requirements import Ecosystem, GpuNeed, Kind
 
 _CMAKE = "CMakeLists.txt"
 _MARKS = (_CMAKE, "meson.build", "configure.ac", "Makefile", "makefile", "GNUmakefile", "SConstruct", "conanfile.txt")
+_CLEAR = (_CMAKE, "meson.build", "configure.ac")
 _CODE = (".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".cu", ".cuh", ".f", ".f90", ".f95")
 _STANDARDS = (
     ("cmake-standard", 0.8, re.compile(r"(?i)^\s{0,12}set\s?\(\s{0,4}CMAKE_(?:CXX|CUDA)_STANDARD\s+(\d{2})\b", re.M)),
@@ -67,6 +68,8 @@ def _read(repo: Repo, claims: Claims) -> None:
     marks = [one for one in _MARKS if one in repo]
     if not marks or not any(not in_the_way(path) for path in repo.paths.ending(*_CODE)):
         return
+    if marks[0] not in _CLEAR and share_of(repo, _CODE) < 0.2:
+        return  # a Makefile runs anything
     voice = Voice(repo, claims, Ecosystem.CPP)
     share = voice.begin(marks[0], _CODE, most=0.65)  # beside a Python or Node project it is an extension of that
     builds = [file for file in _builds(repo.paths) if repo.text(file)]

@@ -19,6 +19,13 @@ from homeport.model.requirements import Ecosystem
 from homeport.model.source import SourceKind
 
 _NAMES = ("Dockerfile", "Containerfile", "docker/Dockerfile", "deploy/Dockerfile", "build/Dockerfile")
+_LANGUAGES = {
+    "golang": Ecosystem.GO, "rust": Ecosystem.RUST, "openjdk": Ecosystem.JAVA, "eclipse-temurin": Ecosystem.JAVA,
+    "amazoncorretto": Ecosystem.JAVA, "php": Ecosystem.PHP, "ruby": Ecosystem.RUBY, "r-base": Ecosystem.R,
+    "r-ver": Ecosystem.R, "shiny": Ecosystem.R, "julia": Ecosystem.JULIA, "elixir": Ecosystem.ELIXIR,
+    "dotnet/sdk": Ecosystem.DOTNET, "dotnet/aspnet": Ecosystem.DOTNET, "dotnet/runtime": Ecosystem.DOTNET,
+}  # fmt: skip
+"""What is compiled or run by images called so, by the last parts of their names."""
 _FETCHED = re.compile(r"(?:^|\s)(https?://\S{1,500}|git@\S{1,500})")
 _FRONTEND = re.compile(r"#\s*syntax\s*=\s*(\S{1,200})", re.I)
 
@@ -122,6 +129,26 @@ class _Reader:
                 self.add("port", port, at, "expose", 0.8)
 
 
+def _read_language(reader: _Reader, at: Instruction) -> None:
+    """A stage that builds or runs in an image of a language, the last one or not."""
+    image = next((word for word in at.rest.split() if not word.startswith("--")), "").lower().partition("@")[0]
+    name, _, tag = image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "")
+    last = name.rpartition("/")[2]
+    of = _LANGUAGES.get(last) or _LANGUAGES.get("/".join(name.split("/")[-2:]))
+    if of is None:
+        return
+    rule = f"{of}.base-image"
+    text = reader.repo.line(reader.file, at.line)
+    reader.claims.add(
+        "ecosystem", of, Origin.CODE, file=reader.file, line=at.line, rule=rule, confidence=0.3, text=text
+    )
+    if found := re.match(r"\d+(?:\.\d+){0,2}", tag):
+        fields: tuple[Field, ...] = ("runtime_version", "language_version")
+        for field in fields:
+            reader.claims.add(field, found[0], Origin.CONTAINER, file=reader.file, line=at.line, rule=rule,
+                              confidence=0.7, text=text)  # fmt: skip
+
+
 def _warn_of_fetches(repo: Repo, claims: Claims, file: str) -> None:
     """What a build would fetch besides its base images."""
     frontend = _FRONTEND.match(repo.line(file, 1))
@@ -168,6 +195,9 @@ def _read(repo: Repo, claims: Claims) -> None:
     for instruction in stage:
         reader.take(instruction)
     reader.finish()
+    for instruction in instructions(repo.lines(file)):
+        if instruction.word == "FROM":
+            _read_language(reader, instruction)
     if stage and not reader.is_known:
         claims.add(
             "ecosystem",

@@ -125,7 +125,7 @@ def _read_kind(voice: Voice, programs: Sequence[str], required: dict[str, int], 
         voice.kind(Kind.LIBRARY, "no-main-package", 0.58, _MOD)
         return
     if listens and (known(_SERVERS) or not known(_COMMANDS) or voice.published):
-        voice.kind(Kind.SERVICE, "listens", 0.57, listens)
+        voice.kind(Kind.SERVICE, "listens", 0.545, listens)
     elif (line := known(_COMMANDS)) and not voice.published:
         voice.kind(Kind.CLI, "command-library", 0.56, _MOD, line)
 

@@ -22,8 +22,17 @@ _SIMPLE: dict[str, tuple[Field, Callable[[object], object]]] = {
     "delivery": ("delivery", values.delivery),
     "idempotency": ("honours_keys", values.honours_keys),
     "gpu": ("gpu", values.gpu),
+    "gpus": ("gpu_count", values.gpu_count),
+    "vram": ("vram_bytes", values.gpu_memory_bytes),
+    "gpu-vendor": ("gpu_vendor", values.gpu_vendor),
+    "cpus": ("cpus", values.cpus),
+    "disk": ("disk_bytes", values.disk_bytes),
+    "shm": ("shared_memory_bytes", values.memory_bytes),
+    "arch": ("arch", values.arch),
+    "kind": ("kind", values.kind),
 }
-_KEYS = (*_SIMPLE, "start", "runtime", "version", "python", "node", "env", "install")
+_VERSIONS: dict[str, Field] = {"cuda": "cuda", "rocm": "rocm", "compute-capability": "compute_capability"}
+_KEYS = (*_SIMPLE, *_VERSIONS, "packages", "start", "runtime", "version", "python", "node", "env", "install")
 
 
 def _read(repo: Repo, claims: Claims) -> None:
@@ -55,6 +64,11 @@ def _take(entry: Entry, file: str, repo: Repo, claims: Claims) -> None:
     if entry.key in _SIMPLE:
         field, convert = _SIMPLE[entry.key]
         claim(field, convert(entry.value))
+    elif entry.key in _VERSIONS:
+        claim(_VERSIONS[entry.key], values.version_number(entry.raw))
+    elif entry.key == "packages":
+        many = entry.value if isinstance(entry.value, list) else [entry.value]
+        claim("system_packages", values.packages(" ".join(str(one) for one in many)))
     elif entry.key == "start":
         command = _command(entry.value)
         if command.refused:

@@ -13,11 +13,13 @@ from homeport.analyze.command import parse_command, to_port
 from homeport.analyze.paths import Paths, once
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
+from homeport.analyze.voice import share_of
 from homeport.model.evidence import Origin
 from homeport.model.requirements import Ecosystem
 
 _PACKAGE = "package.json"
 _VERSIONS = (".nvmrc", ".node-version")
+_STARTS = {"start": 0.9, "start:prod": 0.8, "serve": 0.6}
 _LOCKS = ("package-lock.json", "npm-shrinkwrap.json")
 _ENTRIES = (
     "server.js",
@@ -38,6 +40,7 @@ _PORTS = (
     ("env-port-default", 0.8, re.compile(r"process\.env\[.PORT.\]\s{0,3}(?:\|\||\?\?)\s{0,3}[\"']?(\d{2,5})")),
     ("listen", 0.6, re.compile(r"\.listen\(\s{0,3}(\d{2,5})\b")),
     ("listen", 0.55, re.compile(r"\.listen\(\s{0,3}\{[^}]{0,80}\bport:\s{0,3}(\d{2,5})\b")),
+    ("listen", 0.6, re.compile(r"\b(?:Bun|Deno)\.serve\(\s{0,3}\{[^}]{0,80}?\bport:\s{0,3}(\d{2,5})\b")),
     ("port-constant", 0.5, re.compile(r"\b(?:const|let|var)\s{1,3}(?:PORT|port)\s{0,3}=\s{0,3}(\d{2,5})\b")),
 )
 _ROUTE = re.compile(r"[\"'`](/[A-Za-z/_-]{1,40})[\"'`]")
@@ -79,24 +82,26 @@ def _read_package(repo: Repo, claims: Claims) -> None:
         claims.add("runtime_version", version, Origin.DEPENDENCY, file=_PACKAGE, line=line,
                    rule="node.engines", confidence=0.8, text=repo.line(_PACKAGE, line))  # fmt: skip
     scripts = package.get("scripts")
-    script = scripts.get("start") if isinstance(scripts, dict) else None
-    if isinstance(script, str):
-        _claim_script(repo, claims, script)
+    for name, sure in _STARTS.items():
+        script = scripts.get(name) if isinstance(scripts, dict) else None
+        if isinstance(script, str):
+            _claim_script(repo, claims, name, script, sure)
+            break
     main = package.get("main")
     if isinstance(main, str) and main.removeprefix("./") in repo and main.endswith((".js", ".mjs", ".cjs")):
         _claim_file(repo, claims, main.removeprefix("./"), "node.main", 0.4, line=repo.find(_PACKAGE, '"main"'))
 
 
-def _claim_script(repo: Repo, claims: Claims, script: str) -> None:
-    line = repo.find(_PACKAGE, '"start"')
+def _claim_script(repo: Repo, claims: Claims, name: str, script: str, sure: float) -> None:
+    line = repo.find(_PACKAGE, f'"{name}"')
     command = parse_command(script)
     if command.refused:
-        claims.warn(f"{_PACKAGE}:{line}: the start script is not a plain command line: {command.refused}")
+        claims.warn(f"{_PACKAGE}:{line}: the {name} script is not a plain command line: {command.refused}")
         return
     program = next((word for word in command.argv if word != "env" and "=" not in word), "")
-    words = command.argv if program == "node" else ("npm", "start")
+    words = command.argv if program == "node" else ("npm", "start") if name == "start" else ("npm", "run", name)
     claims.start(words, Origin.DEPENDENCY, file=_PACKAGE, line=line, rule="node.start-script",
-                 confidence=0.9, text=repo.line(_PACKAGE, line))  # fmt: skip
+                 confidence=sure, text=repo.line(_PACKAGE, line))  # fmt: skip
 
 
 def _claim_file(repo: Repo, claims: Claims, file: str, rule: str, confidence: float, *, line: int = 0) -> None:
@@ -117,7 +122,8 @@ def _guess_start(repo: Repo, claims: Claims) -> None:
 
 
 def _claim_ecosystem(repo: Repo, claims: Claims, file: str, origin: Origin) -> None:
-    claims.add("ecosystem", Ecosystem.NODE, origin, file=file, line=0, rule="node.project", confidence=0.6)
+    sure = 0.5 + 0.19 * share_of(repo, (*_CODE, ".jsx", ".tsx", ".vue"))
+    claims.add("ecosystem", Ecosystem.NODE, origin, file=file, line=0, rule="node.project", confidence=round(sure, 3))
 
 
 def _read_code(repo: Repo, claims: Claims, file: str) -> None:

@@ -170,7 +170,7 @@ def _read_kind(
     if not programs:
         voice.kind(Kind.LIBRARY, "no-binary", 0.58, _CARGO)
     elif known.keys() & _SERVERS and (listens or voice.published):
-        voice.kind(Kind.SERVICE, "listens", 0.58, listens or _CARGO)
+        voice.kind(Kind.SERVICE, "listens", 0.545, listens or _CARGO)
     elif known.keys() & _COMMANDS and not voice.published:
         voice.kind(Kind.CLI, "command-crate", 0.56, _CARGO)
 

@@ -85,7 +85,8 @@ WEB = pom("spring-boot-starter-web", plugin="spring-boot-maven-plugin")
         ({"pom.xml": pom(plugin="spring-boot-maven-plugin")}, None),
         ({"pom.xml": pom("quarkus-rest"), f"{SETTINGS}.properties": "quarkus.http.port=8484\n"}, 8484),
         ({"pom.xml": pom(), "src/main/java/App.java": "var s = new ServerSocket(9595);\n"}, 9595),
-        ({"build.gradle": "dependencies { implementation 'org.springframework.boot:spring-boot-starter-web' }\n"}, 8080),
+        ({"build.gradle": "dependencies {\n implementation 'org.springframework.boot:spring-boot-starter-web'\n"},
+         8080),
     ],
 )  # fmt: skip
 def test_settings_name_the_port_and_a_starter_brings_one(files, port):
@@ -122,7 +123,7 @@ def test_libraries_say_whether_a_gpu_is_needed(dependency, need):
     [
         ({"pom.xml": WEB}, Kind.SERVICE),
         ({"pom.xml": pom("jackson-core")}, Kind.LIBRARY),
-        ({"build.gradle": "plugins {\n  id 'application'\n}\ndependencies {\n  implementation 'info.picocli:picocli:4'\n"},
+        ({"build.gradle": "plugins {\n id 'application'\n}\ndependencies {\n implementation 'org.acme:picocli:4'\n"},
          Kind.CLI),
     ],
 )  # fmt: skip

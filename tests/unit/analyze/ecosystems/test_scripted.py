@@ -71,7 +71,8 @@ def test_a_project_says_its_language_and_version(files, ecosystem, version):
         ({"Gemfile": 'gem "sinatra"\n', "app.rb": "require 'sinatra'\n"},
          "bundle exec ruby app.rb -o 0.0.0.0 -p $PORT"),
         ({"Gemfile": "gemspec\n", "n.gemspec": "", "config.ru": "run App\n", "lib/n.rb": ""}, None),
-        ({"src/Api/Api.csproj": WEB.format(""), "src/Api/P.cs": "", "src/Core/Core.csproj": '<Project Sdk="Microsoft.NET.Sdk"/>'},
+        ({"src/Api/Api.csproj": WEB.format(""), "src/Api/P.cs": "",
+          "src/Core/Core.csproj": '<Project Sdk="Microsoft.NET.Sdk"/>'},
          "dotnet run --project src/Api/Api.csproj"),
         ({"T.csproj": '<Project Sdk="Microsoft.NET.Sdk"><PropertyGroup><OutputType>Exe</OutputType></PropertyGroup>'
           "</Project>", "Program.cs": ""}, "dotnet run --project T.csproj"),
@@ -192,3 +193,52 @@ def test_hostile_project_files_decide_nothing(files):
     found = analyze(DictView(files))
     assert found.gpu.value is GpuNeed.NO
     assert found.port is None
+
+
+@pytest.mark.parametrize(
+    ("package", "field", "found"),
+    [
+        ({"scripts": {"start": "next start"}}, "port", 3000),
+        ({"scripts": {"start": "next start -p 3100"}}, "port", 3100),
+        ({"scripts": {"start": "PORT=3200 node server.js"}}, "port", 3200),
+        ({"scripts": {"dev": "next dev"}}, "port", None),
+        ({"scripts": {"start:prod": "nest start"}}, "start", ("npm", "run", "start:prod")),
+        ({"scripts": {"serve": "vite preview"}}, "start", ("npm", "run", "serve")),
+        ({"scripts": {"start": "node a.js", "serve": "x"}}, "start", ("node", "a.js")),
+        ({"scripts": {"start": "node a.js"}, "dependencies": {"fastify": "4"}}, "kind", Kind.SERVICE),
+        ({"bin": {"notes": "cli.js"}}, "kind", Kind.CLI),
+        ({"main": "a.js", "types": "a.d.ts"}, "kind", Kind.LIBRARY),
+        ({"dependencies": {"@tensorflow/tfjs-node-gpu": "4"}}, "gpu", GpuNeed.NEEDED),
+        ({"dependencies": {"@tensorflow/tfjs-node": "4"}}, "gpu", GpuNeed.NO),
+        ({"volta": {"node": "20.11.1"}}, "runtime_version", "20.11.1"),
+    ],
+)
+def test_a_node_package_says_what_it_is(package, field, found):
+    assert value({"package.json": json.dumps(package, indent=1), "a.js": "x\n"}, field) == found
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "ecosystem", "version"),
+    [
+        ("FROM golang:1.22-alpine AS build\nFROM scratch\nCMD [\"/a\"]\n", Ecosystem.GO, "1.22"),
+        ("FROM mcr.example/dotnet/sdk:8.0 AS b\nFROM mcr.example/dotnet/aspnet:8.0\n", Ecosystem.DOTNET, "8.0"),
+        ("FROM eclipse-temurin:21-jre\nCMD [\"java\", \"-jar\", \"a.jar\"]\n", Ecosystem.JAVA, "21"),
+        ("FROM rocker/r-ver:4.3.1\n", Ecosystem.R, "4.3.1"),
+        ("FROM debian:12\n", Ecosystem.DOCKERFILE, None),
+    ],
+)  # fmt: skip
+def test_an_image_of_a_language_says_which_one_and_its_version(dockerfile, ecosystem, version):
+    found = analyze(DictView({"Dockerfile": dockerfile}))
+    assert found.ecosystem.value is ecosystem
+    assert (found.runtime_version.value if found.runtime_version else None) == version
+    assert found.dockerfile.value == "Dockerfile"
+
+
+def test_a_manifest_says_all_that_a_machine_must_have():
+    found = analyze(DictView({"homeport.yaml": "runtime: go1.22\ngpu: needed\ngpus: 2\nvram: 24GB\ncuda: 12.10\n"
+                              "cpus: 4\ndisk: 50GB\nkind: training\npackages: [ffmpeg, git]\nshm: 8Gi\n"}))  # fmt: skip
+    assert (found.ecosystem.value, found.runtime_version.value) == (Ecosystem.GO, "1.22")
+    assert (found.gpu_count.value, found.cuda.value, found.kind.value) == (2, "12.10", Kind.TRAINING)
+    assert found.system_packages.value == ("ffmpeg", "git")
+    assert found.shared_memory_bytes.value == 8 << 30
+    assert not found.warnings

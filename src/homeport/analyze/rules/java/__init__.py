@@ -78,7 +78,7 @@ def _read_kind(
 ) -> None:
     first = builds[0].file if builds else maven.FILE
     if listens and (programs or "/" not in listens or listens.startswith("src/")):
-        voice.kind(Kind.SERVICE, "listens", 0.58, listens)
+        voice.kind(Kind.SERVICE, "listens", 0.57, listens)
     elif not programs and not any(one.main for one in builds):
         voice.kind(Kind.LIBRARY, "no-program", 0.57, first)
     elif (one := next((libraries[name] for name in _COMMANDS if name in libraries), None)) and not voice.published:
