@@ -76,10 +76,11 @@ def realize(
         return
     deployment = deploy_and_follow(client, lambda: client.deploy(plan, replace=replace, env=env, secrets=secrets))
     told = arrival(session.settings, client.status(), plan, started=started)
-    agent = client.agent(plan.name)
-    _note(extensions.after_launch(plan, server_id=agent.machine, url=told["url"]))
+    if extensions.loaded:
+        machine = client.agent(plan.name).machine
+        _note(extensions.after_launch(plan, server_id=machine, url=told["url"]))
     if session.json:
-        put_json({"plan": plan, "deployment": deployment, "agent": agent, **told})
+        put_json({"plan": plan, "deployment": deployment, "agent": client.agent(plan.name), **told})
         return
     put(f"{plan.name} is running")
     for what, text in told.items():
