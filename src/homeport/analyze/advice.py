@@ -108,7 +108,7 @@ def settle_requirements(
     notes = [text for note in value.get("special_requirements", ()) if (text := _said(note, _NOTE))]
     moves += [Advised(Decision.REQUIREMENTS, "special_requirements", "", note, why) for note in notes]
     changes = _of_one_mind(requirements, changes)
-    kept = tuple(one for one in moves if one.field in changes or one.field == "special_requirements")
+    kept = tuple(one for one in moves if changes.get(one.field) or one.field == "special_requirements")
     return replace(requirements, **changes), kept, ""
 
 
@@ -135,7 +135,9 @@ def _lists(needs: Requirements, systems: Sequence[SystemImage]) -> Iterator[tupl
         yield "os_version", "os_version", "the operating system and its release", releases
     if needs.gpu.value is not GpuNeed.NO and (needs.gpu_vendor is None or needs.gpu_vendor.value == "nvidia"):
         yield "cuda", "cuda", "the CUDA version it needs", _CUDAS
-    python = needs.language.value == "python" if needs.language else needs.ecosystem.value is Ecosystem.PYTHON
+    python = (
+        needs.language.value.casefold() == "python" if needs.language else needs.ecosystem.value is Ecosystem.PYTHON
+    )
     if python and needs.runtime_version is None:
         yield "language_version", "python_version", "the Python version it needs", _PYTHONS
 
@@ -179,7 +181,9 @@ def _moves(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 def _of_one_mind(needs: Requirements, changes: dict[str, Any]) -> dict[str, Any]:
     """Without a GPU nothing is said of one; a GPU that is needed is at least one."""
     gpu = changes.get("gpu", needs.gpu).value
-    if gpu is GpuNeed.NO and "gpu" in changes:
+    if "gpu" not in changes:
+        return changes
+    if gpu is GpuNeed.NO:
         return {**{name: one for name, one in changes.items() if name not in _OF_GPU}, **dict.fromkeys(_OF_GPU)}
     if gpu is GpuNeed.NEEDED and needs.gpu_count is None and "gpu_count" not in changes:
         return {**changes, "gpu_count": Inferred(1, Origin.DEFAULT, note="nothing says how many")}
