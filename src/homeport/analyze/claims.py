@@ -129,5 +129,5 @@ class Claims:
         """An environment variable, and where that was read if the rule says so."""
         if name.isascii() and name.isidentifier() and len(name) <= 100 and len(self.env) < 100:
             self.env[name] = None
-            if file:
-                self.asked.setdefault(name, Evidence(file, line, rule, 0.6, quote(text)))
+            if file and name not in self.asked:
+                self.asked[name] = Evidence(file, line, rule, 0.6, quote(text))

@@ -16,6 +16,7 @@ _MOST = 4_000
 _MOST_LINES = 20
 _FENCE = re.compile(r"\s{0,12}(?:```|~~~)")
 _HEADING = re.compile(r"\s{0,3}(#{1,6})\s{0,8}(\S.*)|\s{0,3}<h([1-6])[^>]{0,80}>(.*)")
+_TABLE_ROW = re.compile(r"(?i)</?(?:tr|table|thead|tbody|li|p)\b")
 _RULE = re.compile(r"([=\-~^\"*#+])\1{2,200}\s*")
 _ITEM = re.compile(r"\s{0,16}(?:[-*+•]|\d{1,3}[.)])\s+(?=\S)")
 _IMAGE = re.compile(r"!\[[^\]\[]{0,300}\]\([^()]{0,600}\)")
@@ -104,7 +105,7 @@ def sentences(lines: Sequence[str]) -> list[Sentence]:
             flush()
             continue
         row = line.count("|") >= 2
-        if row or _ITEM.match(raw):
+        if row or _ITEM.match(raw) or _TABLE_ROW.match(line):
             flush()
         if row:
             found.append(Sentence(plain(line), number, _titles(state), row=True, order=state.order))

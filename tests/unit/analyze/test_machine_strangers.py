@@ -243,3 +243,34 @@ def test_keys_it_will_ask_for_are_named_with_their_places_and_without_their_valu
     assert {"OPENAI_API_KEY", "HF_TOKEN", "DB_PASSWORD"} <= set(found.env)
     assert found.env_evidence["HF_TOKEN"].line == 2
     assert "sk-abc" not in found.env_evidence["OPENAI_API_KEY"].quote
+
+
+def test_each_row_of_a_table_in_html_is_read_for_itself():
+    rows = ("<td>Min VRAM</td><td>4GB</td>", "<td>RAM</td><td>Min 16GB</td>", "<td>Disk Space</td><td>Min 20GB</td>")
+    text = "# Parser\n<table>\n" + "\n".join(f"<tr>\n{row}\n</tr>" for row in rows) + "\n</table>\nIt needs a GPU."
+    found = of({"README.md": text})
+    assert [asserted(one) for one in (found.vram_bytes, found.memory_bytes, found.disk_bytes)] == [
+        4 * GIB, 16 * GIB, 20 * GIB
+    ]  # fmt: skip
+
+
+def test_memory_under_a_heading_about_gpus_is_not_the_machines():
+    text = "# Stems\nA GPU is needed.\n## Memory requirements for the GPU\nAbout 7GB of RAM will be required."
+    found = of({"README.md": text})
+    assert asserted(found.vram_bytes) == 7 * GIB
+    assert asserted(found.memory_bytes) is None
+
+
+def test_what_a_benchmark_was_run_on_is_not_asked_for():
+    found = of({"README.md": "# LM\nIt needs a GPU.\nThe profiling was done with an A100 GPU with 80 GB of memory."})
+    assert asserted(found.vram_bytes) is None
+
+
+def test_the_limit_of_the_one_pod_says_the_memory():
+    values = "resources:\n  limits:\n    memory: 512Mi\n  requests:\n    memory: 128Mi\n"
+    assert asserted(of({"deploy/values.yaml": values}).memory_bytes) == GIB // 2
+
+
+def test_limits_of_many_programs_say_nothing_of_one():
+    manifests = {f"k8s/{number}.yaml": f"spec:\n    memory: {number}Gi\n" for number in range(1, 6)}
+    assert asserted(of(manifests).memory_bytes) is None

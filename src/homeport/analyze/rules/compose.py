@@ -94,7 +94,13 @@ def _read_devices(claims: Claims, file: str, one: _Service, *, needed: bool, sur
 
 def _read_ports(repo: Repo, claims: Claims, file: str, services: Sequence[_Service]) -> None:
     """What people open comes before what works behind it; a port on the loopback alone is seldom theirs."""
-    ranked = sorted(services, key=lambda one: (bool(_BEHIND.search(one.name)), not _FRONT.search(one.name)))
+    called = repo.source.locator.lower()
+
+    def rank(one: _Service) -> tuple[bool, bool, bool]:
+        itself = len(one.name) >= 4 and one.name.lower() in called
+        return bool(_BEHIND.search(one.name)), not itself, not _FRONT.search(one.name)
+
+    ranked = sorted(services, key=rank)
     for place, one in enumerate(ranked[:6]):
         in_ports = False
         for number, text in one.body:

@@ -9,13 +9,15 @@ from dataclasses import replace
 
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.prose import Sentence
-from homeport.analyze.rules.documents import phrases
+from homeport.analyze.rules.documents import phrases, tables
 from homeport.analyze.rules.documents.choice import is_main, weight
 from homeport.model.evidence import Origin
 
 _GIB = 1024**3
 _UNITS = {"k": _GIB >> 20, "m": _GIB >> 10, "g": _GIB, "t": _GIB << 10}
-_SIZE = r"(?<![\w.])(\d{1,5}(?:\.\d{1,3})?)\s?([gt]|m(?=i?b|egab))(?:i?b|igabytes?|egabytes?|erabytes?)?\b"
+_SIZE = r"(?<![\w.])(\d{1,5}(?:\.\d{1,3})?)\s?(g|t(?=i?b|erab)|m(?=i?b|egab))(?:i?b|igabytes?|egabytes?|erabytes?)?\b"
+_LARGEST_GPU = 200 * _GIB
+"""More is that of several, or no amount of memory at all."""
 _VIDEO = r"(?:vram|(?:gpu|graphics|video|cuda|device) (?:memory|ram|vram|card memory)|gpu\b|gpus\b|graphics cards?\b)"
 _FLOOR = re.compile(
     r"(?i)\b(?:at least|minimum|minimal|min\b\.?|minimally|requires?|required|requirements?|needs?|needed|must"
@@ -54,7 +56,7 @@ _COUNTED = re.compile(
     rf"(?:{phrases.CARD}(?![\w.]*\s?gi?b of)"
     rf"|gpus?\b)"
 )
-_ONE = re.compile(r"(?i)\b(?:an?|the|your)\s(?:\w+[\s-]){0,3}?gpu\b(?!s)")
+_ONE = re.compile(r"(?i)\b(?:an?)\s(?:\w+[\s-]){0,3}?gpu\b(?!s)")
 _NPROC = re.compile(r"--(?:nproc[-_]per[-_]node|num[-_]gpus|num_processes|n?gpus)[=\s]{1,3}(\d{1,2})\b")
 _HEAP = re.compile(r"-Xmx(\d{1,5})([mgMG])\b")
 _LARGE = re.compile(
@@ -71,12 +73,18 @@ _FLAG = re.compile(r"(?:^|\s)--?[A-Za-z][\w-]{1,40}[ =]\d{1,6}(?:\.\d)?\s?[kmgtK
 """An argument of a command that stands among the words."""
 _GPU = re.compile(rf"(?i)\b{phrases.DEVICE}\b")
 _HOST = re.compile(r"(?i)\bram\b|\b(?:system|host|cpu|main|physical|heap|java|server) memory")
+_HOST_MEMORY = re.compile(r"(?i)\b(?:system|host|cpu|main|physical|server) (?:memory|ram)\b")
 _MEMORY = re.compile(rf"(?i){_SIZE}\)?\+?\s?(?:or (?:more|higher) )?(?:of )?memory\b")
 _RUN_ON = re.compile(
     r"(?i)\b(?:run(?:s|ning)?|ran|(?:pre)?train\w*|test(?:s|ed|ing)?|fit(?:s|ting)?|us(?:es?|ing|ed)|takes?|experiments?"
     r"|fine-?tun\w+|reproduc\w+|evaluat\w+|inference|generat\w+|node)\b"
 )
 _SHM = re.compile(r"--shm-size[= ][\"']?(\d{1,5})\s?([gm])(?:i?b)?\b", re.I)
+_OUTRIGHT = re.compile(
+    r"(?i)\bminimum\b[^.]{0,40}\b(?:memory|ram|vram)\b[^.]{0,20}\brequire|\bat least\b|\bminimum of\b"
+)
+_GAUGED = re.compile(r"(?i)\bprofil|\bbenchmark|\bspeed\b|\blatency|\bthroughput|\bfaster\b")
+_SIZED = re.compile(r"\b\d{1,3}(?:\.\d)?B\b")
 _SHARED = re.compile(r"(?i)\bshar(?:ed|ing|eable)\b|\bslic(?:e|ing|eable)|\bMIG\b|\bpartition")
 _LESSENED = re.compile(r"(?i)\bint[48]\b|\bquanti[sz]|[48]-?bit|\bas (?:little|low) as\b|\bno gpu at all|\bonly \d")
 _OURS = re.compile(r"(?i)\b(?:my|our|i|we) (?:\w+ ){0,3}(?:trained|setup|used|ran|machine|training)|\bgraciously")
@@ -93,14 +101,16 @@ _OTHERS = re.compile(
 def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> None:
     for file, sentences in documents:
         counts = _counts_for(file)
-        video, before = False, -2
+        before = -2
+        table = tables.rows(sentences)
         for one in sentences:
-            aside = 0.5 if phrases.ASIDE.search(one.under) else 1.0
+            aside = (0.75 if _OUTRIGHT.search(one.text) else 0.5) if phrases.ASIDE.search(one.under) else 1.0
             if one.code:
                 _commands(file, one, counts * aside, claims)
                 continue
             if one.row:
-                video = _row(file, one, counts, video, claims)
+                if one.line in table:
+                    _row(file, table[one.line], counts, claims)
                 continue
             if any(char.isdigit() for char in one.text):
                 _amounts(file, one, counts * aside, claims, of_gpu=one.order - before <= 1)
@@ -113,7 +123,7 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
 def _counts_for(file: str) -> float:
     if is_main(file):
         return 1.0
-    return 0.9 if weight(file) > 0.5 else 0.75 if weight(file) == 0.5 else 0.6
+    return 0.9 if weight(file) > 0.5 else 0.7 if weight(file) == 0.5 else 0.6
 
 
 def _amounts(file: str, one: Sentence, counts: float, claims: Claims, *, of_gpu: bool = False) -> None:
@@ -125,12 +135,16 @@ def _amounts(file: str, one: Sentence, counts: float, claims: Claims, *, of_gpu:
     counts *= (0.6 if _LARGE.search(one.text) or _SUPPOSED.search(one.text) else 1.0) * (
         0.8 if _OURS.search(one.text) else 1.0
     )
+    counts *= 0.8 if weight(file) <= 0.5 and _SIZED.search(one.text) else 1.0  # of one model among several
     vram, spans = _first(_VRAM, one.text)
     if not vram and of_gpu and not _HOST.search(one.text):
         vram, spans = _first((_MEMORY,), one.text)
+    about_gpu = bool(one.headings) and bool(_GPU.search(one.headings[-1])) and not _HOST_MEMORY.search(one.text)
+    if not vram and about_gpu:
+        vram, spans = _first((_RAM[0],), one.text)
     if vram:
         sure = floor if asked else 0.55 if _DOING.search(one.text) else 0.42
-        lessened = 0.9 if _LESSENED.search(one.text) else 1.0
+        lessened = 0.9 if _LESSENED.search(one.text) else 0.7 if _GAUGED.search(one.text) and not asked else 1.0
         _claim(claims, "vram_bytes", vram, file, one, "vram", sure * lessened * counts)
     elif (found := _CARD_SIZE.search(one.text)) and not _SHARED.search(one.text):
         size = _bytes(found[1] or found[3], found[2] or found[4])
@@ -143,7 +157,7 @@ def _amounts(file: str, one: Sentence, counts: float, claims: Claims, *, of_gpu:
         ("disk_bytes", _DISK, "disk"),
     )
     for field, patterns, rule in parts:
-        size, _ = _first(patterns, rest)
+        size, _ = _first(patterns, rest) if field == "disk_bytes" or not about_gpu else (0, [])
         if size and (field == "disk_bytes" or not re.search(rf"(?i)\b{_VIDEO}", rest)):
             sure = (floor if asked else 0.45) * (0.6 if _OTHERS.search(rest) or "cpu only" in one.under else 1.0)
             _claim(claims, field, size, file, one, rule, sure * counts)
@@ -168,24 +182,16 @@ def _floor(one: Sentence) -> float:
     return sure - 0.04 if "recommend" in one.under or "recommend" in one.text.lower() else sure
 
 
-def _row(file: str, one: Sentence, counts: float, video: bool, claims: Claims) -> bool:
-    """A table's rows: its head may say that they are about GPU memory. Returns whether the table is."""
-    sizes = [size for found in re.findall(rf"(?i){_SIZE}", one.text) if (size := _bytes(*found))]
-    if not sizes:
-        return bool(re.search(r"(?i)vram|gpu mem|gpu usage|显存", one.text)) or (video and set(one.text) <= set("|-: "))
-    if video:
-        _claim(
-            claims,
-            "vram_bytes",
-            sizes[0],
-            file,
-            one,
-            "vram-table",
-            (0.7 if phrases.ASKING.search(one.under) else 0.58) * counts * (1.0 if is_main(file) else 0.8),
-        )
-    elif not phrases.ASIDE.search(one.under):
+def _row(file: str, row: tables.Row, counts: float, claims: Claims) -> None:
+    """What stands under a heading of GPU memory; a table without one is read as sentences are."""
+    one = row.sentence
+    if row.video:
+        sizes = [size for cell in row.video for found in re.findall(rf"(?i){_SIZE}", cell) if (size := _bytes(*found))]
+        sure = 0.7 if phrases.ASKING.search(one.under) else 0.58
+        sure = sure * counts * (1.0 if is_main(file) else 0.8) + (0.005 if row.favoured else 0.0)
+        _claim(claims, "vram_bytes", sizes[0] if sizes else 0, file, one, "vram-table", sure)
+    elif not phrases.ASIDE.search(one.under) and re.search(rf"(?i){_SIZE}", one.text):
         _amounts(file, one, counts, claims)
-    return False
 
 
 def _counts(file: str, one: Sentence, counts: float, claims: Claims) -> None:
@@ -245,7 +251,7 @@ def _bytes(number: str, unit: str) -> int:
     return size if (64 << 20) <= size <= (100 << 40) else 0
 
 
-def _claim(claims: Claims, field: Field, value: object, file: str, one: Sentence, rule: str, sure: float) -> None:
-    if value:
+def _claim(claims: Claims, field: Field, value: float, file: str, one: Sentence, rule: str, sure: float) -> None:
+    if value and (field != "vram_bytes" or value <= _LARGEST_GPU):
         claims.add(field, value, Origin.DOCUMENTED, file=file, line=one.line, rule=f"documents.{rule}",
                    confidence=round(sure, 3), text=one.text)  # fmt: skip

@@ -18,7 +18,9 @@ _ASKS = re.compile(r"(?i)(?:^|[-_])(?:requirements?|hardware|prerequisites?|sizi
 _RUNS = re.compile(
     r"(?i)^(?:docker|deploy(?:ment)?s?|docs?|packag(?:e|ing)|self[-_]?host\w*|vignettes|install(?:er|ation)?|compose|v\d)(?:/|$)"
 )
-_PAGE = re.compile(r"(?i)docs?/[\w.-]{1,60}\.(?:md|rst|markdown)")
+_PAGE = re.compile(
+    r"(?i)docs?/(?![\w-]{0,20}(?:report|paper|blog|bench|result|compar|legacy|old))[\w.-]{1,60}\.(?:md|rst|markdown)"
+)
 _FEW = 12
 _ABOUT = 0.5
 _ASIDE = re.compile(

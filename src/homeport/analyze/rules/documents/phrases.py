@@ -91,6 +91,7 @@ DOUBTS = (
     ),
     _phrase(
         "gpu-supported", 0.5,
+        r"\bfaster\b[^.]{0,60}\b(?:on|with|using) (?:an? |the )?<gpu>\b",
         r"\((?:[^()]{0,30}\b)?(?:requires?|needs?)\b[^()]{0,30}\b<gpu>\b[^()]{0,30}\)",
         r"\b(?:gpu|cuda|nvidia) (?:support|acceleration|version|build|mode|users?|backend|processing|image|feature"
         r"|enabled|kernels?)\b",
