@@ -5,10 +5,20 @@
 `duration` for how long, `images` with which system. The tables of `facts/` are read by `catalogue` and `gpus`.
 """
 
+from homeport.plan.bounds import placed
 from homeport.plan.images import image_candidates
 from homeport.plan.make import fitting_offers, make_plan
 from homeport.plan.overrides import OVERRIDES, apply_overrides
 from homeport.plan.runtime import RUNTIMES
 from homeport.plan.steps import builds
 
-__all__ = ["OVERRIDES", "RUNTIMES", "apply_overrides", "builds", "fitting_offers", "image_candidates", "make_plan"]
+__all__ = [
+    "OVERRIDES",
+    "RUNTIMES",
+    "apply_overrides",
+    "builds",
+    "fitting_offers",
+    "image_candidates",
+    "make_plan",
+    "placed",
+]

@@ -100,7 +100,7 @@ def _shorter(chosen: Judged, work: Duration) -> Iterator[str]:
         return
     less = hours / 2
     saved = total(offer, hours).micros - total(offer, less).micros
-    if saved > 0 and work.by != "user" and hours >= 2:
+    if saved > 0 and work.by not in ("user", "documented") and hours >= 2:
         amount = replace(offer.hourly, micros=saved)
         yield f"for {less:g} h instead of {hours:g} h it costs {amount} less: --hours {less:g}"
 

@@ -122,6 +122,23 @@ def test_at_the_same_price_work_that_can_use_a_gpu_gets_one_and_no_more_than_it_
     assert why(plan, "gpu_node") == "It costs the same as one and is larger than needed."
 
 
+def test_at_the_same_price_a_gpu_with_tensor_cores_wins_then_fewer_then_newer_ones() -> None:
+    maxwell, turing = with_gpus(chameleon("m40"), 1, 12, "5.2"), with_gpus(chameleon("rtx"), 1, 24, "7.5")
+    ampere, four = with_gpus(chameleon("a30"), 1, 24, "8.0"), with_gpus(chameleon("v100"), 4, 32, "7.0")
+    plan = planned([maxwell, turing, ampere, four], needs(gpu="needed", cuda="11.3"))
+    assert plan.chosen == ampere
+    assert why(plan, "m40") == "It costs the same as a30, and its GPUs are of an older generation."
+    assert why(plan, "rtx") == "It costs the same as a30, and its GPUs are older."
+    assert why(plan, "v100") == "It costs the same as a30 and is larger than needed."
+
+
+def test_at_the_same_price_what_says_what_it_has_wins() -> None:
+    silent, plain = linode("a", 10, disk_bytes=0), linode("b", 10)
+    plan = planned([silent, plain], needs(disk_bytes=50 * GIB))
+    assert plan.chosen == plain
+    assert why(plan, "a") == "It costs the same as b, but how much disk a has is not known."
+
+
 def test_what_the_region_of_a_table_leaves_open_is_the_one_asked_for() -> None:
     plan = planned([LARGE, local()], limits=Limits(targets=("linode",), regions=("eu-central",)))
     assert plan.chosen == replace(LARGE, region="eu-central")

@@ -78,6 +78,11 @@ def test_what_the_users_own_limits_leave_out_is_named() -> None:
     assert plan.cheaper[0] == "this machine (local), which was not asked for, costs nothing"
 
 
+def test_nothing_in_another_unit_of_money_is_called_less() -> None:
+    plan = planned([NODE, GPU24], TRAINING, limits=Limits(targets=("linode",)))
+    assert not any("SU" in text for text in plan.cheaper)
+
+
 def test_an_optional_gpu_that_costs_more_is_named() -> None:
     pick = Pick(by="llm", machine=("linode", "", "gpu24"))
     plan = planned([GPU24, linode("cpu", 3)], needs(gpu=GpuNeed.OPTIONAL), hours=10, picks=[pick])
