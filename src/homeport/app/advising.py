@@ -7,11 +7,12 @@ The deterministic answer stands wherever the model has none of use. Ctrl-C ends 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from homeport.analyze.advice import ask_requirements, settle_requirements
 from homeport.app.compose import made
+from homeport.errors import NoCapacity
 from homeport.interfaces.llm import LLM
 from homeport.model.advice import Advised, Answer, Decision, Pick, Question
 from homeport.model.limits import Limits
@@ -89,6 +90,32 @@ class Adviser:
         settled, changes, trouble = settle_requirements(found, question, answer)
         self._note(question.decision, changes, trouble)
         return settled
+
+    def weigh(
+        self, found: Requirements, moved: Requirements, make: Callable[[Requirements], Plan]
+    ) -> tuple[Requirements, Plan]:
+        """What the model moved, and the plan that `make` makes of it; what was found where that leaves no machine.
+
+        A plan that costs more for it says so. Raises what `make` raises of what was found.
+        """
+        if moved == found:
+            return found, make(found)
+        try:
+            plan = make(moved)
+        except NoCapacity:
+            plain = make(found)
+            self.report = replace(self.report, changes=())
+            self._note(Decision.REQUIREMENTS, (), "with what it moves, no machine on offer will do")
+            return found, plain
+        try:
+            plain = make(found)
+        except NoCapacity:
+            return moved, plan
+        same_unit = plan.total.currency == plain.total.currency or not plain.total.micros
+        if plan.total.micros and (not same_unit or plan.total.micros > plain.total.micros):
+            more = f"with what {self._llm.name} moved it costs {plan.total}, without it {plain.total}"
+            self.report = replace(self.report, warnings=(*self.report.warnings, more))
+        return moved, plan
 
     async def pick(
         self,

@@ -69,11 +69,14 @@ async def propose(
         )  # fmt: skip
         if adviser is not None:
             say(f"asking {adviser.report.model} ...")
-            requirements = await adviser.requirements(requirements, extracts, overrides=wish.overrides, systems=images)
-        plan = market.plan(requirements, wish)
+            moved = await adviser.requirements(requirements, extracts, overrides=wish.overrides, systems=images)
+            requirements, plan = adviser.weigh(requirements, moved, lambda needs: market.plan(needs, wish))
+        else:
+            plan = market.plan(requirements, wish)
         chosen, warnings = await aside(partial(_selected, settings, wish, plan, market))
         if adviser is not None:
             free = () if chosen else market.fitting(plan, wish)
+            plan = market.plan(requirements, wish, chosen) if chosen else plan
             pick = await adviser.pick(
                 plan, free, images, limits=wish.limits, extracts=extracts, hours_given=wish.hours is not None
             )

@@ -172,6 +172,29 @@ async def test_hours_and_sizes_that_the_user_said_are_not_asked():
     assert "ram_gb" not in llm.asked[-1].schema["properties"]
 
 
+async def test_estimates_that_leave_no_machine_are_not_followed():
+    async with Adviser(FakeLLM({"requirements": {"cpu_cores": 8}})) as adviser:
+        moved = await adviser.requirements(FOUND, ())
+
+        def make(needs):
+            return planned(needs, limits=Limits(hourly=(Money(1_000_000),))) if needs == FOUND else planned(needs, ())
+
+        needs, plan = adviser.weigh(FOUND, moved, make)
+    assert moved != FOUND
+    assert (needs, plan.chosen.machine_type) == (FOUND, "small")
+    assert adviser.report.changes == ()
+    assert "no machine on offer will do" in adviser.report.warnings[0]
+
+
+async def test_a_plan_that_costs_more_for_what_a_model_moved_says_so():
+    async with Adviser(FakeLLM({"requirements": {"disk_gb": 90}})) as adviser:
+        moved = await adviser.requirements(FOUND, ())
+        offers = (offer("small", 1.0), offer("large", 2.1))
+        needs, plan = adviser.weigh(FOUND, moved, lambda one: planned(one, offers[one.disk_bytes is not None :]))
+    assert (needs, plan.chosen.machine_type) == (moved, "large")
+    assert adviser.report.warnings == ("with what fake moved it costs $50.40, without it $24.00",)
+
+
 async def test_the_time_for_all_questions_is_bounded():
     llm = FakeLLM()
     plan, report = await advised(llm, total_s=0.0)
