@@ -128,10 +128,10 @@ def _others(plan: Plan, width: int, *, every: bool) -> Iterator[str]:
     if not lost:
         return
     if not every and not plan.chosen.hourly.micros and plan.chosen.priced:
-        yield from ("", f"--all shows why each other lost: {len(lost)}.")
+        yield from ("", f"homeport plan --all shows why each other lost: {len(lost)}.")
         return
     shown = lost if every else runners_up(plan)
-    more = f" ({len(shown)} of {len(lost)}; --all shows every one)" if len(shown) < len(lost) else ""
+    more = f" ({len(shown)} of {len(lost)}; homeport plan --all shows every one)" if len(shown) < len(lost) else ""
     yield from ("", f"Why not another{more}")
     rows = [_candidate(one, plan) for one in shown]
     yield from reasoned(("MACHINE", "TOTAL", "HAS", "WHY"), rows, width, indent="  ", right="lrll", firm=2)

@@ -100,13 +100,13 @@ def test_every_target_stands_beside_the_others() -> None:
 def test_five_runners_up_are_shown_the_next_ones_and_the_cheaper_ones_that_will_not_do() -> None:
     plan = a_paid_plan()
     assert [one.offer.machine_type for one in runners_up(plan)] == ["g2-0", "g2-1", "g2-2", "small-2", "small-3"]
-    assert "Why not another (5 of 12; --all shows every one)" in shown(plan)
+    assert "Why not another (5 of 12; homeport plan --all shows every one)" in shown(plan)
     assert "g2-8" not in shown(plan) and "g2-8" in shown(plan, every=True)
 
 
 def test_a_free_choice_needs_no_list_of_what_was_dearer() -> None:
     text = shown(a_plan())
-    assert "--all shows why each other lost: 1." in text
+    assert "homeport plan --all shows why each other lost: 1." in text
     assert "it costs money and this machine does not" in shown(a_plan(), every=True)
 
 
