@@ -43,7 +43,8 @@ def extracts_of(view: FileView, requirements: Requirements) -> tuple[str, ...]:
     Reads from the view, so it is taken before that is closed. Raises what `FileView.read` raises.
     """
     paths = {entry.path for entry in view.entries() if entry.size >= 0}
-    readme = next((path for wanted in _READMES for path in sorted(paths) if path.lower() == wanted), "")
+    readmes = {path.lower(): path for path in sorted(paths) if "/" not in path and path.lower() in _READMES}
+    readme = next((readmes[name] for name in _READMES if name in readmes), "")
     heads = [path for path in _HEADS if path in paths]
     texts = {path: _clean(data) for path, data in view.read_many([*filter(None, [readme]), *heads], _READ).items()}
     pieces = list(_readme(readme, texts.get(readme, "")))
