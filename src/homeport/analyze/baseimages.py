@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from homeport.analyze.pattern import late
+
 _SYSTEMS = {
     "ubuntu": "ubuntu", "debian": "debian", "alpine": "alpine", "rockylinux": "rocky", "rocky": "rocky",
     "centos": "centos", "fedora": "fedora", "almalinux": "almalinux", "amazonlinux": "amazonlinux", "archlinux": "arch",
@@ -21,14 +23,12 @@ _ON_DEBIAN = frozenset(
     "rocker/r-ver "
     "mambaorg/micromamba continuumio/miniconda3 julia haskell erlang elixir maven gradle httpd mariadb mongo".split()
 )
-_ON_UBUNTU = re.compile(
-    r"nvcr\.io/nvidia/|pytorch/pytorch|tensorflow/tensorflow|rocm/|eclipse-temurin|intel/oneapi|/cuda$"
-)
+_ON_UBUNTU = late(r"nvcr\.io/nvidia/|pytorch/pytorch|tensorflow/tensorflow|rocm/|eclipse-temurin|intel/oneapi|/cuda$")
 _RELEASES = {
     "noble": "24.04", "jammy": "22.04", "focal": "20.04", "bionic": "18.04", "xenial": "16.04",
     "trixie": "13", "bookworm": "12", "bullseye": "11", "buster": "10", "stretch": "9",
 }  # fmt: skip
-_GPU = re.compile(
+_GPU = late(
     r"(?:^|/)(?:nvidia/cuda|cuda:)|nvcr\.io/|rocm/|pytorch/pytorch:\S*cuda|tensorflow/tensorflow:\S*gpu|vllm/vllm"
 )
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import re
+from homeport.analyze.pattern import late
 
 GIB = 1024**3
 NEED_GPU = {
@@ -40,8 +40,8 @@ MEMORY = {
     "llama-cpp-python": 4 * GIB,
 }  # fmt: skip
 """An honest guess of the memory that a small program with it takes."""
-_CUDA_BUILD = re.compile(r"whl/(?:\w+/)?cu(\d{2,3})\b|\+cu(\d{2,3})\b|-cuda?(\d{2,3})\b")
-_CPU_BUILD = re.compile(r"whl/(?:\w+/)?cpu\b|\+cpu\b|pytorch-cpu\b|\bcpuonly\b")
+_CUDA_BUILD = late(r"whl/(?:\w+/)?cu(\d{2,3})\b|\+cu(\d{2,3})\b|-cuda?(\d{2,3})\b")
+_CPU_BUILD = late(r"whl/(?:\w+/)?cpu\b|\+cpu\b|pytorch-cpu\b|\bcpuonly\b")
 
 
 def needs_gpu(name: str) -> float:

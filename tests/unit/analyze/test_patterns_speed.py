@@ -16,6 +16,7 @@ import pytest
 
 import homeport.analyze
 from homeport.analyze import analyze
+from homeport.analyze.pattern import Uncompiled, late
 from homeport.analyze.ruleset import rulesets
 from homeport.testing.fetchers import DictView
 
@@ -48,7 +49,7 @@ NAMES = (
 
 
 def _found(value: object, depth: int = 0) -> Iterator[re.Pattern[str]]:
-    if isinstance(value, re.Pattern):
+    if isinstance(value, (re.Pattern, Uncompiled)):
         yield value
     elif depth < 6 and isinstance(value, (list, tuple, set, frozenset)):
         for one in value:
@@ -83,6 +84,18 @@ def test_no_pattern_goes_back_and_forth_over_a_hostile_line(module):
         for text in TEXTS:
             pattern.match(text)
             pattern.search(text)
+
+
+def test_a_pattern_is_compiled_at_its_first_use_and_then_the_same():
+    one = late(r"(\d+)\s(GB)", re.I)
+    assert "search" not in vars(one)
+    assert one.search("at least 24 gb")[1] == "24"
+    assert vars(one)["search"].__self__ is re.compile(r"(\d+)\s(GB)", re.I)
+    assert one.sub(r"\1", "24 GB") == "24" and one.findall("1 GB 2 gb") == [("1", "GB"), ("2", "gb")]
+    with pytest.raises(AttributeError):
+        one.scanner  # noqa: B018
+    with pytest.raises(re.error):
+        late("(").match("")
 
 
 @pytest.mark.parametrize("unit", HOSTILE)

@@ -7,16 +7,15 @@ import re
 from collections.abc import Iterator, Sequence
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 
 _NAMES = frozenset(("CMakeLists.txt", "Makefile", "makefile", "setup.py", "Dockerfile", "build.sh", "setup.sh"))
-_LIST = re.compile(r"TORCH_CUDA_ARCH_LIST[\"']?\]?\s{0,2}[=:,\s]\s{0,2}[\"']?([\d.;+PTX\s]{3,80})")
-_CMAKE = re.compile(
-    r"CMAKE_CUDA_ARCHITECTURES[\"']?[\s=]{1,3}[\"']?((?:\d{2,3}(?:-real|-virtual)?[;\s\"')]{1,3}){1,12})"
-)
-_CODES = re.compile(r"(?:\bsm_|\bcompute_)(\d{2,3})a?\b")
+_LIST = late(r"TORCH_CUDA_ARCH_LIST[\"']?\]?\s{0,2}[=:,\s]\s{0,2}[\"']?([\d.;+PTX\s]{3,80})")
+_CMAKE = late(r"CMAKE_CUDA_ARCHITECTURES[\"']?[\s=]{1,3}[\"']?((?:\d{2,3}(?:-real|-virtual)?[;\s\"')]{1,3}){1,12})")
+_CODES = late(r"(?:\bsm_|\bcompute_)(\d{2,3})a?\b")
 _OLDEST, _NEWEST = 3.0, 15.0
 _MOST = 12
 

@@ -10,24 +10,25 @@ from dataclasses import dataclass, field
 
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed, Kind
 
 _SCRIPTS = (".slurm", ".sbatch", ".pbs", ".lsf", ".job", ".qsub", ".sl")
-_SHELL = re.compile(r"(?i)slurm|sbatch|pbs|batch|submit|job|train|run|launch|scaling|cluster|mpi")
-_LINE = re.compile(r"^\s{0,4}#(SBATCH|PBS|BSUB|\$)\s(.*)")
+_SHELL = late(r"(?i)slurm|sbatch|pbs|batch|submit|job|train|run|launch|scaling|cluster|mpi")
+_LINE = late(r"^\s{0,4}#(SBATCH|PBS|BSUB|\$)\s(.*)")
 _GIB = 1 << 30
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": _GIB, "t": _GIB << 10, "": 1 << 20}
 _PATTERNS: tuple[tuple[Field, re.Pattern[str]], ...] = (
-    ("gpu_count", re.compile(r"(?:--gres[= ]gpu:|--gpus(?:-per-node|-per-task)?[= ])(?:[A-Za-z]\w{0,30}:)?(\d{1,2})"
+    ("gpu_count", late(r"(?:--gres[= ]gpu:|--gpus(?:-per-node|-per-task)?[= ])(?:[A-Za-z]\w{0,30}:)?(\d{1,2})"
                              r"|ngpus=(\d{1,2})|-gpu\s\"?num=(\d{1,2})")),
-    ("memory_bytes", re.compile(r"--mem[= ](\d{1,6})([KMGT]?)B?\b|\bmem=(\d{1,6})([kmgtKMGT]?)[bB]?\b")),
-    ("cpus", re.compile(r"--cpus-per-task[= ](\d{1,3})\b|(?<!\w)-c[= ](\d{1,3})\b|ncpus=(\d{1,3})|ppn=(\d{1,3})")),
-    ("hours", re.compile(r"(?:--time|-t|walltime)[= ](?:(\d{1,2})-)?(\d{1,3}):(\d{2})(?::(\d{2}))?")),
+    ("memory_bytes", late(r"--mem[= ](\d{1,6})([KMGT]?)B?\b|\bmem=(\d{1,6})([kmgtKMGT]?)[bB]?\b")),
+    ("cpus", late(r"--cpus-per-task[= ](\d{1,3})\b|(?<!\w)-c[= ](\d{1,3})\b|ncpus=(\d{1,3})|ppn=(\d{1,3})")),
+    ("hours", late(r"(?:--time|-t|walltime)[= ](?:(\d{1,2})-)?(\d{1,3}):(\d{2})(?::(\d{2}))?")),
 )  # fmt: skip
-_BARE_GPU = re.compile(r"--gres[= ]gpu(?::[A-Za-z]\w{0,30})?\s*$|--constraint[= ]gpu|--partition[= ]\S{0,20}gpu")
+_BARE_GPU = late(r"--gres[= ]gpu(?::[A-Za-z]\w{0,30})?\s*$|--constraint[= ]gpu|--partition[= ]\S{0,20}gpu")
 _MOST = 60
 
 

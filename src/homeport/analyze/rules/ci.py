@@ -10,6 +10,7 @@ import re
 from homeport.analyze.baseimages import read_base
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.voice import near
@@ -18,7 +19,7 @@ from homeport.model.requirements import Ecosystem, GpuNeed
 
 _FILES = (".gitlab-ci.yml", ".travis.yml", "azure-pipelines.yml", ".circleci/config.yml", "bitbucket-pipelines.yml",
           ".woodpecker.yml", "appveyor.yml")  # fmt: skip
-_VERSION = re.compile(
+_VERSION = late(
     r"^\s{0,24}(?:-\s)?[\"']?([a-z]{1,8})-?version[\"']?\s{0,3}:\s{0,3}\[?\s{0,3}[\"']?v?(\d{1,2}(?:\.\d{1,3}){0,2})\b"
 )
 _LANGUAGES = {
@@ -26,14 +27,12 @@ _LANGUAGES = {
     "php": Ecosystem.PHP, "r": Ecosystem.R, "elixir": Ecosystem.ELIXIR, "python": Ecosystem.PYTHON,
     "node": Ecosystem.NODE,
 }  # fmt: skip
-_RUNS_ON = re.compile(r"^\s{0,12}(?:-\s)?runs-on\s{0,3}:\s{0,3}(.{1,120})")
-_TAGS = re.compile(
-    r"^\s{0,12}(?:-\s{0,3}|tags\s{0,3}:\s{0,3}\[?.{0,60}?)[\"']?([\w-]{0,30}gpu[\w-]{0,30})\b[\"']?", re.I
-)
-_IMAGE = re.compile(r"^\s{0,16}(?:image|container|name)\s{0,3}:\s{0,3}[\"']?([a-z][\w./-]{2,120}(?::[\w.-]{1,80})?)")
-_SYSTEM = re.compile(r"\b(ubuntu|debian|centos|fedora|rocky)-")
-_INSTALL = re.compile(r"\b(?:apt-get|apt)\s(?:-\S{1,20}\s){0,4}install\s([^&;|#\"']{1,400})")
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]{1,60}")
+_RUNS_ON = late(r"^\s{0,12}(?:-\s)?runs-on\s{0,3}:\s{0,3}(.{1,120})")
+_TAGS = late(r"^\s{0,12}(?:-\s{0,3}|tags\s{0,3}:\s{0,3}\[?.{0,60}?)[\"']?([\w-]{0,30}gpu[\w-]{0,30})\b[\"']?", re.I)
+_IMAGE = late(r"^\s{0,16}(?:image|container|name)\s{0,3}:\s{0,3}[\"']?([a-z][\w./-]{2,120}(?::[\w.-]{1,80})?)")
+_SYSTEM = late(r"\b(ubuntu|debian|centos|fedora|rocky)-")
+_INSTALL = late(r"\b(?:apt-get|apt)\s(?:-\S{1,20}\s){0,4}install\s([^&;|#\"']{1,400})")
+_PACKAGE = late(r"[a-z0-9][a-z0-9.+-]{1,60}")
 _HINT = 0.34
 """Below what makes a GPU a choice: it is told, and decides nothing."""
 

@@ -10,29 +10,30 @@ from dataclasses import dataclass, field
 from homeport.analyze.claims import Claims
 from homeport.analyze.command import to_port
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed
 
-_FILE = re.compile(r"(?i)^(?:docker-)?compose(?:[._-][\w.-]{1,40})?\.ya?ml$")
-_PLAIN = re.compile(r"(?i)^(?:docker-)?compose\.ya?ml$")
-_VARIANT = re.compile(r"(?i)(?:^|[/_-])(?:gpu|cuda|nvidia|amd|rocm|intel|cpu|tpu)(?:$|[/_-])")
-_GPU = re.compile(
+_FILE = late(r"(?i)^(?:docker-)?compose(?:[._-][\w.-]{1,40})?\.ya?ml$")
+_PLAIN = late(r"(?i)^(?:docker-)?compose\.ya?ml$")
+_VARIANT = late(r"(?i)(?:^|[/_-])(?:gpu|cuda|nvidia|amd|rocm|intel|cpu|tpu)(?:$|[/_-])")
+_GPU = late(
     r"driver:\s?[\"']?nvidia|capabilities:.*\bgpu\b|runtime:\s?[\"']?nvidia|^gpus:\s?\S|nvidia\.com/gpu|/dev/kfd"
 )
-_COUNT = re.compile(r"count:\s?[\"']?(\d{1,2})\b")
-_PUBLISHED = re.compile(
+_COUNT = late(r"count:\s?[\"']?(\d{1,2})\b")
+_PUBLISHED = late(
     r"^-\s?[\"']?(?P<outside>[^\"'\s]{0,80}:)?(?:\$\{\w{1,60}:?-)?(?P<inside>\d{2,5})\}?(?:/tcp)?[\"']?\s{0,4}(?:#.*)?$"
 )
-_VARIABLE = re.compile(r"\$\{?(\w{1,60})(?::?-(\d{2,5}))?\}?:$")
+_VARIABLE = late(r"\$\{?(\w{1,60})(?::?-(\d{2,5}))?\}?:$")
 _EXAMPLES = (".env.example", "env.example", ".env.sample", ".env.template", "example.env", "docker/.env.example")
-_FRONT = re.compile(
+_FRONT = late(
     r"(?i)(?:^|[-_.])(?:web|app|ui|frontend|front|nginx|proxy|gateway|caddy|traefik|portal|www|server)(?:$|[-_.])"
 )
-_BEHIND = re.compile(r"(?i)worker|cron|scheduler|queue|migrat|beat|runner|init|backup|consumer")
-_SIZE = re.compile(r"(shm_size|memory|mem_limit):\s?[\"']?(\d{1,6}(?:\.\d{1,2})?)\s?([kmg])i?b?\b", re.I)
-_BESIDE = re.compile(
+_BEHIND = late(r"(?i)worker|cron|scheduler|queue|migrat|beat|runner|init|backup|consumer")
+_SIZE = late(r"(shm_size|memory|mem_limit):\s?[\"']?(\d{1,6}(?:\.\d{1,2})?)\s?([kmg])i?b?\b", re.I)
+_BESIDE = late(
     r"(?i)postgres|mysql|maria|mongo|redis|valkey|rabbit|kafka|zookeeper|elastic|minio|prometheus|grafana|nats|memcached"
     r"|mqtt|mosquitto|mailhog|mailpit|clickhouse|adminer|jaeger|(?<![a-z])tests?(?![a-z])|ldap"
 )
@@ -121,7 +122,7 @@ def _outside(repo: Repo, text: str) -> int | None:
     if found := _VARIABLE.search(text):
         if found[2]:
             return to_port(found[2])
-        wanted = re.compile(rf"\s{{0,4}}{re.escape(found[1])}=[\"']?(\d{{2,5}})\b")
+        wanted = late(rf"\s{{0,4}}{re.escape(found[1])}=[\"']?(\d{{2,5}})\b")
         lines = (line for file in _EXAMPLES for line in repo.lines(file)[:400])
         return next((to_port(match[1]) for line in lines if (match := wanted.match(line))), None)
     return to_port(text.rstrip(":").rpartition(":")[2])

@@ -8,13 +8,14 @@ import re
 from homeport.analyze import libraries
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed
 
-_FILE = re.compile(r"(?i)(?:^|/)(?:conda[\w-]{0,20}|env(?:ironment)?[\w-]{0,20})\.ya?ml$")
-_ITEM = re.compile(r"\s{0,12}-\s{1,4}[\"']?(?:[\w-]{1,40}::)?([A-Za-z0-9][\w.-]{0,60})\s{0,2}([=<>!~].{0,60})?")
+_FILE = late(r"(?i)(?:^|/)(?:conda[\w-]{0,20}|env(?:ironment)?[\w-]{0,20})\.ya?ml$")
+_ITEM = late(r"\s{0,12}-\s{1,4}[\"']?(?:[\w-]{1,40}::)?([A-Za-z0-9][\w.-]{0,60})\s{0,2}([=<>!~].{0,60})?")
 _CUDA = frozenset(
     ("cudatoolkit", "pytorch-cuda", "cuda-toolkit", "cuda-version", "cuda", "cudatoolkit-dev", "cuda-nvcc")
 )

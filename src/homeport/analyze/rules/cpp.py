@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, in_the_way, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.voice import Voice, near, share_of
@@ -21,47 +22,43 @@ _MARKS = (_CMAKE, "meson.build", "configure.ac", "Makefile", "makefile", "GNUmak
 _CLEAR = (_CMAKE, "meson.build", "configure.ac")
 _CODE = (".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".cu", ".cuh", ".f", ".f90", ".f95")
 _STANDARDS = (
-    ("cmake-standard", 0.8, re.compile(r"(?i)^\s{0,12}set\s?\(\s{0,4}CMAKE_(?:CXX|CUDA)_STANDARD\s+(\d{2})\b", re.M)),
-    ("cmake-feature", 0.75, re.compile(r"\bcxx_std_(\d{2})\b")),
-    ("meson-standard", 0.8, re.compile(r"cpp_std=(?:c|gnu)\+\+(\d{2})\b")),
-    ("flag-standard", 0.7, re.compile(r"-std=(?:c|gnu)\+\+(\d[\dabxyz])\b")),
+    ("cmake-standard", 0.8, late(r"(?i)^\s{0,12}set\s?\(\s{0,4}CMAKE_(?:CXX|CUDA)_STANDARD\s+(\d{2})\b", re.M)),
+    ("cmake-feature", 0.75, late(r"\bcxx_std_(\d{2})\b")),
+    ("meson-standard", 0.8, late(r"cpp_std=(?:c|gnu)\+\+(\d{2})\b")),
+    ("flag-standard", 0.7, late(r"-std=(?:c|gnu)\+\+(\d[\dabxyz])\b")),
 )
 _DRAFTS = {"0x": "11", "1y": "14", "1z": "17", "2a": "20", "2b": "23"}
-_MPI = re.compile(r"(?im)^\s{0,12}find_package\s?\(\s{0,4}MPI\b([^)]{0,120})\)")
-_MPI_OPTION = re.compile(r"(?i)\b(?:option|if)\s?\(\s{0,4}\w{0,40}MPI")
-_CUDA = re.compile(
-    r"(?im)^\s{0,12}find_package\s?\(\s{0,4}(?:CUDA|CUDAToolkit)\s+(\d{1,2}\.\d)\b[^)]{0,80}\bREQUIRED\b"
-)
-_ARCHITECTURES = re.compile(
+_MPI = late(r"(?im)^\s{0,12}find_package\s?\(\s{0,4}MPI\b([^)]{0,120})\)")
+_MPI_OPTION = late(r"(?i)\b(?:option|if)\s?\(\s{0,4}\w{0,40}MPI")
+_CUDA = late(r"(?im)^\s{0,12}find_package\s?\(\s{0,4}(?:CUDA|CUDAToolkit)\s+(\d{1,2}\.\d)\b[^)]{0,80}\bREQUIRED\b")
+_ARCHITECTURES = late(
     r"(?i)\bset\s?\(\s{0,4}CMAKE_CUDA_ARCHITECTURES\s+[\"']?(\d{2,3}(?:(?:-\w{4,8})?[\s;]{1,4}\d{2,3}){0,12})"
 )
 _BACKENDS: tuple[tuple[str, GpuNeed, float, str, re.Pattern[str]], ...] = (
-    ("kokkos", GpuNeed.OPTIONAL, 0.5, "", re.compile(r"(?im)^\s{0,12}find_package\s?\(\s{0,4}Kokkos\b")),
-    ("raja", GpuNeed.OPTIONAL, 0.5, "", re.compile(r"(?im)^\s{0,12}find_package\s?\(\s{0,4}RAJA\b")),
-    ("opencl", GpuNeed.OPTIONAL, 0.5, "", re.compile(r"(?im)^\s{0,12}find_package\s?\(\s{0,4}OpenCL\b")),
-    ("sycl", GpuNeed.OPTIONAL, 0.52, "", re.compile(r"(?i)find_package\s?\(\s{0,4}(?:IntelSYCL|AdaptiveCpp"
+    ("kokkos", GpuNeed.OPTIONAL, 0.5, "", late(r"(?im)^\s{0,12}find_package\s?\(\s{0,4}Kokkos\b")),
+    ("raja", GpuNeed.OPTIONAL, 0.5, "", late(r"(?im)^\s{0,12}find_package\s?\(\s{0,4}RAJA\b")),
+    ("opencl", GpuNeed.OPTIONAL, 0.5, "", late(r"(?im)^\s{0,12}find_package\s?\(\s{0,4}OpenCL\b")),
+    ("sycl", GpuNeed.OPTIONAL, 0.52, "", late(r"(?i)find_package\s?\(\s{0,4}(?:IntelSYCL|AdaptiveCpp"
                                                     r"|hipSYCL)\b|-fsycl\b")),
-    ("openacc", GpuNeed.OPTIONAL, 0.52, "nvidia", re.compile(r"(?i)find_package\s?\(\s{0,4}OpenACC\b|\s-acc(?:="
+    ("openacc", GpuNeed.OPTIONAL, 0.52, "nvidia", late(r"(?i)find_package\s?\(\s{0,4}OpenACC\b|\s-acc(?:="
                                                              r"\w{1,10})?\s|-fopenacc\b")),
-    ("offload", GpuNeed.OPTIONAL, 0.5, "", re.compile(r"-fopenmp-targets=|-mp=gpu\b|-foffload=|--offload-arch=")),
-    ("hip-option", GpuNeed.OPTIONAL, 0.52, "", re.compile(r"(?i)\boption\s?\(\s{0,4}\w{0,40}(?:HIP|ROCM|SYCL)\b")),
-    ("switch", GpuNeed.OPTIONAL, 0.52, "nvidia", re.compile(r"(?i)\bset\s?\(\s{0,4}\w{0,40}_(?:GPU_BACKEND"
+    ("offload", GpuNeed.OPTIONAL, 0.5, "", late(r"-fopenmp-targets=|-mp=gpu\b|-foffload=|--offload-arch=")),
+    ("hip-option", GpuNeed.OPTIONAL, 0.52, "", late(r"(?i)\boption\s?\(\s{0,4}\w{0,40}(?:HIP|ROCM|SYCL)\b")),
+    ("switch", GpuNeed.OPTIONAL, 0.52, "nvidia", late(r"(?i)\bset\s?\(\s{0,4}\w{0,40}_(?:GPU_BACKEND"
                                                             r"|USE_CUDA|ENABLE_CUDA)\b")),
-    ("meson-cuda", GpuNeed.OPTIONAL, 0.5, "nvidia", re.compile(r"add_languages\(\s{0,4}'cuda'"
+    ("meson-cuda", GpuNeed.OPTIONAL, 0.5, "nvidia", late(r"add_languages\(\s{0,4}'cuda'"
                                                                r"|dependency\(\s{0,4}'cuda'")),
 )  # fmt: skip
-_PROGRAM = re.compile(r"(?im)^\s{0,12}(?:cuda_)?add_executable\s?\(\s{0,4}([\w.$\{\}-]{1,80})|^\s{0,8}executable\s?\(")
-_LIBRARY = re.compile(
-    r"(?im)^\s{0,12}add_library\s?\(\s{0,4}([\w.$\{\}:-]{1,80})|^\s{0,8}(?:shared_|static_)?library\s?\("
-)
-_TEST = re.compile(r"(?i)test|example|bench|fuzz|demo")
+_PROGRAM = late(r"(?im)^\s{0,12}(?:cuda_)?add_executable\s?\(\s{0,4}([\w.$\{\}-]{1,80})|^\s{0,8}executable\s?\(")
+_LIBRARY = late(r"(?im)^\s{0,12}add_library\s?\(\s{0,4}([\w.$\{\}:-]{1,80})|^\s{0,8}(?:shared_|static_)?library\s?\(")
+_TEST = late(r"(?i)test|example|bench|fuzz|demo")
 _LISTENS = (
-    ("listen", 0.55, re.compile(r"\.listen\(\s{0,3}\"[\w.]{1,40}\"\s{0,3},\s{0,3}(\d{2,5})\b")),
-    ("listen", 0.5, re.compile(r"\bhtons\(\s{0,3}(\d{2,5})\s{0,3}\)")),
-    ("port-constant", 0.5, re.compile(r"#define\s{1,4}\w{0,30}(?:SERVER|LISTEN|DEFAULT)_?\w{0,12}PORT\s{1,4}(\d{"
+    ("listen", 0.55, late(r"\.listen\(\s{0,3}\"[\w.]{1,40}\"\s{0,3},\s{0,3}(\d{2,5})\b")),
+    ("listen", 0.5, late(r"\bhtons\(\s{0,3}(\d{2,5})\s{0,3}\)")),
+    ("port-constant", 0.5, late(r"#define\s{1,4}\w{0,30}(?:SERVER|LISTEN|DEFAULT)_?\w{0,12}PORT\s{1,4}(\d{"
                                       r"2,5})\b")),
 )  # fmt: skip
-_TELLING = re.compile(r"(?i)(?:^|/)(?:main|server|http\w{0,12}|listen\w{0,8}|config|options)\.(?:c|cc|cpp|cxx|h|hpp)$")
+_TELLING = late(r"(?i)(?:^|/)(?:main|server|http\w{0,12}|listen\w{0,8}|config|options)\.(?:c|cc|cpp|cxx|h|hpp)$")
 
 
 def _read(repo: Repo, claims: Claims) -> None:

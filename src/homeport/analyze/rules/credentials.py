@@ -9,18 +9,19 @@ import re
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, in_the_way, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 
 _NAME = r"[A-Z][A-Z0-9_]{0,60}(?:API_?KEY|ACCESS_KEY(?:_ID)?|_KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS)"
-_READ = re.compile(
+_READ = late(
     rf"(?:getenv|environ(?:\.get)?|process\.env|Getenv|LookupEnv|env::var|ENV)[\[(.]{{1,2}}\s{{0,2}}[\"']?({_NAME})\b"
 )
-_OPEN = re.compile(
+_OPEN = late(
     rf"\$\{{({_NAME})(?::?\?[^}}]{{0,80}})?\}}|^\s{{0,12}}-\s({_NAME})\s{{0,2}}$|^\s{{0,12}}({_NAME}):\s{{0,2}}$"
 )
-_EXPORT = re.compile(rf"(?:^|\s)(?:export|-e|--env|set|setx)\s({_NAME})\b")
-_TOLD = re.compile(rf"(?i:\b(?:set|provide|need|require|add|put|get|your|obtain)\b)[^.]{{0,80}}?\b({_NAME})\b")
+_EXPORT = late(rf"(?:^|\s)(?:export|-e|--env|set|setx)\s({_NAME})\b")
+_TOLD = late(rf"(?i:\b(?:set|provide|need|require|add|put|get|your|obtain)\b)[^.]{{0,80}}?\b({_NAME})\b")
 _MOST_FILES, _MOST_LINES = 120, 1500
 
 

@@ -10,27 +10,28 @@ from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed
 
-_USES = re.compile(
+_USES = late(
     r"\.cuda\(\s{0,2}(?:\)|\d|non_blocking|device|rank|local_rank|gpu)|\.to\(\s{0,2}[\"']cuda"
     r"|device\s{0,2}=\s{0,2}(?:torch\.device\()?[\"']cuda(?::\d)?[\"']"
     r"|torch\.cuda\.set_device\(|backend\s{0,2}=\s{0,2}[\"']nccl|init_process_group\(\s{0,2}[\"']nccl|@triton\.jit"
     r"|@cuda\.jit|^\s{0,4}import cupy|device_map\s{0,2}=\s{0,2}[\"']cuda|num_gpus\s{0,2}=\s{0,2}[1-9]",
     re.M,
 )
-_INSISTS = re.compile(
+_INSISTS = late(
     r"assert torch\.cuda\.is_available\(\)|if not torch\.cuda\.is_available\(\):\s{1,40}(?:raise|(?:sys\.)?exit)"
 )
-_GUARDS = re.compile(
+_GUARDS = late(
     r"cuda\.is_available\(\)|[\"']cpu[\"']|mps\.is_available|use_cuda|no[-_]cuda|is_cuda"
     r"|CUDA\.functional\(\)|device_map\s{0,2}=\s{0,2}[\"']auto"
 )
-_JULIA = re.compile(r"^(CUDA|AMDGPU|Metal)\s{0,2}=\s{0,2}\"")
-_ACCELERATOR = re.compile(r"\"accelerator\":\s{0,2}\"(GPU|TPU)\"")
+_JULIA = late(r"^(CUDA|AMDGPU|Metal)\s{0,2}=\s{0,2}\"")
+_ACCELERATOR = late(r"\"accelerator\":\s{0,2}\"(GPU|TPU)\"")
 _MOST, _DEPTH = 150, 3
 
 

@@ -4,11 +4,10 @@ listens on; a real `.env` is never read."""
 
 from __future__ import annotations
 
-import re
-
 from homeport.analyze.claims import Claims
 from homeport.analyze.command import to_port
 from homeport.analyze.paths import Paths, in_the_way, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.voice import near
@@ -18,10 +17,8 @@ _NAMES = (
     ".env.example", ".env.sample", ".env.template", ".env.dist", ".env.defaults", "env.example", "example.env",
     "sample.env", ".env.local.example", ".env.production.example",
 )  # fmt: skip
-_LINE = re.compile(r"\s{0,4}(?:export\s)?([A-Za-z_][A-Za-z0-9_]{0,99})\s{0,3}=")
-_PORT = re.compile(
-    r"\s{0,4}(?:export\s)?((?:APP|SERVER|HTTP|API|WEB|LISTEN)_PORT|PORT)\s{0,3}=\s{0,3}[\"']?(\d{2,5})\b"
-)
+_LINE = late(r"\s{0,4}(?:export\s)?([A-Za-z_][A-Za-z0-9_]{0,99})\s{0,3}=")
+_PORT = late(r"\s{0,4}(?:export\s)?((?:APP|SERVER|HTTP|API|WEB|LISTEN)_PORT|PORT)\s{0,3}=\s{0,3}[\"']?(\d{2,5})\b")
 _MOST = 8
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, in_the_way, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, shown
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.voice import Voice, near, pick, share_of
@@ -17,21 +18,21 @@ from homeport.model.requirements import Ecosystem, GpuNeed, Kind
 _PROJECTS = (".csproj", ".fsproj", ".vbproj")
 _SERVING = ("web", "server", "host", "api", "service", "gateway")
 _CODE = (".cs", ".fs", ".vb", ".cshtml", ".razor")
-_TEST = re.compile(r"(?i)tests?\b|tests?\.\w+proj$|benchmark|specs?\.\w+proj$")
-_FRAMEWORK = re.compile(r"net(?:coreapp)?(\d{1,2}\.\d)")
-_SDK = re.compile(r"\"version\"\s{0,3}:\s{0,3}\"(\d{1,2}\.\d)")
+_TEST = late(r"(?i)\bfuzz\b|tests?\b|tests?\.\w+proj$|benchmark|specs?\.\w+proj$")
+_FRAMEWORK = late(r"net(?:coreapp)?(\d{1,2}\.\d)")
+_SDK = late(r"\"version\"\s{0,3}:\s{0,3}\"(\d{1,2}\.\d)")
 _URL = r"https?://[\w.*+\[\]:-]{1,60}?:(\d{2,5})"
 _PORTS = (
-    ("urls", 0.7, re.compile(rf"(?:UseUrls|\.Run|Urls\.Add)\(\s{{0,3}}\"{_URL}")),
-    ("urls", 0.65, re.compile(r"(?:Listen(?:AnyIP|Localhost)|Listen\([\w.]{1,40},)\s{0,3}\(?\s{0,3}(\d{2,5})\b")),
-    ("settings-url", 0.65, re.compile(rf"(?i)\"urls?\"\s{{0,3}}:\s{{0,3}}\"{_URL}")),
-    ("launch-url", 0.55, re.compile(r"\"applicationUrl\"\s{0,3}:\s{0,3}\"[^\"]{0,80}?http://[\w.*+\[\]-]{1,60}:("
+    ("urls", 0.7, late(rf"(?:UseUrls|\.Run|Urls\.Add)\(\s{{0,3}}\"{_URL}")),
+    ("urls", 0.65, late(r"(?:Listen(?:AnyIP|Localhost)|Listen\([\w.]{1,40},)\s{0,3}\(?\s{0,3}(\d{2,5})\b")),
+    ("settings-url", 0.65, late(rf"(?i)\"urls?\"\s{{0,3}}:\s{{0,3}}\"{_URL}")),
+    ("launch-url", 0.55, late(r"\"applicationUrl\"\s{0,3}:\s{0,3}\"[^\"]{0,80}?http://[\w.*+\[\]-]{1,60}:("
                                     r"\d{2,5})")),
 )  # fmt: skip
-_ENV = re.compile(r"GetEnvironmentVariable\(\s{0,3}\"([A-Za-z][A-Za-z0-9_]{2,99})\"")
-_TELLING = re.compile(r"(?i)(?:^|/)(?:program|startup|\w{0,30}(?:endpoints?|extensions|health\w{0,20}))\.(?:cs|fs|vb)$")
-_SETTINGS = re.compile(r"(?i)(?:^|/)(?:appsettings|launchsettings|hosting)\.json$")
-_HEALTH = re.compile(r"(?:MapHealthChecks|UseHealthChecks)\(\s{0,3}\"(/?[\w/-]{1,60})\"")
+_ENV = late(r"GetEnvironmentVariable\(\s{0,3}\"([A-Za-z][A-Za-z0-9_]{2,99})\"")
+_TELLING = late(r"(?i)(?:^|/)(?:program|startup|\w{0,30}(?:endpoints?|extensions|health\w{0,20}))\.(?:cs|fs|vb)$")
+_SETTINGS = late(r"(?i)(?:^|/)(?:appsettings|launchsettings|hosting)\.json$")
+_HEALTH = late(r"(?:MapHealthChecks|UseHealthChecks)\(\s{0,3}\"(/?[\w/-]{1,60})\"")
 _NEED_GPU = {
     "managedcuda": 0.65, "managedcuda-net": 0.65, "microsoft.ml.onnxruntime.gpu": 0.6, "torchsharp-cuda": 0.6,
     "torchsharp-cuda-linux": 0.6, "tensorflow.net-gpu": 0.6, "scisharp.tensorflow.redist-linux-gpu": 0.6,

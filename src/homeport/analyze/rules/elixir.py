@@ -3,28 +3,27 @@
 
 from __future__ import annotations
 
-import re
-
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.voice import Voice, pick
 from homeport.model.requirements import Ecosystem, GpuNeed, Kind
 
 _MIX = "mix.exs"
-_VERSION = re.compile(r"\belixir:\s{0,3}\"[~>= ]{0,4}(\d\.\d{1,2}(?:\.\d{1,2})?)")
-_DEPENDENCY = re.compile(r"\{\s{0,2}:(\w{1,60})\s{0,2},")
-_APPLICATION = re.compile(r"\bmod:\s{0,3}\{")
-_ESCRIPT = re.compile(r"\bescript:\s")
+_VERSION = late(r"\belixir:\s{0,3}\"[~>= ]{0,4}(\d\.\d{1,2}(?:\.\d{1,2})?)")
+_DEPENDENCY = late(r"\{\s{0,2}:(\w{1,60})\s{0,2},")
+_APPLICATION = late(r"\bmod:\s{0,3}\{")
+_ESCRIPT = late(r"\bescript:\s")
 _PORTS = (
-    ("env-port-default", 0.78, re.compile(r"System\.get_env\(\s{0,2}\"PORT\"(?:\s{0,2},\s{0,2}"
+    ("env-port-default", 0.78, late(r"System\.get_env\(\s{0,2}\"PORT\"(?:\s{0,2},\s{0,2}"
                                           r"|\)\s{0,3}\|\|\s{0,3})\"?(\d{2,5})\b")),
-    ("endpoint-port", 0.7, re.compile(r"\bhttp:\s{0,3}\[[^\]]{0,200}?\bport:\s{0,3}(\d{2,5})\b")),
-    ("options-port", 0.6, re.compile(r"(?:Cowboy|Bandit)[^\n]{0,200}?\bport:\s{0,3}(\d{2,5})\b")),
+    ("endpoint-port", 0.7, late(r"\bhttp:\s{0,3}\[[^\]]{0,200}?\bport:\s{0,3}(\d{2,5})\b")),
+    ("options-port", 0.6, late(r"(?:Cowboy|Bandit)[^\n]{0,200}?\bport:\s{0,3}(\d{2,5})\b")),
 )  # fmt: skip
-_ENV = re.compile(r"System\.(?:get_env|fetch_env!?)\(\s{0,2}\"([A-Z][A-Z0-9_]{2,99})\"")
-_TELLING = re.compile(r"(?:^|/)(?:runtime|config|prod|dev|application|router|endpoint)\.exs?$")
+_ENV = late(r"System\.(?:get_env|fetch_env!?)\(\s{0,2}\"([A-Z][A-Z0-9_]{2,99})\"")
+_TELLING = late(r"(?:^|/)(?:runtime|config|prod|dev|application|router|endpoint)\.exs?$")
 
 
 def _read(repo: Repo, claims: Claims) -> None:

@@ -3,22 +3,21 @@
 
 from __future__ import annotations
 
-import re
-
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 
-_HEAP = re.compile(r"-Xmx(\d{1,5})([mgMG])\b")
-_CHECK = re.compile(
+_HEAP = late(r"-Xmx(\d{1,5})([mgMG])\b")
+_CHECK = late(
     r"(?i)^\s{0,8}(?:export\s|local\s|readonly\s)?(?:min\w{0,20}_?(ram|mem|memory|cpus?|cores?)\w{0,20}|(?:ram|memory|cpus?)_min\w{0,20})\s?=\s?[\"']?(\d{1,7})\b"
 )
-_SAID = re.compile(
+_SAID = late(
     r"(?i)^\s{0,8}#.{0,40}?\b(\d{1,4})\s?GB\b(?=.{0,40}\b(?:min|requir|at least))(?=.{0,60}\b(?:ram|memory)\b)"
 )
-_SCRIPT = re.compile(r"(?i)(?:require|preflight|min|check)[\w-]{0,30}\.sh$")
+_SCRIPT = late(r"(?i)(?:require|preflight|min|check)[\w-]{0,30}\.sh$")
 _GRADLE = "gradle.properties"
 
 

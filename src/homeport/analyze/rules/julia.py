@@ -7,6 +7,7 @@ import re
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.tomlfile import read_toml, table, text_of
@@ -16,13 +17,13 @@ from homeport.model.requirements import Ecosystem, Kind
 _PROJECT = "Project.toml"
 _ENTRIES = ("server.jl", "app.jl", "main.jl", "api.jl", "run.jl", "src/main.jl", "src/server.jl", "bin/server.jl")
 _PORTS = (
-    ("env-port-default", 0.7, re.compile(r"ENV\s{0,3},\s{0,3}\"PORT\"\s{0,3},\s{0,3}\"?(\d{2,5})\b")),
-    ("listen", 0.6, re.compile(r"\b(?:serve|up|listen|serveparallel)!?\(\s{0,3}(?:[\w.]{1,40}\s{0,3},\s{0,3})?"
+    ("env-port-default", 0.7, late(r"ENV\s{0,3},\s{0,3}\"PORT\"\s{0,3},\s{0,3}\"?(\d{2,5})\b")),
+    ("listen", 0.6, late(r"\b(?:serve|up|listen|serveparallel)!?\(\s{0,3}(?:[\w.]{1,40}\s{0,3},\s{0,3})?"
                                r"(?:(?:\"[\w.:]{1,40}\"|host\s{0,3}=\s{0,3}\"[\w.:]{1,40}\")\s{0,3},\s{0,3})?(?:"
                                r"port\s{0,3}=\s{0,3})?(\d{2,5})\b")),
 )  # fmt: skip
-_ENV = re.compile(r"\bENV\[\"([A-Z][A-Z0-9_]{2,99})\"\]")
-_SERVES = re.compile(r"^\s{0,8}(?:HTTP\.|Oxygen\.|Genie\.)?(?:serve|up|listen|loadapp)!?\(", re.M)
+_ENV = late(r"\bENV\[\"([A-Z][A-Z0-9_]{2,99})\"\]")
+_SERVES = late(r"^\s{0,8}(?:HTTP\.|Oxygen\.|Genie\.)?(?:serve|up|listen|loadapp)!?\(", re.M)
 _SERVERS = ("HTTP", "Genie", "Oxygen", "Mux", "Bukdu")
 
 

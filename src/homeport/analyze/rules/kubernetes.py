@@ -3,21 +3,20 @@
 
 from __future__ import annotations
 
-import re
-
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed
 
-_FOLDER = re.compile(
+_FOLDER = late(
     r"(?i)(?:^|/)(?:k8s|kubernetes|kube|manifests?|helm|charts?|deploy(?:ment)?s?|kustom\w*|skypilot|ray)(?:/|[\w-]*\.ya?ml$)"
 )
-_DEVICE = re.compile(r"^\s{0,40}[\"']?(nvidia\.com/gpu|amd\.com/gpu)[\"']?\s?:\s?[\"']?(\d{1,2})\b")
-_ACCELERATOR = re.compile(r"^\s{0,12}accelerators:\s{0,3}[\"'{]?\s?([A-Za-z][\w-]{1,20})\s?:\s?(\d{1,2})")
-_MEMORY = re.compile(r"^\s{2,40}memory:\s?[\"']?(\d{1,6}(?:\.\d)?)\s?([MGT])i?[\"']?\s{0,4}(?:#.*)?$")
+_DEVICE = late(r"^\s{0,40}[\"']?(nvidia\.com/gpu|amd\.com/gpu)[\"']?\s?:\s?[\"']?(\d{1,2})\b")
+_ACCELERATOR = late(r"^\s{0,12}accelerators:\s{0,3}[\"'{]?\s?([A-Za-z][\w-]{1,20})\s?:\s?(\d{1,2})")
+_MEMORY = late(r"^\s{2,40}memory:\s?[\"']?(\d{1,6}(?:\.\d)?)\s?([MGT])i?[\"']?\s{0,4}(?:#.*)?$")
 _UNITS = {"M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _MOST = 60
 

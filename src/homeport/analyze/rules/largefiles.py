@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 
 _ATTRIBUTES = ".gitattributes"
-_POINTER = re.compile(r"\Aversion https://git-lfs[^\n]{0,80}\noid sha256:[0-9a-f]{64}\nsize (\d{1,15})\n?\Z")
+_POINTER = late(r"\Aversion https://git-lfs[^\n]{0,80}\noid sha256:[0-9a-f]{64}\nsize (\d{1,15})\n?\Z")
 _SIZES = range(100, 200)
 _MOST = 300
 _ROOM = 2  # as they come and as they are unpacked

@@ -7,17 +7,18 @@ import re
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed, Kind
 
-_CONFIG = re.compile(r"(?i)(?:deepspeed|accelerate|fsdp|zero[-_]?[123]|ds_?config)[\w.-]{0,40}\.(?:json|ya?ml)$")
-_ZERO = re.compile(
+_CONFIG = late(r"(?i)(?:deepspeed|accelerate|fsdp|zero[-_]?[123]|ds_?config)[\w.-]{0,40}\.(?:json|ya?ml)$")
+_ZERO = late(
     r"\"zero_optimization\"|\"stage\":\s?[123]|zero_stage:|fsdp_config:|distributed_type:\s?(?:FSDP|DEEPSPEED|MULTI_GPU)"
 )
-_PROCESSES = re.compile(r"^num_processes:\s?(\d{1,2})\b")
-_CPU = re.compile(r"(?i)^use_cpu:\s?true")
+_PROCESSES = late(r"^num_processes:\s?(\d{1,2})\b")
+_CPU = late(r"(?i)^use_cpu:\s?true")
 _COG = "cog.yaml"
 _DEV = ".devcontainer/devcontainer.json"
 _HOST = "hostfile"

@@ -10,24 +10,25 @@ from collections.abc import Iterator, Sequence
 
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.sizes import Model, Work, bits_in, disk_for, memory_for, read_model, vram_for
 from homeport.model.evidence import Origin
 
-_LOADED = re.compile(
+_LOADED = late(
     r"(?:from_pretrained|load_model|snapshot_download|pipeline|WhisperModel|LLM|hf_hub_download)\(\s{0,4}"
     r"(?:\w{1,30}\s{0,2}=\s{0,2})?[\"']([\w./-]{3,120})[\"']"
 )
-_DEFAULT = re.compile(
+_DEFAULT = late(
     r"(?i)\b(?:model(?:_name|_id|_path|_name_or_path)?|base_model|checkpoint|pretrained\w{0,20})[\"']?\s{0,2}"
     r"(?:[:=]|,\s?default=|:\s?str\s?=)\s{0,2}[\"']?([A-Za-z][\w-]{1,40}/[\w.-]{2,80})"
 )
-_ARGUMENT = re.compile(
+_ARGUMENT = late(
     r"--(?:model|base[-_]model|model[-_]id|model[-_]path|model[-_]name[\w-]{0,20})[ =][\"']?([\w./-]{3,120})"
 )
-_DOCUMENT = re.compile(r"(?i)^(?:readme(?:\.md|\.rst)?|cog\.yaml)$")
-_CODE = re.compile(r"\.(?:py|ya?ml|json|sh)$")
+_DOCUMENT = late(r"(?i)^(?:readme(?:\.md|\.rst)?|cog\.yaml)$")
+_CODE = late(r"\.(?:py|ya?ml|json|sh)$")
 _ESTIMATE = 0.4
 _MOST = 60
 

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
@@ -21,26 +21,24 @@ _LANGUAGES = {
     "f": "Fortran", "scala": "Scala", "swift": "Swift", "ex": "Elixir", "lua": "Lua", "hs": "Haskell", "sh": "Shell",
 }  # fmt: skip
 _VERSIONS = (
-    ("go.mod", "Go", re.compile(r"^go (\d{1,2}\.\d{1,3})")),
-    ("Cargo.toml", "Rust", re.compile(r"^rust-version\s{0,2}=\s{0,2}\"(\d[\d.]{0,10})\"")),
-    ("rust-toolchain.toml", "Rust", re.compile(r"^channel\s{0,2}=\s{0,2}\"(\d[\d.]{0,10})\"")),
-    ("pom.xml", "Java", re.compile(r"<(?:java\.version|maven\.compiler\.(?:source|release))>(\d{1,2})<")),
-    ("composer.json", "PHP", re.compile(r"\"php\":\s{0,2}\"[\^>=~]{0,3}\s?(\d[\d.]{0,8})")),
-    ("Project.toml", "Julia", re.compile(r"^julia\s{0,2}=\s{0,2}\"[\^~]?(\d[\d.]{0,8})")),
-    ("CMakeLists.txt", "C++", re.compile(r"(?i)^\s{0,12}set\s?\(\s?CMAKE_CXX_STANDARD\s+(\d{2})\b")),
-    ("pyproject.toml", "Python", re.compile(r"^requires-python\s{0,2}=\s{0,2}\"[>=~^]{0,2}\s?(\d\.\d{1,2})")),
-    ("setup.py", "Python", re.compile(r"python_requires\s{0,2}=\s{0,2}[\"'][>=~^]{0,2}\s?(\d\.\d{1,2})")),
-    ("setup.cfg", "Python", re.compile(r"^python_requires\s{0,2}=\s{0,2}[>=~^]{0,2}\s?(\d\.\d{1,2})")),
-    ("package.json", "JavaScript", re.compile(r"\"node\":\s{0,2}\"[\^>=~]{0,3}\s?(\d[\d.]{0,8})")),
+    ("go.mod", "Go", late(r"^go (\d{1,2}\.\d{1,3})")),
+    ("Cargo.toml", "Rust", late(r"^rust-version\s{0,2}=\s{0,2}\"(\d[\d.]{0,10})\"")),
+    ("rust-toolchain.toml", "Rust", late(r"^channel\s{0,2}=\s{0,2}\"(\d[\d.]{0,10})\"")),
+    ("pom.xml", "Java", late(r"<(?:java\.version|maven\.compiler\.(?:source|release))>(\d{1,2})<")),
+    ("composer.json", "PHP", late(r"\"php\":\s{0,2}\"[\^>=~]{0,3}\s?(\d[\d.]{0,8})")),
+    ("Project.toml", "Julia", late(r"^julia\s{0,2}=\s{0,2}\"[\^~]?(\d[\d.]{0,8})")),
+    ("CMakeLists.txt", "C++", late(r"(?i)^\s{0,12}set\s?\(\s?CMAKE_CXX_STANDARD\s+(\d{2})\b")),
+    ("pyproject.toml", "Python", late(r"^requires-python\s{0,2}=\s{0,2}\"[>=~^]{0,2}\s?(\d\.\d{1,2})")),
+    ("setup.py", "Python", late(r"python_requires\s{0,2}=\s{0,2}[\"'][>=~^]{0,2}\s?(\d\.\d{1,2})")),
+    ("setup.cfg", "Python", late(r"^python_requires\s{0,2}=\s{0,2}[>=~^]{0,2}\s?(\d\.\d{1,2})")),
+    ("package.json", "JavaScript", late(r"\"node\":\s{0,2}\"[\^>=~]{0,3}\s?(\d[\d.]{0,8})")),
 )  # fmt: skip
-_TRAINS = re.compile(
+_TRAINS = late(
     r"(?i)(?:^|/)(?:train|finetune|fine_tune|pretrain|run_train\w*|train_\w+|qlora|lora)\w{0,20}\.(?:py|sh|cu)$"
 )
-_INFERS = re.compile(
-    r"(?i)(?:^|/)(?:inference|infer|generate|sample|predict|txt2img|demo|chat|webui|cli_demo)\w{0,20}\.py$"
-)
-_MPI = re.compile(r"(?i)find_package\s?\(\s?MPI|\bmpicc\b|\bmpicxx\b|\bmpif90\b|\bmpi4py\b|USE_MPI|MPI_HOME")
-_DATA = re.compile(
+_INFERS = late(r"(?i)(?:^|/)(?:inference|infer|generate|sample|predict|txt2img|demo|chat|webui|cli_demo)\w{0,20}\.py$")
+_MPI = late(r"(?i)find_package\s?\(\s?MPI|\bmpicc\b|\bmpicxx\b|\bmpif90\b|\bmpi4py\b|USE_MPI|MPI_HOME")
+_DATA = late(
     r"(?i)\b(?:database|vector (?:store|db|search)|search engine|data (?:warehouse|lake)|time[- ]series|geocod)\b"
 )
 

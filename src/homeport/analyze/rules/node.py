@@ -11,6 +11,7 @@ from homeport.analyze import routes
 from homeport.analyze.claims import Claims
 from homeport.analyze.command import parse_command, to_port
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.voice import share_of
@@ -36,14 +37,14 @@ _CODE = (".js", ".mjs", ".cjs", ".ts", ".mts")
 _NOT_CODE = (".d.ts", ".min.js", ".test.js", ".spec.js", ".test.ts", ".spec.ts", ".config.js")
 _MOST_FILES = 40
 _PORTS = (
-    ("env-port-default", 0.8, re.compile(r"process\.env\.PORT\s{0,3}(?:\|\||\?\?)\s{0,3}[\"']?(\d{2,5})")),
-    ("env-port-default", 0.8, re.compile(r"process\.env\[.PORT.\]\s{0,3}(?:\|\||\?\?)\s{0,3}[\"']?(\d{2,5})")),
-    ("listen", 0.6, re.compile(r"\.listen\(\s{0,3}(\d{2,5})\b")),
-    ("listen", 0.55, re.compile(r"\.listen\(\s{0,3}\{[^}]{0,80}\bport:\s{0,3}(\d{2,5})\b")),
-    ("listen", 0.6, re.compile(r"\b(?:Bun|Deno)\.serve\(\s{0,3}\{[^}]{0,80}?\bport:\s{0,3}(\d{2,5})\b")),
-    ("port-constant", 0.5, re.compile(r"\b(?:const|let|var)\s{1,3}(?:PORT|port)\s{0,3}=\s{0,3}(\d{2,5})\b")),
+    ("env-port-default", 0.8, late(r"process\.env\.PORT\s{0,3}(?:\|\||\?\?)\s{0,3}[\"']?(\d{2,5})")),
+    ("env-port-default", 0.8, late(r"process\.env\[.PORT.\]\s{0,3}(?:\|\||\?\?)\s{0,3}[\"']?(\d{2,5})")),
+    ("listen", 0.6, late(r"\.listen\(\s{0,3}(\d{2,5})\b")),
+    ("listen", 0.55, late(r"\.listen\(\s{0,3}\{[^}]{0,80}\bport:\s{0,3}(\d{2,5})\b")),
+    ("listen", 0.6, late(r"\b(?:Bun|Deno)\.serve\(\s{0,3}\{[^}]{0,80}?\bport:\s{0,3}(\d{2,5})\b")),
+    ("port-constant", 0.5, late(r"\b(?:const|let|var)\s{1,3}(?:PORT|port)\s{0,3}=\s{0,3}(\d{2,5})\b")),
 )
-_ROUTE = re.compile(r"[\"'`](/[A-Za-z/_-]{1,40})[\"'`]")
+_ROUTE = late(r"[\"'`](/[A-Za-z/_-]{1,40})[\"'`]")
 
 
 def _read(repo: Repo, claims: Claims) -> None:

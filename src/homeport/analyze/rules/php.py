@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.tomlfile import table
@@ -17,16 +18,16 @@ from homeport.model.requirements import Ecosystem, Kind
 
 _COMPOSER = "composer.json"
 _FRONTS = ("public/index.php", "web/index.php", "index.php", "htdocs/index.php")
-_VERSION = re.compile(r"(?:[\^~>=v ]{0,4})(\d{1,2}(?:\.\d{1,2}){0,2})")
+_VERSION = late(r"(?:[\^~>=v ]{0,4})(\d{1,2}(?:\.\d{1,2}){0,2})")
 _PORTS = (
-    ("listen", 0.6, re.compile(r"(?:HttpServer|Swoole\\\\?\w{0,20}\\\\?Server|SocketServer"
+    ("listen", 0.6, late(r"(?:HttpServer|Swoole\\\\?\w{0,20}\\\\?Server|SocketServer"
                                r"|Worker)\w{0,20}\(\s{0,3}[\"'][\w.:/]{1,60}(?:[\"'],\s{0,3}|:)(\d{2,5})\b")),
-    ("env-port-default", 0.6, re.compile(r"(?:getenv|env)\([\"']PORT[\"']\)?(?:\s{0,3}\?[:?]|,)\s{0,3}[\"']?(\d{"
+    ("env-port-default", 0.6, late(r"(?:getenv|env)\([\"']PORT[\"']\)?(?:\s{0,3}\?[:?]|,)\s{0,3}[\"']?(\d{"
                                          r"2,5})\b")),
 )  # fmt: skip
-_ENV = re.compile(r"\b(?:getenv|env)\([\"']([A-Z][A-Z0-9_]{2,99})[\"']\)")
-_TELLING = re.compile(r"(?i)(?:^|/)(?:index|server|app|bootstrap|web|api|services|database|kernel|worker)\.php$")
-_UP = re.compile(r"health:\s{0,3}[\"'](/[\w/-]{1,60})[\"']")
+_ENV = late(r"\b(?:getenv|env)\([\"']([A-Z][A-Z0-9_]{2,99})[\"']\)")
+_TELLING = late(r"(?i)(?:^|/)(?:index|server|app|bootstrap|web|api|services|database|kernel|worker)\.php$")
+_UP = late(r"health:\s{0,3}[\"'](/[\w/-]{1,60})[\"']")
 
 
 def _read(repo: Repo, claims: Claims) -> None:
@@ -77,7 +78,7 @@ def _read_version(voice: Voice, composer: Mapping[str, object], required: Mappin
         packages = tuple(f"php-{name}" for name in extensions[:40])
         line = voice.repo.find(_COMPOSER, '"ext-')
         voice.say("system_packages", packages, "composer-extensions", 0.55, _COMPOSER, line)
-    for found, line in voice.hits(".php-version", re.compile(r"(\d\.\d{1,2})"), most=1):
+    for found, line in voice.hits(".php-version", late(r"(\d\.\d{1,2})"), most=1):
         voice.version(found[1], "version-file", 0.9, ".php-version", line, minimum=False)
 
 

@@ -8,6 +8,7 @@ import re
 
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.command import parse_command
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.tomlfile import table
@@ -27,17 +28,17 @@ _FILES = (
 _NUMBER = r"\s{0,4}[:=]\s{0,4}[\"']?(\d{2,5})\b"
 _TEXT = r"\s{0,4}[:=]\s{0,4}[\"']?([^\"'\n]{1,300}?)[\"']?\s*,?\s*$"
 _RULES: tuple[tuple[Field, float, frozenset[str], re.Pattern[str]], ...] = (
-    ("port", 0.8, frozenset({"fly.toml"}), re.compile(r"^\s{0,8}internal_port" + _NUMBER, re.M)),
+    ("port", 0.8, frozenset({"fly.toml"}), late(r"^\s{0,8}internal_port" + _NUMBER, re.M)),
     ("start", 0.75, frozenset({"render.yaml", "railway.json", "railway.toml"}),
-     re.compile(r"^\s{0,12}[\"']?startCommand[\"']?" + _TEXT, re.M)),
-    ("start", 0.75, frozenset({"nixpacks.toml"}), re.compile(r"^\[start\]\s{0,4}\n\s{0,4}cmd" + _TEXT, re.M)),
-    ("start", 0.7, frozenset({"manifest.yml"}), re.compile(r"^\s{0,8}command" + _TEXT, re.M)),
-    ("start", 0.7, frozenset({"app.yaml"}), re.compile(r"^entrypoint" + _TEXT, re.M)),
+     late(r"^\s{0,12}[\"']?startCommand[\"']?" + _TEXT, re.M)),
+    ("start", 0.75, frozenset({"nixpacks.toml"}), late(r"^\[start\]\s{0,4}\n\s{0,4}cmd" + _TEXT, re.M)),
+    ("start", 0.7, frozenset({"manifest.yml"}), late(r"^\s{0,8}command" + _TEXT, re.M)),
+    ("start", 0.7, frozenset({"app.yaml"}), late(r"^entrypoint" + _TEXT, re.M)),
     ("health_path", 0.85, frozenset({"render.yaml", "railway.json", "railway.toml"}),
-     re.compile(r"^\s{0,12}[\"']?health[Cc]heck[pP]ath[\"']?" + _TEXT, re.M)),
-    ("health_path", 0.8, frozenset({"manifest.yml"}), re.compile(r"^\s{0,8}health-check-http-endpoint" + _TEXT, re.M)),
-    ("health_path", 0.8, frozenset({"fly.toml"}), re.compile(r"^\s{0,8}path" + _TEXT, re.M)),
-    ("memory_bytes", 0.6, frozenset({"manifest.yml", "fly.toml"}), re.compile(r"^\s{0,8}memory" + _TEXT, re.M)),
+     late(r"^\s{0,12}[\"']?health[Cc]heck[pP]ath[\"']?" + _TEXT, re.M)),
+    ("health_path", 0.8, frozenset({"manifest.yml"}), late(r"^\s{0,8}health-check-http-endpoint" + _TEXT, re.M)),
+    ("health_path", 0.8, frozenset({"fly.toml"}), late(r"^\s{0,8}path" + _TEXT, re.M)),
+    ("memory_bytes", 0.6, frozenset({"manifest.yml", "fly.toml"}), late(r"^\s{0,8}memory" + _TEXT, re.M)),
 )  # fmt: skip
 
 

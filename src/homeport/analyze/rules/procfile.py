@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import re
-
 from homeport.analyze.claims import Claims
 from homeport.analyze.command import parse_command, to_port
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 
-_LINE = re.compile(r"([A-Za-z0-9_-]{1,40}):\s*(\S.*)")
+_LINE = late(r"([A-Za-z0-9_-]{1,40}):\s*(\S.*)")
 _CONFIDENCE = {"web": 0.95, "agent": 0.8, "api": 0.8, "app": 0.7, "worker": 0.6}
 
 

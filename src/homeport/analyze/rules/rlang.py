@@ -7,6 +7,7 @@ import re
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.voice import Voice, near, share_of
@@ -14,19 +15,19 @@ from homeport.model.requirements import Ecosystem, GpuNeed, Kind
 
 _DESCRIPTION, _LOCK = "DESCRIPTION", "renv.lock"
 _PLUMBER = ("plumber.R", "api.R", "app/plumber.R", "entrypoint.R")
-_MINIMUM = re.compile(r"\bR\s{0,2}\(\s{0,2}>=\s{0,2}(\d\.\d{1,2}(?:\.\d{1,2})?)\s{0,2}\)")
-_LOCKED = re.compile(r"\"R\"\s{0,3}:\s{0,3}\{\s{0,20}\"Version\"\s{0,3}:\s{0,3}\"(\d\.\d{1,2}(?:\.\d{1,2})?)\"")
+_MINIMUM = late(r"\bR\s{0,2}\(\s{0,2}>=\s{0,2}(\d\.\d{1,2}(?:\.\d{1,2})?)\s{0,2}\)")
+_LOCKED = late(r"\"R\"\s{0,3}:\s{0,3}\{\s{0,20}\"Version\"\s{0,3}:\s{0,3}\"(\d\.\d{1,2}(?:\.\d{1,2})?)\"")
 _PORTS = (
-    ("listen", 0.65, re.compile(r"(?:pr_run|\$run|runApp|shinyApp|serve)\([^()]{0,200}?\bport\s{0,3}=\s{0,3}(\d{"
+    ("listen", 0.65, late(r"(?:pr_run|\$run|runApp|shinyApp|serve)\([^()]{0,200}?\bport\s{0,3}=\s{0,3}(\d{"
                                 r"2,5})\b")),
-    ("option-port", 0.6, re.compile(r"shiny\.port\s{0,3}=\s{0,3}(\d{2,5})\b")),
-    ("env-port-default", 0.7, re.compile(r"Sys\.getenv\(\s{0,3}[\"']PORT[\"']\s{0,3},\s{0,3}[\"']?(\d{2,5})\b")),
+    ("option-port", 0.6, late(r"shiny\.port\s{0,3}=\s{0,3}(\d{2,5})\b")),
+    ("env-port-default", 0.7, late(r"Sys\.getenv\(\s{0,3}[\"']PORT[\"']\s{0,3},\s{0,3}[\"']?(\d{2,5})\b")),
 )  # fmt: skip
-_ENV = re.compile(r"Sys\.getenv\(\s{0,3}[\"']([A-Z][A-Z0-9_]{2,99})[\"']")
-_ROUTES = re.compile(r"^#[*'] @(?:get|post|put|delete|use)\s", re.M)
-_SHINY = re.compile(r"\bshinyApp\(|\bshinyServer\(|\bshinyUI\(|\brunApp\(")
-_NEED_GPU = re.compile(r"^\s{0,8}(gputools|gpuR|cudaBayesreg|Rth|WideLM)\b", re.M)
-_MAY_USE_GPU = re.compile(r"^\s{0,8}(torch|tensorflow|keras3?|tfdatasets|luz|lightgbm|OpenCL)\b", re.M)
+_ENV = late(r"Sys\.getenv\(\s{0,3}[\"']([A-Z][A-Z0-9_]{2,99})[\"']")
+_ROUTES = late(r"^#[*'] @(?:get|post|put|delete|use)\s", re.M)
+_SHINY = late(r"\bshinyApp\(|\bshinyServer\(|\bshinyUI\(|\brunApp\(")
+_NEED_GPU = late(r"^\s{0,8}(gputools|gpuR|cudaBayesreg|Rth|WideLM)\b", re.M)
+_MAY_USE_GPU = late(r"^\s{0,8}(torch|tensorflow|keras3?|tfdatasets|luz|lightgbm|OpenCL)\b", re.M)
 _BIND = "host='0.0.0.0', port=as.integer(Sys.getenv('PORT'))"
 
 

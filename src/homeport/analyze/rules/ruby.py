@@ -7,6 +7,7 @@ import re
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.voice import Voice, pick
@@ -15,27 +16,25 @@ from homeport.model.requirements import Ecosystem, Kind
 _GEMFILE = "Gemfile"
 _ANYWHERE = ("-o", "0.0.0.0", "-p", "$PORT")  # noqa: S104
 _APPS = ("app.rb", "server.rb", "main.rb", "web.rb", "api.rb")
-_GEM = re.compile(r"^\s{0,8}gem\s{0,3}\(?\s{0,3}[\"']([\w-]{1,60})[\"']", re.M)
-_RUBY = re.compile(r"^\s{0,8}ruby\s{0,3}\(?\s{0,3}[\"'][~>=\s]{0,5}(\d\.\d{1,2}(?:\.\d{1,2})?)", re.M)
-_REQUIRED = re.compile(
-    r"required_ruby_version\s{0,3}=\s{0,3}(?:Gem::Requirement\.new\()?\[?[\"'][~>=\s]{0,5}(\d\.\d{1,2})"
-)
-_PLAIN = re.compile(r"^\s{0,3}(?:ruby-)?(\d\.\d{1,2}(?:\.\d{1,2})?)")
+_GEM = late(r"^\s{0,8}gem\s{0,3}\(?\s{0,3}[\"']([\w-]{1,60})[\"']", re.M)
+_RUBY = late(r"^\s{0,8}ruby\s{0,3}\(?\s{0,3}[\"'][~>=\s]{0,5}(\d\.\d{1,2}(?:\.\d{1,2})?)", re.M)
+_REQUIRED = late(r"required_ruby_version\s{0,3}=\s{0,3}(?:Gem::Requirement\.new\()?\[?[\"'][~>=\s]{0,5}(\d\.\d{1,2})")
+_PLAIN = late(r"^\s{0,3}(?:ruby-)?(\d\.\d{1,2}(?:\.\d{1,2})?)")
 _PORTS = (
-    ("env-port-default", 0.78, re.compile(r"ENV(?:\.fetch\(|\[)\s{0,3}[\"']PORT[\"'](?:\s{0,3},\s{0,3}"
+    ("env-port-default", 0.78, late(r"ENV(?:\.fetch\(|\[)\s{0,3}[\"']PORT[\"'](?:\s{0,3},\s{0,3}"
                                           r"|\)\s{0,3}\{\s{0,3}|\]\s{0,3}\|\|\s{0,3}"
                                           r"|\]\.to_i\s{0,3}\|\|\s{0,3})[\"']?(\d{2,5})\b")),
-    ("puma-port", 0.7, re.compile(r"^\s{0,4}port\s{1,3}(\d{2,5})\b", re.M)),
-    ("set-port", 0.7, re.compile(r"\bset\s{0,3}\(?:port\s{0,3},\s{0,3}(\d{2,5})\b")),
-    ("bind", 0.6, re.compile(r"\bbind\s{0,3}\(?[\"']tcp://[\w.:]{1,40}:(\d{2,5})")),
-    ("listen", 0.55, re.compile(r"(?:TCPServer|WEBrick::HTTPServer)\.new\([^()\n]{0,60}?(\d{4,5})\b")),
+    ("puma-port", 0.7, late(r"^\s{0,4}port\s{1,3}(\d{2,5})\b", re.M)),
+    ("set-port", 0.7, late(r"\bset\s{0,3}\(?:port\s{0,3},\s{0,3}(\d{2,5})\b")),
+    ("bind", 0.6, late(r"\bbind\s{0,3}\(?[\"']tcp://[\w.:]{1,40}:(\d{2,5})")),
+    ("listen", 0.55, late(r"(?:TCPServer|WEBrick::HTTPServer)\.new\([^()\n]{0,60}?(\d{4,5})\b")),
 )  # fmt: skip
-_ENV = re.compile(r"\bENV(?:\.fetch\(\s{0,2}|\[)\s{0,2}[\"']([A-Z][A-Z0-9_]{2,99})[\"']\s{0,2}[\])]")
-_TELLING = re.compile(
+_ENV = late(r"\bENV(?:\.fetch\(\s{0,2}|\[)\s{0,2}[\"']([A-Z][A-Z0-9_]{2,99})[\"']\s{0,2}[\])]")
+_TELLING = late(
     r"(?i)^(?:app|server|main|web|api|config|rackup)\.(?:rb|ru)$|^config/(?:puma|unicorn|application|routes"
     r"|database)\.rb$|^config/environments/production\.rb$"
 )
-_UP = re.compile(r"get\s{0,3}\(?\s{0,3}[\"']/?(\w{1,30})[\"']\s{0,3}(?:=>|,\s{0,3}to:)\s{0,3}[\"']rails/health#show")
+_UP = late(r"get\s{0,3}\(?\s{0,3}[\"']/?(\w{1,30})[\"']\s{0,3}(?:=>|,\s{0,3}to:)\s{0,3}[\"']rails/health#show")
 
 
 def _read(repo: Repo, claims: Claims) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, in_the_way, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.tomlfile import read_toml, table, text_of
@@ -18,19 +19,19 @@ from homeport.model.requirements import Ecosystem, GpuNeed, Kind
 _CARGO = "Cargo.toml"
 _TOOLCHAINS = ("rust-toolchain.toml", "rust-toolchain")
 _PORTS = (
-    ("env-port-default", 0.75, re.compile(r"\"PORT\"\s{0,3}\)[^;]{0,120}?\"?(\d{4,5})\b")),
-    ("listen", 0.65, re.compile(r"\bbind\w{0,10}\(\s{0,3}&?\(?\s{0,3}\"[\w.:\[\]]{0,40}?:(\d{2,5})\"")),
-    ("listen", 0.65, re.compile(r"(?:\bbind|\.run|SocketAddr::from|serve)\(\s{0,3}\(\s{0,3}(?:\[[\d, ]{7,24}\]"
+    ("env-port-default", 0.75, late(r"\"PORT\"\s{0,3}\)[^;]{0,120}?\"?(\d{4,5})\b")),
+    ("listen", 0.65, late(r"\bbind\w{0,10}\(\s{0,3}&?\(?\s{0,3}\"[\w.:\[\]]{0,40}?:(\d{2,5})\"")),
+    ("listen", 0.65, late(r"(?:\bbind|\.run|SocketAddr::from|serve)\(\s{0,3}\(\s{0,3}(?:\[[\d, ]{7,24}\]"
                                 r"|\"[\w.:]{1,40}\")\s{0,3},\s{0,3}(\d{2,5})\s{0,3}\)")),
-    ("address", 0.6, re.compile(r"\"(?:0\.0\.0\.0|127\.0\.0\.1|localhost|\[::1?\]):(\d{2,5})\"")),
-    ("port-constant", 0.55, re.compile(r"(?i)\b(?:default_)?(?:http_|server_"
+    ("address", 0.6, late(r"\"(?:0\.0\.0\.0|127\.0\.0\.1|localhost|\[::1?\]):(\d{2,5})\"")),
+    ("port-constant", 0.55, late(r"(?i)\b(?:default_)?(?:http_|server_"
                                        r"|listen_)?port\s{0,3}:\s{0,3}u16\s{0,3}=\s{0,3}(\d[\d_]{1,5})\b")),
-    ("argument-port", 0.65, re.compile(r"default_value(?:_t)?\s{0,3}=\s{0,3}\"?(\d{4,5})\"?[^;]{0,120}?\bport\s{"
+    ("argument-port", 0.65, late(r"default_value(?:_t)?\s{0,3}=\s{0,3}\"?(\d{4,5})\"?[^;]{0,120}?\bport\s{"
                                        r"0,3}:")),
 )  # fmt: skip
-_ENV = re.compile(r"\benv::var(?:_os)?\(\s{0,3}\"([A-Z][A-Z0-9_]{1,99})\"")
-_ROCKET = re.compile(r"^\s{0,4}port\s{0,3}=\s{0,3}(\d{2,5})\b", re.M)
-_TELLING = re.compile(
+_ENV = late(r"\benv::var(?:_os)?\(\s{0,3}\"([A-Z][A-Z0-9_]{1,99})\"")
+_ROCKET = late(r"^\s{0,4}port\s{0,3}=\s{0,3}(\d{2,5})\b", re.M)
+_TELLING = late(
     r"(?i)(?:^|/)(?:main|lib|server|serve|http|app|api|routes?|router|config|settings|args|cli|opts?|option)\.rs$"
 )
 _SERVERS = frozenset("axum actix-web warp rocket tonic hyper poem salvo tide rouille tiny_http ntex".split())
@@ -41,9 +42,9 @@ _GPU = {
 }  # fmt: skip
 """How sure one is that a crate that is always built in needs a GPU."""
 _MAY_USE = frozenset("candle-core candle-nn tch burn ort llama-cpp-2 mistralrs rust-bert whisper-rs".split())
-_GPU_FEATURE = re.compile(r"^(?:cuda|cudnn|nccl|flash-attn|cublas|tensorrt)$")
+_GPU_FEATURE = late(r"^(?:cuda|cudnn|nccl|flash-attn|cublas|tensorrt)$")
 _NAME = r"[A-Za-z_][\w-]{0,80}"
-_TOOL = re.compile(r"(?i)^xtask$|fuzz|bench|codegen|tools?$|example")
+_TOOL = late(r"(?i)^xtask$|fuzz|bench|codegen|tools?$|example")
 _MOST_MEMBERS = 12
 
 
@@ -77,7 +78,7 @@ def _read_versions(voice: Voice, cargo: Mapping[str, Any]) -> None:
         version = table(cargo, *keys).get("rust-version")
         if isinstance(version, str) and re.fullmatch(r"\d[\d.]{0,10}", version):
             voice.version(version, "rust-version", 0.85, _CARGO, voice.repo.find(_CARGO, "rust-version"))
-    pattern = re.compile(r"^(?:channel\s{0,2}=\s{0,2}\")?(\d[\d.]{1,10})\"?\s*$", re.M)
+    pattern = late(r"^(?:channel\s{0,2}=\s{0,2}\")?(\d[\d.]{1,10})\"?\s*$", re.M)
     for file in _TOOLCHAINS:
         for found, line in voice.hits(file, pattern, most=1):
             voice.version(found[1], "toolchain", 0.9, file, line, minimum=False)
@@ -118,7 +119,7 @@ def _rocket(voice: Voice) -> str:
     for found, line in voice.hits("Rocket.toml", _ROCKET, most=1):
         voice.port(found[1], "rocket-toml", 0.75, "Rocket.toml", line)
         return "Rocket.toml"
-    pattern = re.compile(r"rocket::build\(\)|rocket::ignite\(\)|#\[launch\]")
+    pattern = late(r"rocket::build\(\)|rocket::ignite\(\)|#\[launch\]")
     for file in _code(voice.repo.paths):
         for _, line in voice.hits(file, pattern, ("//",), most=1):
             voice.port(8000, "rocket-default", 0.6, file, line)

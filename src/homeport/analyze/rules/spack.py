@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.voice import near
@@ -15,15 +16,15 @@ from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed, Kind
 
 _ENVIRONMENTS = ("spack.yaml", ".spack/spack.yaml", "spack/spack.yaml", "env/spack.yaml", "scripts/spack/spack.yaml")
-_RECIPE = re.compile(r"^class\s\w{1,80}\(([^)\n]{0,300})\)", re.M)
-_VARIANT = re.compile(
+_RECIPE = late(r"^class\s\w{1,80}\(([^)\n]{0,300})\)", re.M)
+_VARIANT = late(
     r"\bvariant\(\s{0,20}[\"'](cuda|rocm|hip|gpu|openacc|sycl)[\"'][^)]{0,300}?\bdefault\s?=\s?(True|False"
     r"|[\"']\w{1,10}[\"'])"
 )
-_DEPENDS = re.compile(r"\bdepends_on\(\s{0,20}[\"']((?:cuda|hip|mpi)\b[^\"']{0,60})[\"']([^)]{0,200})\)")
-_SINCE = re.compile(r"cuda@(\d{1,2}(?:\.\d{1,2})?)")
-_SPEC = re.compile(r"^\s{0,12}-\s{1,3}[\"']?([a-z][\w-]{0,60}(?:@[\w.:-]{1,30})?[^\n#]{0,200})$", re.M)
-_ARCH = re.compile(r"cuda_arch=(\d{2,3})\b")
+_DEPENDS = late(r"\bdepends_on\(\s{0,20}[\"']((?:cuda|hip|mpi)\b[^\"']{0,60})[\"']([^)]{0,200})\)")
+_SINCE = late(r"cuda@(\d{1,2}(?:\.\d{1,2})?)")
+_SPEC = late(r"^\s{0,12}-\s{1,3}[\"']?([a-z][\w-]{0,60}(?:@[\w.:-]{1,30})?[^\n#]{0,200})$", re.M)
+_ARCH = late(r"cuda_arch=(\d{2,3})\b")
 
 
 def _read(repo: Repo, claims: Claims) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.voice import Voice
@@ -18,7 +19,7 @@ _TOOLS = {
     "julia": Ecosystem.JULIA, "elixir": Ecosystem.ELIXIR, "nodejs": Ecosystem.NODE, "node": Ecosystem.NODE,
     "python": Ecosystem.PYTHON,
 }  # fmt: skip
-_LINE = re.compile(
+_LINE = late(
     r"^\s{0,4}[\"']?([a-zA-Z][\w-]{0,30})[\"']?\s{0,4}[ \t=]\s{0,4}[\[\"']{0,2}"
     r"(?:[a-z][a-z-]{0,20}-)?v?(\d{1,3}(?:\.\d{1,4}){0,2})",
     re.M,

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import re
-
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.prose import Sentence
 from homeport.analyze.repo import Repo
 from homeport.analyze.rules.documents import phrases
@@ -16,20 +15,20 @@ from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed
 
 _WORDS = {
-    "nvidia": re.compile(r"(?i)\bnvidia|\bcuda\b|\b(?:rtx|gtx|geforce)\b|\b[avh]100s?\b|\bcudnn|\bnvcc\b"),
-    "amd": re.compile(r"(?i)\brocm\b|\bhip\b|\bhipcc\b|\bradeon|\bamd (?:gpus?|instinct)|\bmi\d{3}x?\b"),
-    "apple": re.compile(
+    "nvidia": late(r"(?i)\bnvidia|\bcuda\b|\b(?:rtx|gtx|geforce)\b|\b[avh]100s?\b|\bcudnn|\bnvcc\b"),
+    "amd": late(r"(?i)\brocm\b|\bhip\b|\bhipcc\b|\bradeon|\bamd (?:gpus?|instinct)|\bmi\d{3}x?\b"),
+    "apple": late(
         r"(?i)\bapple (?:silicon|m\d|neural)|\bmlx\b|\bmps\b|\bmetal\b|\bcore ?ml\b|\bm[1-4] (?:max|pro|ultra)\b"
     ),
-    "tpu": re.compile(r"(?i)\b(?:cloud )?tpus?(?:[ -]?v\d\w?)?(?:-\d{1,4})?\b|\btorch_xla\b"),
-    "intel": re.compile(r"(?i)\bintel (?:gpus?|arc|xpu|gaudi)|\bgaudi\d?\b|\boneapi\b|\bsycl\b"),
+    "tpu": late(r"(?i)\b(?:cloud )?tpus?(?:[ -]?v\d\w?)?(?:-\d{1,4})?\b|\btorch_xla\b"),
+    "intel": late(r"(?i)\bintel (?:gpus?|arc|xpu|gaudi)|\bgaudi\d?\b|\boneapi\b|\bsycl\b"),
 }
-_BOTH = re.compile(
+_BOTH = late(
     r"(?i)\btpus?\b[^.]{0,12}(?:\band\b|\bor\b|/|,|&)[^.]{0,12}\bgpus?\b|\bgpus?\b[^.]{0,12}(?:\band\b|\bor\b|/|,|&)[^.]{0,12}\btpus?\b"
 )
 """Either will do."""
 _NOT_FOR_RENT = ("apple", "tpu")
-_GENERAL = re.compile(r"(?i)\bgpus?\b")
+_GENERAL = late(r"(?i)\bgpus?\b")
 _CLEAR = 3
 _FIRST_LINES = 1_500
 

@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_IN_NAME = re.compile(
+from homeport.analyze.pattern import late
+
+_IN_NAME = late(
     r"(?i)(?<![a-z0-9.])(?:(\d{1,2})\s?x\s?)?(\d{1,4}(?:[._]\d{1,3})?)\s?([bm])(?![a-z0-9])(?!\s?(?:it/s|tokens))"
 )
-_WEIGHTS = re.compile(r"(?i)\.(?:pth|pt|ckpt|onnx|engine|tflite)$")
-_ACTIVE = re.compile(r"(?i)-a(\d{1,3}(?:\.\d)?)b\b")
+_WEIGHTS = late(r"(?i)\.(?:pth|pt|ckpt|onnx|engine|tflite)$")
+_ACTIVE = late(r"(?i)-a(\d{1,3}(?:\.\d)?)b\b")
 _FAMILIES = (
     (r"whisper[-_ .]?(?:large|turbo)|large-v[23]", 1.55),
     (r"whisper[-_ .]?medium", 0.77), (r"whisper[-_ .]?small", 0.24),
@@ -26,12 +28,12 @@ _FAMILIES = (
     (r"resnet-?\d{2,3}", 0.06), (r"yolo", 0.07), (r"bark", 1.0), (r"musicgen-large", 3.3), (r"musicgen", 1.5),
     (r"falcon", 7.0), (r"chatglm", 6.2), (r"deepseek-(?:v3|r1)(?!.*distill)", 671.0), (r"dbrx", 132.0),
 )  # fmt: skip
-_FAMILY = tuple((re.compile(rf"(?i)(?:^|[/_.-]|\b)(?:{pattern})"), billions) for pattern, billions in _FAMILIES)
+_FAMILY = tuple((late(rf"(?i)(?:^|[/_.-]|\b)(?:{pattern})"), billions) for pattern, billions in _FAMILIES)
 _BITS = (
-    (re.compile(r"(?i)\b(?:int4|4[- ]?bit|load_in_4bit|q4_\w{1,4}|nf4|gptq|awq|fp4|iq4)(?:\b|_)"), 4),
-    (re.compile(r"(?i)\b(?:int8|8[- ]?bit|load_in_8bit|q8_0|fp8|w8a8)\b"), 8),
-    (re.compile(r"(?i)\b(?:fp32|float32|f32)\b"), 32),
-    (re.compile(r"(?i)\b(?:fp16|bf16|float16|bfloat16|half\(\)|f16)\b|\.half\("), 16),
+    (late(r"(?i)\b(?:int4|4[- ]?bit|load_in_4bit|q4_\w{1,4}|nf4|gptq|awq|fp4|iq4)(?:\b|_)"), 4),
+    (late(r"(?i)\b(?:int8|8[- ]?bit|load_in_8bit|q8_0|fp8|w8a8)\b"), 8),
+    (late(r"(?i)\b(?:fp32|float32|f32)\b"), 32),
+    (late(r"(?i)\b(?:fp16|bf16|float16|bfloat16|half\(\)|f16)\b|\.half\("), 16),
 )
 
 

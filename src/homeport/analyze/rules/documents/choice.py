@@ -6,33 +6,32 @@ from __future__ import annotations
 import re
 
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 
 _TEXTS = (".md", ".rst", ".txt", ".rmd", ".adoc", ".markdown", ".mdx", ".qmd")
-_README = re.compile(r"(?i)^readme(?:[._-]?(?:en|eng|english))?(?:\.\w{1,8})?$")
-_TELLING = re.compile(
+_README = late(r"(?i)^readme(?:[._-]?(?:en|eng|english))?(?:\.\w{1,8})?$")
+_TELLING = late(
     r"(?i)install|requirement|hardware|quick[-_]?start|getting[-_]?started|set[-_]?up|deploy|usage|system|planning"
     r"|training?|inference|finetun|multi[-_]?gpu|running|complete[-_]guide|single[-_]node|sizing|tutorial|manual"
     r"|user[-_]?guide|self[-_]?host|how[-_]to[-_](?:use|run)|docker(?!file)"
 )
-_ASKS = re.compile(r"(?i)(?:^|[-_])(?:requirements?|hardware|prerequisites?|sizing)(?:[-_.]|$)")
-_RUNS = re.compile(
+_ASKS = late(r"(?i)(?:^|[-_])(?:requirements?|hardware|prerequisites?|sizing)(?:[-_.]|$)")
+_RUNS = late(
     r"(?i)^(?:docker|deploy(?:ment)?s?|docs?|packag(?:e|ing)|self[-_]?host\w*|vignettes|install(?:er|ation)?|compose|v\d)(?:/|$)"
 )
-_PAGE = re.compile(
+_PAGE = late(
     r"(?i)docs?/(?![\w-]{0,20}(?:report|paper|blog|bench|result|compar|legacy|old))[\w.-]{1,60}\.(?:md|rst|markdown)"
 )
 _FEW = 12
 _ABOUT = 0.5
-_ASIDE = re.compile(
+_ASIDE = late(
     r"(?i)(?:^|/)(?:change(?:s|log)?|history|news|release[-_ ]?notes?|contribut\w*|code[-_]of[-_]conduct|licen[cs]e\w*"
     r"|security|authors?|todo|roadmap|faq|citation|maintain\w*|governance|agents|claude|third[-_]?party\w*"
     r"|vendor|node_modules|site-packages|translations?|i18n|locales?|decisions|adr|blog|posts|licenses?|specs?"
     r"|proposals?|rfcs?|external|extern|deps|submodules|tests?|testing|fixtures|snapshots|\.github|archive[ds]?"
     r"|lang|legacy|old|cookbook)(?:[./]|$)"
 )
-_TONGUE = re.compile(
-    r"(?i)(?:^|[._/-])(?:zh|cn|ja|jp|ko|kr|es|fr|de|ru|pt|pt[-_]br|it|tr|vi|ar|fa|hi|id|uk|pl)(?:[._/-]|$)"
-)
+_TONGUE = late(r"(?i)(?:^|[._/-])(?:zh|cn|ja|jp|ko|kr|es|fr|de|ru|pt|pt[-_]br|it|tr|vi|ar|fa|hi|id|uk|pl)(?:[._/-]|$)")
 _MOST = 60
 _MOST_BYTES = 600_000
 

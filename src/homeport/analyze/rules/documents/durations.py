@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.pattern import late
 from homeport.analyze.prose import Sentence
 from homeport.analyze.rules.documents import phrases
 from homeport.analyze.rules.documents.choice import is_main, weight
@@ -25,13 +26,13 @@ _WORDS = {
     "few": 3.0,
 }
 _NUMBER = r"(?:\d{1,4}(?:\.\d{1,2})?|an?|one|two|three|four|five|several|(?:a )?few)"
-_LASTS = re.compile(
+_LASTS = late(
     rf"(?i)\b(?:takes?|took|finish(?:es|ed)?|complet(?:es?|ed)|train(?:s|ed|ing)?|fine-?tun(?:es?|ed|ing)|requires?"
     rf"|needs?|runs?)\b[^.;]{{0,80}}?(?<![\w.$-])(?P<low>{_NUMBER})(?:\s?(?:-|to|or|~)\s?(?P<high>{_NUMBER}))?[\s-]?"
     rf"(?P<unit>min|hour|hr|day|week)(?:ute)?s?\b(?! of (?:audio|video|speech|data|recording|free|training data))"
 )
-_WORK = re.compile(r"(?i)\btrain|\bfine-?tun|\bpretrain|\bepochs?\b|\bsimulat|\breproduc|\bexperiments?\b")
-_BUILD = re.compile(
+_WORK = late(r"(?i)\btrain|\bfine-?tun|\bpretrain|\bepochs?\b|\bsimulat|\breproduc|\bexperiments?\b")
+_BUILD = late(
     r"(?i)\bcompil|\bbuild(?:ing|s)?\b|\binstall|\bdownload|\bunzip|\bextract|\bin the last|\bevery\b|\bago\b"
 )
 _SHORTEST, _LONGEST = 0.1, 2400.0

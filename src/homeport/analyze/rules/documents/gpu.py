@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.pattern import late
 from homeport.analyze.prose import Sentence
 from homeport.analyze.rules.documents import phrases
 from homeport.analyze.rules.documents.choice import is_main, weight
@@ -15,7 +16,7 @@ from homeport.analyze.rules.documents.phrases import Phrase
 from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed
 
-_GPU_WORD = re.compile(rf"\b{phrases.DEVICE}\b", re.I)
+_GPU_WORD = late(rf"\b{phrases.DEVICE}\b", re.I)
 _SECTION = Phrase("gpu-section", 0.5, _GPU_WORD)
 """What is said under a heading of its own about GPUs holds for those who use one."""
 _ASIDE_COUNTS = 0.25

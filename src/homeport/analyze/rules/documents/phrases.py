@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from homeport.analyze.pattern import late
+
 CARD = (
     r"(?:(?:rtx|gtx|geforce|quadro|tesla|titan|radeon)\b|[avhl]\d{2,3}0s?\b|a6000|a5000|a10g?\b|h200|b200|gh200|t4\b|k80"
     r"|p100|p40\b|v100|dgx|mi\d{2,3}x?\b|(?:20|30|40|50)[6789]0(?:\s?ti)?\b)"
@@ -29,7 +31,7 @@ class Phrase:
 def compiled(*alternatives: str) -> re.Pattern[str]:
     """One pattern of them all, in any case of letters."""
     text = "|".join(alternatives).replace("<gpu>", DEVICE).replace("<card>", CARD).replace("<x>", TIMES)
-    return re.compile(text, re.I)
+    return late(text, re.I)
 
 
 def _phrase(rule: str, weight: float, *alternatives: str, first: int = 0) -> Phrase:
@@ -193,7 +195,7 @@ CODE_WAYS_ROUND = (
 )  # fmt: skip
 """The same for lines of code."""
 
-ASIDE = re.compile(
+ASIDE = late(
     r"news|change ?log|release|updates?\b|acknowledg|citation|citing|references?\b|related|roadmap|to-?do|contribut"
     r"|benchmark|performance|faq|license|history|changes|what'?s new|contents|credits|papers?\b|publications|awesome"
     r"|monitor"
@@ -209,5 +211,5 @@ CHOSEN = compiled(
     r"\b(?:with|using|for|on) (?:an? |the )?(?:nvidia|cuda|gpus?|rocm)\b",
 )
 """Headings over what those read who chose to use a GPU."""
-ASKING = re.compile(r"requirement|prerequisite|hardware|system req|dependenc|before you|what you need")
+ASKING = late(r"requirement|prerequisite|hardware|system req|dependenc|before you|what you need")
 """Headings under which naming a GPU is asking for it."""

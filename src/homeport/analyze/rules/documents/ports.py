@@ -3,25 +3,25 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.command import to_port
+from homeport.analyze.pattern import late
 from homeport.analyze.prose import Sentence
 from homeport.analyze.rules.documents import phrases
 from homeport.analyze.rules.documents.choice import is_main, weight
 from homeport.model.evidence import Origin
 
-_PUBLISHED = re.compile(
+_PUBLISHED = late(
     r"(?:^|\s)(?:(?:-p|--publish)[\s=]|-\s[\"']?(?=\d{2,5}:\d{2,5}[\"']?$))(?:[\d.]{7,15}:)?(?P<outside>\d{2,5}):(\d{2,5})\b(?!/udp)"
 )
-_ADDRESS = re.compile(r"(?i)\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0|your[-_]server|<?host(?:name)?>?):(\d{2,5})\b")
-_INVITES = re.compile(
+_ADDRESS = late(r"(?i)\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0|your[-_]server|<?host(?:name)?>?):(\d{2,5})\b")
+_INVITES = late(
     r"(?i)\b(?:open|visit|browse|navigate|go to|head to|available (?:at|on|under)|access(?:ible)?|point your browser)\b"
 )
-_FIRST_STEPS = re.compile(r"(?i)(?:^|/)[^/]{0,40}(?:quick|getting|install)[^/]{0,40}$")
+_FIRST_STEPS = late(r"(?i)(?:^|/)[^/]{0,40}(?:quick|getting|install)[^/]{0,40}$")
 _PART = 0.48  # a page for one use of many
 _AGREED = 0.55  # several pages
 _OTHERS = frozenset((22, 5432, 3306, 6379, 27017, 11434, 9200, 1234, 9092, 8888, 6006, 1025, 443))

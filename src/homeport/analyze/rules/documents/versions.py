@@ -3,37 +3,37 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.pattern import late
 from homeport.analyze.prose import Sentence
 from homeport.analyze.rules.documents import phrases
 from homeport.analyze.rules.documents.choice import is_main, weight
 from homeport.model.evidence import Origin
 
-_CUDA = re.compile(
+_CUDA = late(
     r"(?i)\bcuda(?:[- ]toolkit| sdk| runtime| driver)?(?: versions?)?(?: should be| must be| is)?[\s:=(\"\'`]{0,5}(?:>="
     r"|≥|>|~)?\s?v?(\d{1,2}(?:\.\d{1,2})?)(?![\d.]*\s?(?:gi?b|cores|kernels|gpus?|devices))\b"
 )
-_WHEEL = re.compile(
+_WHEEL = late(
     r"whl/cu(\d{2,3})\b|\bcudatoolkit=(\d{1,2}\.\d)|pytorch-cuda=(\d{1,2}\.\d)|nvidia/cuda:(\d{1,2}\.\d{1,2})"
 )
-_ROCM = re.compile(r"(?i)\brocm(?: version)?[\s:]{0,2}(?:>=|≥|v)?\s?(\d{1,2}(?:\.\d{1,2}){0,2})\b")
-_CAPABILITY = re.compile(r"(?i)compute capabilit(?:y|ies)[^.\d]{0,30}(\d{1,2}\.\d)\b")
+_ROCM = late(r"(?i)\brocm(?: version)?[\s:]{0,2}(?:>=|≥|v)?\s?(\d{1,2}(?:\.\d{1,2}){0,2})\b")
+_CAPABILITY = late(r"(?i)compute capabilit(?:y|ies)[^.\d]{0,30}(\d{1,2}\.\d)\b")
 _GENERATIONS = {"volta": "7.0", "turing": "7.5", "ampere": "8.0", "ada": "8.9", "hopper": "9.0", "blackwell": "10.0"}
-_GENERATION = re.compile(
+_GENERATION = late(
     r"(?i)\b(volta|turing|ampere|ada|hopper|blackwell)\b(?: lovelace)?[^.]{0,25}?"
     r"(?:\b(?:or|and) (?:newer|later|higher|above|better)|\+)"
 )
-_FLOOR = re.compile(
+_FLOOR = late(
     r"(?i)or (?:higher|later|newer|above|greater)|>=|≥|\+|at least|minimum|requires?|required|needs?\b|must|supporting"
     r"|\bhave (?:\w+ )?installed"
 )
-_LATER_SYSTEMS = re.compile(
+_LATER_SYSTEMS = late(
     r"(?i)\bwindows\b|\bold(?:er)?\b|\bprior to\b|\bbefore\b|\bsince\b|\bdeprecat|\badded\b|\bremoved?\b"
 )
-_SUPPOSED = re.compile(r"(?i)\bif you have\b|\bfor example\b|\be\.g\.|\bsay\b")
+_SUPPOSED = late(r"(?i)\bif you have\b|\bfor example\b|\be\.g\.|\bsay\b")
 _LIKELY = range(7, 16)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.rules.java import gradle, maven, settings
 from homeport.analyze.rules.java.build import Build, Library
@@ -17,20 +18,20 @@ from homeport.model.requirements import Ecosystem, GpuNeed, Kind
 
 _CODE = (".java", ".kt", ".scala")
 _PORTS = (
-    ("env-port-default", 0.7, re.compile(r"\"PORT\"\s{0,3},\s{0,3}\"?(\d{2,5})\b")),
-    ("listen", 0.6, re.compile(r"new (?:ServerSocket|InetSocketAddress)\(\s{0,3}(?:\"[\w.]{1,40}\",\s{0,3})?(\d{"
+    ("env-port-default", 0.7, late(r"\"PORT\"\s{0,3},\s{0,3}\"?(\d{2,5})\b")),
+    ("listen", 0.6, late(r"new (?:ServerSocket|InetSocketAddress)\(\s{0,3}(?:\"[\w.]{1,40}\",\s{0,3})?(\d{"
                                r"2,5})\)")),
-    ("listen", 0.6, re.compile(r"\b(?:embeddedServer\(\s{0,3}\w{1,20},\s{0,3}(?:port\s{0,3}=\s{0,3})?)(\d{2,5})\b")),
-    ("listen", 0.55, re.compile(r"(?:Javalin|app|server|http)\w{0,30}(?:\([^()]{0,80}\))?\s{0,40}\.(?:start"
+    ("listen", 0.6, late(r"\b(?:embeddedServer\(\s{0,3}\w{1,20},\s{0,3}(?:port\s{0,3}=\s{0,3})?)(\d{2,5})\b")),
+    ("listen", 0.55, late(r"(?:Javalin|app|server|http)\w{0,30}(?:\([^()]{0,80}\))?\s{0,40}\.(?:start"
                                 r"|listen)\(\s{0,3}(\d{2,5})\)")),
-    ("listen", 0.55, re.compile(r"^\s{0,12}(?:Spark\.)?port\(\s{0,3}(\d{2,5})\);", re.M)),
-    ("port-constant", 0.5, re.compile(r"\bint (?:[A-Z_]{0,30}PORT|port)\s{0,3}=\s{0,3}(\d{4,5});")),
+    ("listen", 0.55, late(r"^\s{0,12}(?:Spark\.)?port\(\s{0,3}(\d{2,5})\);", re.M)),
+    ("port-constant", 0.5, late(r"\bint (?:[A-Z_]{0,30}PORT|port)\s{0,3}=\s{0,3}(\d{4,5});")),
 )  # fmt: skip
-_ENV = re.compile(r"System\.getenv\(\s{0,3}\"([A-Z][A-Z0-9_]{1,99})\"")
-_TELLING = re.compile(
+_ENV = late(r"System\.getenv\(\s{0,3}\"([A-Z][A-Z0-9_]{1,99})\"")
+_TELLING = late(
     r"(?i)(?:Application|Main|App|Server|Http\w{0,10}|Health\w{0,20}|Routes?|Config\w{0,10})\.(?:java|kt|scala)$"
 )
-_TESTS = re.compile(r"(?:^|/)(?:test|it)/|Tests?\.(?:java|kt)$")
+_TESTS = late(r"(?:^|/)(?:test|it)/|Tests?\.(?:java|kt)$")
 _NEED_GPU = {"jcuda": 0.7, "jcublas": 0.7, "jcufft": 0.7, "nd4j-cuda": 0.65, "cuda-platform": 0.6, "javacv-platf"
                                                                                                    "orm-gpu": 0.55,
              "cuda": 0.55, "tornado-api": 0.5}  # fmt: skip

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from homeport.analyze.paths import Paths, in_the_way, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.rules.java.build import Build, Library
 from homeport.analyze.voice import near
@@ -14,26 +14,26 @@ from homeport.analyze.voice import near
 FILES = ("build.gradle", "build.gradle.kts", "settings.gradle", "settings.gradle.kts")
 _BUILDS = FILES[:2]
 _MOST = 12
-_LEVEL = re.compile(
+_LEVEL = late(
     r"JavaLanguageVersion\.of\(\s{0,2}(\d{1,2})|jvmToolchain\(\s{0,2}(\d{1,2})|VERSION_(?:1_)?(\d{1,2})\b"
     r"|(?:source|target)Compatibility\s{0,2}=?\s{0,2}[\"']?(?:1\.)?(\d{1,2})\b|options\.release\s{0,2}=\s{0,2}("
     r"\d{1,2})"
 )
 _PLUGINS = (
-    (re.compile(r"org\.springframework\.boot[\"'](?![^\n]{0,80}apply false)|plugins\.spring\.boot\)"), "bootRun",
+    (late(r"org\.springframework\.boot[\"'](?![^\n]{0,80}apply false)|plugins\.spring\.boot\)"), "bootRun",
      0.85),
-    (re.compile(r"io\.quarkus[\"']"), "quarkusRun", 0.8),
-    (re.compile(r"io\.micronaut\.(?:application|minimal\.application)[\"']"), "run", 0.8),
-    (re.compile(r"io\.ktor\.plugin[\"']|plugins\.ktor\)"), "run", 0.8),
-    (re.compile(r"id\s?\(?[\"']application[\"']|apply plugin:\s{0,2}[\"']application[\"']"
+    (late(r"io\.quarkus[\"']"), "quarkusRun", 0.8),
+    (late(r"io\.micronaut\.(?:application|minimal\.application)[\"']"), "run", 0.8),
+    (late(r"io\.ktor\.plugin[\"']|plugins\.ktor\)"), "run", 0.8),
+    (late(r"id\s?\(?[\"']application[\"']|apply plugin:\s{0,2}[\"']application[\"']"
                 r"|^\s{0,8}application\s*$"), "run",
      0.7),
 )  # fmt: skip
-_DEPENDS = re.compile(
+_DEPENDS = late(
     r"(?:implementation|api|compile|runtimeOnly|compileOnly)\s{0,2}\(?\s{0,2}(?:platform\()?[\"'][\w.-]{1,80}:(["
     r"\w.-]{1,80})"
 )
-_MODULE = re.compile(r"[A-Za-z0-9_][\w.-]{0,80}")
+_MODULE = late(r"[A-Za-z0-9_][\w.-]{0,80}")
 
 
 @once

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, in_the_way, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, shown
 from homeport.analyze.rules.java.build import Build, Library
 from homeport.analyze.voice import near
@@ -22,7 +23,7 @@ _GOALS = {
     "micronaut-maven-plugin": ("mn:run", 0.8), "jetty-maven-plugin": ("jetty:run", 0.65),
     "liberty-maven-plugin": ("liberty:run", 0.75), "exec-maven-plugin": ("exec:java", 0.6),
 }  # fmt: skip
-_MODULE = re.compile(r"[A-Za-z0-9_][\w.-]{0,80}")
+_MODULE = late(r"[A-Za-z0-9_][\w.-]{0,80}")
 
 
 @once

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator, Mapping
 
 from homeport.analyze.paths import Paths, in_the_way, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.rules.java.build import Library
 from homeport.analyze.voice import Voice, near
 
-_FILE = re.compile(r"(?:^|/)(?:src/main/resources/|config/)?(?:application|bootstrap)\.(?:properties|ya?ml|conf)$")
-_KEY = re.compile(r"([\w.-]{1,100})\s{0,3}[:=]\s{0,3}(.{0,200})")
-_VALUE = re.compile(r"[\"']?(?:\$\{[\w.]{1,60}:)?(\d{2,5})\}?[\"']?\s*(?:#.*)?")
+_FILE = late(r"(?:^|/)(?:src/main/resources/|config/)?(?:application|bootstrap)\.(?:properties|ya?ml|conf)$")
+_KEY = late(r"([\w.-]{1,100})\s{0,3}[:=]\s{0,3}(.{0,200})")
+_VALUE = late(r"[\"']?(?:\$\{[\w.]{1,60}:)?(\d{2,5})\}?[\"']?\s*(?:#.*)?")
 _PORTS = {"server.port": 0.8, "quarkus.http.port": 0.8, "micronaut.server.port": 0.8, "ktor.deployment.port": 0.75,
           "http.port": 0.55}  # fmt: skip
 _WEB = {

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from homeport.analyze import routes
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way, shown
 from homeport.analyze.rules.python.declared import Declared
 from homeport.analyze.rules.python.module import Application, Module, read_module
@@ -16,7 +16,7 @@ from homeport.model.evidence import Origin
 
 _ENTRIES = ("main.py", "app.py", "server.py", "agent.py", "api.py", "run.py", "serve.py", "bot.py", "__main__.py",
             "wsgi.py", "asgi.py", "manage.py", "service.py", "start.py")  # fmt: skip
-_TELLING = re.compile(
+_TELLING = late(
     r"FastAPI\(|Starlette\(|Flask\(|Quart\(|__main__|PORT|HTTPServer\(|run_app\(|serve_forever|/health|DJANGO"
 )
 _MOST_READ = 150

@@ -11,12 +11,13 @@ from typing import Any
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 
 REQUIREMENTS = "requirements.txt"
 PYPROJECT = "pyproject.toml"
 SETUP_CFG = "setup.cfg"
-_NAME = re.compile(r"\s{0,8}[\"']?([A-Za-z0-9](?:[A-Za-z0-9._-]{0,80}[A-Za-z0-9])?)\s{0,3}(\[[\w, .-]{0,80}\])?")
+_NAME = late(r"\s{0,8}[\"']?([A-Za-z0-9](?:[A-Za-z0-9._-]{0,80}[A-Za-z0-9])?)\s{0,3}(\[[\w, .-]{0,80}\])?")
 _MOST = 2000
 
 

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import ast
-import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from homeport.analyze.command import to_port
+from homeport.analyze.pattern import late
 
 _FRAMEWORKS = {"FastAPI": "fastapi", "Starlette": "starlette", "Quart": "quart", "Flask": "flask"}
 _LISTENING = frozenset(
@@ -31,14 +31,14 @@ _TELLING = frozenset(
 )
 _DEEPEST = 80
 _LONGEST_CHAIN = 400
-_NOT_BRACKETS = re.compile(r"[^\[({\])}]+")
+_NOT_BRACKETS = late(r"[^\[({\])}]+")
 _CHAIN = 200
 """Operators one after another. The parser takes a thousand of them in a small stack; lines of dashes are shorter."""
-_SIGNS = re.compile(rf"[-+~]\s?(?:[-+~]\s?){{{_CHAIN - 1}}}")
+_SIGNS = late(rf"[-+~]\s?(?:[-+~]\s?){{{_CHAIN - 1}}}")
 _CHAINS = {
-    "not": re.compile(rf"(?:\bnot\s){{{_CHAIN}}}"),
-    "await": re.compile(rf"(?:\bawait\s){{{_CHAIN}}}"),
-    "lambda": re.compile(rf"(?:\blambda\b[^\n:]{{0,80}}:\s?){{{_CHAIN}}}"),
+    "not": late(rf"(?:\bnot\s){{{_CHAIN}}}"),
+    "await": late(rf"(?:\bawait\s){{{_CHAIN}}}"),
+    "lambda": late(rf"(?:\blambda\b[^\n:]{{0,80}}:\s?){{{_CHAIN}}}"),
 }
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.rules.python.declared import (
     PYPROJECT,
@@ -19,7 +20,7 @@ from homeport.analyze.rules.python.declared import (
 from homeport.model.evidence import Origin
 
 _MARKS = (PYPROJECT, REQUIREMENTS, SETUP_CFG, "setup.py", "Pipfile", "runtime.txt", ".python-version", "poetry.lock")
-_SERVING = re.compile(r"(?:^|[-_])(?:serve|server|start|run|web|api|agent|app|bot)(?:$|[-_])")
+_SERVING = late(r"(?:^|[-_])(?:serve|server|start|run|web|api|agent|app|bot)(?:$|[-_])")
 
 
 def is_python(repo: Repo) -> str:
