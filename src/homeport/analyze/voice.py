@@ -26,7 +26,8 @@ _CODE = frozenset(
 _CAP = 60_000
 _MOST_HITS = 12
 _OWN = frozenset(
-    "PORT HOST HOME PATH USER PWD TMPDIR LANG DEBUG SHELL TERM CI GOPATH RAILS_ENV RACK_ENV MIX_ENV".split()
+    "PORT HOST HOME PATH USER PWD TMPDIR LANG DEBUG SHELL TERM CI GOPATH RAILS_ENV RACK_ENV MIX_ENV OUT_DIR TARGET "
+    "PROFILE".split()
 )
 _ROUTE = re.compile(r"[\"'`](?:GET )?(/[A-Za-z/_-]{1,40})[\"'`]")
 _SHARE_OF = 0.4
@@ -117,7 +118,7 @@ class Voice:
                     if (sure := HEALTH.get(found[1], 0.0)) and "socket" not in self.repo.line(file, line):
                         self.health(found[1], "health-route", sure, file, line)
             for found, line in self.hits(file, env, comment, most=60) if env else ():
-                if found[1] not in _OWN:
+                if found[1] not in _OWN and not found[1].startswith("CARGO_"):
                     self.claims.asks_for(found[1], file=file, line=line, rule=f"{self.of}.variable", text=found[0])
         return first
 

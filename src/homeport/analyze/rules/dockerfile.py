@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.command import Command, from_words, parse_command, to_port
 from homeport.analyze.dockerlines import Instruction, instructions, last_stage
+from homeport.analyze.pattern import late
 from homeport.analyze.quote import quote
 from homeport.analyze.repo import Repo, shown
 from homeport.analyze.routes import healthcheck
@@ -26,8 +27,8 @@ _LANGUAGES = {
     "dotnet/sdk": Ecosystem.DOTNET, "dotnet/aspnet": Ecosystem.DOTNET, "dotnet/runtime": Ecosystem.DOTNET,
 }  # fmt: skip
 """What is compiled or run by images called so, by the last parts of their names."""
-_FETCHED = re.compile(r"(?:^|\s)(https?://\S{1,500}|git@\S{1,500})")
-_FRONTEND = re.compile(r"#\s*syntax\s*=\s*(\S{1,200})", re.I)
+_FETCHED = late(r"(?:^|\s)(https?://\S{1,500}|git@\S{1,500})")
+_FRONTEND = late(r"#\s*syntax\s*=\s*(\S{1,200})", re.I)
 
 
 class _Reader:
@@ -142,7 +143,7 @@ def _read_language(reader: _Reader, at: Instruction) -> None:
     reader.claims.add(
         "ecosystem", of, Origin.CODE, file=reader.file, line=at.line, rule=rule, confidence=0.3, text=text
     )
-    if found := re.match(r"\d+(?:\.\d+){0,2}", tag):
+    if found := re.match(r"\d{2,3}(?:\.\d+){0,2}|\d(?:\.\d+){1,2}|[89](?!\d)", tag):  # `golang:1` is any
         fields: tuple[Field, ...] = ("runtime_version", "language_version")
         for field in fields:
             reader.claims.add(field, found[0], Origin.CONTAINER, file=reader.file, line=at.line, rule=rule,

@@ -8,47 +8,49 @@ from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, in_the_way, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
-from homeport.analyze.voice import Voice, near
+from homeport.analyze.voice import Voice, near, share_of
 from homeport.model.requirements import Ecosystem, GpuNeed, Kind
 
 _MOD = "go.mod"
 _PORTS = (
-    ("env-port-default", 0.75, re.compile(r"(?i)\bPORT\"\s{0,3},\s{0,3}\"?:?(\d{2,5})\b")),
-    ("port-constant", 0.6, re.compile(r"(?i)\b(?:default|http|server|listen)_?port\s{0,3}(?:int|string)?\s{0,3}:"
+    ("env-port-default", 0.75, late(r"(?i)\bPORT\"\s{0,3},\s{0,3}\"?:?(\d{2,5})\b")),
+    ("port-constant", 0.6, late(r"(?i)\b(?:default|http|server|listen)_?port\s{0,3}(?:int|string)?\s{0,3}:"
                                       r"?=\s{0,3}\"?:?(\d{2,5})\b")),
-    ("listen", 0.7, re.compile(r"ListenAndServe(?:TLS)?\(\s{0,3}\"[\w.]{0,40}:(\d{2,5})\"")),
-    ("listen", 0.65, re.compile(r"net\.Listen\(\s{0,3}\"tcp[46]?\"\s{0,3},\s{0,3}\"[\w.]{0,40}:(\d{2,5})\"")),
-    ("listen", 0.65, re.compile(r"\.(?:Run|Start|Listen)\(\s{0,3}\"[\w.]{0,40}:(\d{2,5})\"")),
-    ("address", 0.6, re.compile(r"\bAddr(?:ess)?\s{0,3}[:=]{1,2}\s{0,3}\"[\w.]{0,40}:(\d{2,5})\"")),
-    ("flag", 0.7, re.compile(r"(?i)\"(?:[\w.-]{0,30}[.-])?(?:port|addr|address|listen|bind|listen-address"
+    ("listen", 0.7, late(r"ListenAndServe(?:TLS)?\(\s{0,3}\"[\w.]{0,40}:(\d{2,5})\"")),
+    ("listen", 0.65, late(r"net\.Listen\(\s{0,3}\"tcp[46]?\"\s{0,3},\s{0,3}\"[\w.]{0,40}:(\d{2,5})\"")),
+    ("listen", 0.65, late(r"\.(?:Run|Start|Listen)\(\s{0,3}\"[\w.]{0,40}:(\d{2,5})\"")),
+    ("address", 0.6, late(r"\bAddr(?:ess)?\s{0,3}[:=]{1,2}\s{0,3}\"[\w.]{0,40}:(\d{2,5})\"")),
+    ("flag", 0.7, late(r"(?i)\"(?:[\w.-]{0,30}[.-])?(?:port|addr|address|listen|bind|listen-address"
                              r"|http)\"\s{0,3},\s{0,3}(?:\"\w?\"\s{0,3},\s{0,3})?\"?(?:[\w.]{0,40}:)?(\d{2,5})\b")),
-    ("flag-default", 0.65, re.compile(r"(?:\.Default\(|\bValue:)\s{0,3}\"[\w.]{0,40}:(\d{2,5})\"")),
+    ("flag-default", 0.65, late(r"(?:\.Default\(|\bValue:)\s{0,3}\"[\w.]{0,40}:(\d{2,5})\"")),
 )  # fmt: skip
-_GIN = re.compile(r"\bgin\.(?:Default|New)\(\)")
-_RUN = re.compile(r"\.Run\(\s{0,3}\)")
-_ENV = re.compile(r"os\.(?:Getenv|LookupEnv)\(\s{0,3}\"([A-Z][A-Z0-9_]{1,99})\"")
-_MAIN = re.compile(r"^package main\b", re.M)
-_ASIDE = re.compile(r"^//\s?(?:go:build|\+build)\s+(?:ignore|tools)\b", re.M)
-_REQUIRE = re.compile(r"^\s{0,8}(?:require\s{1,3})?([\w.-]{1,60}\.[a-z]{2,12}/[\w./~-]{1,150})\s+v\d\S{0,80}\s*$", re.M)
-_TELLING = re.compile(
+_GIN = late(r"\bgin\.(?:Default|New)\(\)")
+_RUN = late(r"\.Run\(\s{0,3}\)")
+_ENV = late(r"os\.(?:Getenv|LookupEnv)\(\s{0,3}\"([A-Z][A-Z0-9_]{1,99})\"")
+_MAIN = late(r"^package main\b", re.M)
+_ASIDE = late(r"^//\s?(?:go:build|\+build)\s+(?:ignore|tools)\b", re.M)
+_REQUIRE = late(r"^\s{0,8}(?:require\s{1,3})?([\w.-]{1,60}\.[a-z]{2,12}/[\w./~-]{1,150})\s+v\d\S{0,80}\s*$", re.M)
+_TELLING = late(
     r"(?i)(?:main|server?|serve|http|router?s?|routes|api|config|handlers?|listen|flags|options|app)[^/]{0,20}$"
 )
-_TEST = re.compile(r"_test\.go$|\.pb\.go$|_gen(?:erated)?\.go$")
-_COMMAND = re.compile(r"cmd/[^/]{1,60}/[^/]{1,60}\.go")
-_SERVING = re.compile(r"(?i)(?:^|[-_])(?:server|serve|api|apiserver|web|daemon|gateway|agent|exporter)(?:$|[-_])|d$")
+_TEST = late(r"_test\.go$|\.pb\.go$|_gen(?:erated)?\.go$")
+_COMMAND = late(r"cmd/[^/]{1,60}/[^/]{1,60}\.go")
+_SERVING = late(r"(?i)(?:^|[-_])(?:server|serve|api|apiserver|web|daemon|gateway|agent|exporter)(?:$|[-_])|d$")
 _SERVERS = ("gin-gonic/gin", "labstack/echo", "gofiber/fiber", "go-chi/chi", "gorilla/mux", "google.golang.org/grpc")
 _COMMANDS = ("spf13/cobra", "urfave/cli", "alecthomas/kong", "jessevdk/go-flags", "charmbracelet/bubbletea")
 _GPU = {
     "gorgonia.org/cu": GpuNeed.NEEDED, "github.com/mumax/3": GpuNeed.NEEDED, "github.com/barnex/cuda5": GpuNeed.NEEDED,
     "github.com/sugarme/gotch": GpuNeed.OPTIONAL, "github.com/yalue/onnxruntime_go": GpuNeed.OPTIONAL,
 }  # fmt: skip
-_CGO = re.compile(r"#cgo\b[^\n]{0,200}-l(?:cudart|cublas|cudnn|nvrtc)\b")
+_CGO = late(r"#cgo\b[^\n]{0,200}-l(?:cudart|cublas|cudnn|nvrtc)\b")
 
 
 def _read(repo: Repo, claims: Claims) -> None:
     if _MOD not in repo:
+        _read_loose(repo, claims)
         return
     voice = Voice(repo, claims, Ecosystem.GO)
     share = voice.begin(_MOD, (".go",))
@@ -63,11 +65,23 @@ def _read(repo: Repo, claims: Claims) -> None:
     _read_kind(voice, programs, required, listens)
 
 
+def _read_loose(repo: Repo, claims: Claims) -> None:
+    """Without go.mod it cannot be built as it is: it is said what it is, not how it starts."""
+    files = [file for file in _code(repo.paths) if "/" not in file and repo.text(file)]
+    if not files or share_of(repo, (".go",)) < 0.5:
+        return
+    voice = Voice(repo, claims, Ecosystem.GO)
+    voice.say("ecosystem", Ecosystem.GO, "files", 0.6, files[0])
+    voice.search(files, _PORTS, _ENV)
+    if not _programs(repo, files):
+        voice.kind(Kind.LIBRARY, "no-main-package", 0.56, files[0])
+
+
 def _read_versions(voice: Voice) -> None:
     for file, pattern, rule in (
-        (_MOD, re.compile(r"^go (\d{1,2}\.\d{1,3})", re.M), "mod-version"),
-        (_MOD, re.compile(r"^toolchain go(\d{1,2}\.\d{1,3})", re.M), "toolchain"),
-        (".go-version", re.compile(r"^(\d{1,2}\.\d{1,3})"), "version-file"),
+        (_MOD, late(r"^go (\d{1,2}\.\d{1,3})", re.M), "mod-version"),
+        (_MOD, late(r"^toolchain go(\d{1,2}\.\d{1,3})", re.M), "toolchain"),
+        (".go-version", late(r"^(\d{1,2}\.\d{1,3})"), "version-file"),
     ):
         for found, line in voice.hits(file, pattern, most=1):
             sure = {"mod-version": 0.85, "toolchain": 0.8}.get(rule, 0.9)
@@ -96,7 +110,8 @@ def _read_gpu(voice: Voice, files: Sequence[str], required: dict[str, int]) -> N
 
 def _programs(repo: Repo, files: Sequence[str]) -> list[str]:
     """Folders of main packages, "" for the root, likeliest first."""
-    folders = {file.rpartition("/")[0] for file in files if _is_main(repo.text(file))}
+    mains = {file.rpartition("/")[0] for file in files if _is_main(repo.text(file))}
+    folders = {folder for folder in mains if re.fullmatch(r"[\w.@+/-]{0,200}", folder)}
     module = re.search(r"^module\s+(\S{1,200})", repo.text(_MOD), re.M)
     name = re.sub(r"/v\d+$", "", module[1]).rpartition("/")[2] if module else ""
 
@@ -145,7 +160,9 @@ def _code(paths: Paths) -> list[str]:
 
 @once
 def _wants(paths: Paths) -> list[str]:
-    return [path for path in (_MOD, ".go-version") if path in paths] + _code(paths) if _MOD in paths else []
+    if _MOD not in paths:
+        return [path for path in _code(paths) if "/" not in path]
+    return [path for path in (_MOD, ".go-version") if path in paths] + _code(paths)
 
 
 RULES = Ruleset(wants=_wants, read=_read, looks_for=("go.mod with a main package in the root or below cmd/",))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.paths import Paths, in_the_way, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.voice import near
@@ -16,41 +17,41 @@ from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed, Kind
 
 _SCRIPT = (".slurm", ".sbatch", ".pbs", ".lsf", ".job", ".qsub", ".sl", ".sge", ".flux", ".cobalt")
-_SHELL = re.compile(r"(?i)slurm|sbatch|pbs|batch|submit|job|run|launch|scaling|cluster|mpi|env|module|setup|build")
-_HEADER = re.compile(r"^#(?:SBATCH|PBS|BSUB|\$|COBALT|flux:|FLUX:)\s", re.M)
+_SHELL = late(r"(?i)slurm|sbatch|pbs|batch|submit|job|run|launch|scaling|cluster|mpi|env|module|setup|build")
+_HEADER = late(r"^#(?:SBATCH|PBS|BSUB|\$|COBALT|flux:|FLUX:)\s", re.M)
 _WORKFLOWS = ("nextflow.config", "main.nf", "Snakefile", "workflow/Snakefile", "snakefile", "conf/base.config")
 _MIB, _GIB = 1 << 20, 1 << 30
 
-_MODULE = re.compile(r"^\s{0,8}(?:module|ml)\s{1,3}(?:load|add|purge;\s?module load)?\s{0,3}([^\n#;&|]{1,200})", re.M)
-_CUDA_MODULE = re.compile(r"(?i)\b(?:cuda(?:toolkit)?|CUDA|nvhpc-cuda)/(\d{1,2}\.\d{1,2})")
-_ROCM_MODULE = re.compile(r"(?i)\brocm/(\d\.\d{1,2}(?:\.\d)?)")
-_MPIRUN = re.compile(r"^[^#\n]{0,80}\b(?:mpirun|mpiexec|srun|aprun|jsrun)\b[^#\n]{0,120}", re.M)
-_RANKS = re.compile(r"\b(?:mpirun|mpiexec)\b[^#\n]{0,60}?\s-(?:np|n)\s{0,2}(\d{1,4})\b")
-_SRUN_GPU = re.compile(r"^[^#\n]{0,60}\b(?:srun|salloc|sbatch)\b[^#\n]{0,160}?--(?:gres[= ]gpu|gpus(?:-per-\w{4,"
+_MODULE = late(r"^\s{0,8}(?:module|ml)\s{1,3}(?:load|add|purge;\s?module load)?\s{0,3}([^\n#;&|]{1,200})", re.M)
+_CUDA_MODULE = late(r"(?i)\b(?:cuda(?:toolkit)?|CUDA|nvhpc-cuda)/(\d{1,2}\.\d{1,2})")
+_ROCM_MODULE = late(r"(?i)\brocm/(\d\.\d{1,2}(?:\.\d)?)")
+_MPIRUN = late(r"^[^#\n]{0,80}\b(?:mpirun|mpiexec|srun|aprun|jsrun)\b[^#\n]{0,120}", re.M)
+_RANKS = late(r"\b(?:mpirun|mpiexec)\b[^#\n]{0,60}?\s-(?:np|n)\s{0,2}(\d{1,4})\b")
+_SRUN_GPU = late(r"^[^#\n]{0,60}\b(?:srun|salloc|sbatch)\b[^#\n]{0,160}?--(?:gres[= ]gpu|gpus(?:-per-\w{4,"
                        r"6})?[= ])(?::[A-Za-z]\w{0,30})?:?(\d{1,2})", re.M)  # fmt: skip
 _GPU_HEADERS = (
-    re.compile(r"^#PBS\s[^\n]{0,120}?(?:\bgpus=|:ngpus=)(\d{1,2})", re.M),
-    re.compile(r"^#\$\s[^\n]{0,120}?-l\s[^\n]{0,60}?\bn?gpus?=(\d{1,2})", re.M),
-    re.compile(r"^#BSUB\s[^\n]{0,120}?ngpus_(?:physical|excl_p)=(\d{1,2})", re.M),
-    re.compile(r"^#(?:flux|FLUX):\s[^\n]{0,120}?(?:-g|--gpus-per-\w{4})[ =](\d{1,2})", re.M),
+    late(r"^#PBS\s[^\n]{0,120}?(?:\bgpus=|:ngpus=)(\d{1,2})", re.M),
+    late(r"^#\$\s[^\n]{0,120}?-l\s[^\n]{0,60}?\bn?gpus?=(\d{1,2})", re.M),
+    late(r"^#BSUB\s[^\n]{0,120}?ngpus_(?:physical|excl_p)=(\d{1,2})", re.M),
+    late(r"^#(?:flux|FLUX):\s[^\n]{0,120}?(?:-g|--gpus-per-\w{4})[ =](\d{1,2})", re.M),
 )
 _HEADERS: tuple[tuple[Field, float, float, re.Pattern[str]], ...] = (
-    ("memory_bytes", 0.5, _MIB, re.compile(r"^#BSUB\s[^\n]{0,60}?-R\s[^\n]{0,40}?rusage\[mem=(\d{3,7})\b", re.M)),
-    ("memory_bytes", 0.5, _GIB, re.compile(r"^#\$\s[^\n]{0,60}?-l\s[^\n]{0,40}?(?:h_vmem"
+    ("memory_bytes", 0.5, _MIB, late(r"^#BSUB\s[^\n]{0,60}?-R\s[^\n]{0,40}?rusage\[mem=(\d{3,7})\b", re.M)),
+    ("memory_bytes", 0.5, _GIB, late(r"^#\$\s[^\n]{0,60}?-l\s[^\n]{0,40}?(?:h_vmem"
                                            r"|mem_free)=(\d{1,4})[gG]", re.M)),
-    ("cpus", 0.5, 1.0, re.compile(r"^#\$\s[^\n]{0,60}?-pe\s\w{1,20}\s(\d{1,4})\b", re.M)),
-    ("cpus", 0.45, 1.0, re.compile(r"^#(?:SBATCH\s[^\n]{0,60}?--ntasks-per-node[= ]"
+    ("cpus", 0.5, 1.0, late(r"^#\$\s[^\n]{0,60}?-pe\s\w{1,20}\s(\d{1,4})\b", re.M)),
+    ("cpus", 0.45, 1.0, late(r"^#(?:SBATCH\s[^\n]{0,60}?--ntasks-per-node[= ]"
                                    r"|BSUB\s[^\n]{0,40}?-n\s)(\d{1,4})\b", re.M)),
-    ("hours", 0.5, 1.0, re.compile(r"^#\$\s[^\n]{0,60}?-l\s[^\n]{0,40}?h_rt=(\d{1,3}):\d\d:\d\d", re.M)),
-    ("hours", 0.5, 1.0, re.compile(r"^#BSUB\s[^\n]{0,60}?-W\s(\d{1,3}):\d\d\b", re.M)),
-    ("hours", 0.5, 1 / 60, re.compile(r"^#SBATCH\s[^\n]{0,60}?(?:--time|-t)[= ](\d{1,5})\s*$", re.M)),
+    ("hours", 0.5, 1.0, late(r"^#\$\s[^\n]{0,60}?-l\s[^\n]{0,40}?h_rt=(\d{1,3}):\d\d:\d\d", re.M)),
+    ("hours", 0.5, 1.0, late(r"^#BSUB\s[^\n]{0,60}?-W\s(\d{1,3}):\d\d\b", re.M)),
+    ("hours", 0.5, 1 / 60, late(r"^#SBATCH\s[^\n]{0,60}?(?:--time|-t)[= ](\d{1,5})\s*$", re.M)),
 )  # fmt: skip
 _WORKFLOW: tuple[tuple[Field, float, re.Pattern[str]], ...] = (
-    ("memory_bytes", _GIB, re.compile(r"^\s{0,16}memory\s{0,3}=?\s{0,3}\{?[^\n]{0,20}?[\"']?(\d{1,4})\.?\s?G", re.M)),
-    ("memory_bytes", _MIB, re.compile(r"\bmem_mb\s{0,3}[=:]\s{0,3}(\d{3,7})\b")),
-    ("cpus", 1.0, re.compile(r"^\s{0,16}(?:cpus|threads:?)\s{0,3}=?\s{0,20}(\d{1,3})\s*$", re.M)),
+    ("memory_bytes", _GIB, late(r"^\s{0,16}memory\s{0,3}=?\s{0,3}\{?[^\n]{0,20}?[\"']?(\d{1,4})\.?\s?G", re.M)),
+    ("memory_bytes", _MIB, late(r"\bmem_mb\s{0,3}[=:]\s{0,3}(\d{3,7})\b")),
+    ("cpus", 1.0, late(r"^\s{0,16}(?:cpus|threads:?)\s{0,3}=?\s{0,20}(\d{1,3})\s*$", re.M)),
 )
-_ACCELERATOR = re.compile(
+_ACCELERATOR = late(
     r"^\s{0,16}accelerator\s{0,3}[= ]\s{0,3}(\d{1,2})\b|\b(?:nvidia_)?gpu\s{0,3}=\s{0,3}(["
     r"1-9])\b",
     re.M,
@@ -111,13 +112,15 @@ def _read_commands(repo: Repo, claims: Claims, scripts: Sequence[str]) -> None:
 def _read_workflow(repo: Repo, claims: Claims, file: str) -> None:
     """The most that one step asks for; steps run one after another on one machine."""
     _add(repo, claims, "kind", Kind.DATA, "workflow", 0.56, file, 0)
-    best: dict[Field, tuple[float, int]] = {}
+    said: dict[Field, list[tuple[float, int]]] = {}
     for name, unit, pattern in _WORKFLOW:
         for found, _, line in _hits(repo, [file], pattern):
-            best[name] = max(best.get(name, (0.0, 0)), (float(found[1]) * unit, line))
-    for name, (value, line) in best.items():
+            said.setdefault(name, []).append((float(found[1]) * unit, line))
+    for name, values in said.items():
+        value, line = max(values)
+        sure = 0.52 if len({one for one, _ in values}) == 1 else 0.45  # of several steps some may never run
         if value > 0:
-            _add(repo, claims, name, int(value) if name == "memory_bytes" else value, "workflow", 0.52, file, line)
+            _add(repo, claims, name, int(value) if name == "memory_bytes" else value, "workflow", sure, file, line)
     for _, _, line in _hits(repo, [file], _ACCELERATOR):
         _add(repo, claims, "gpu", GpuNeed.OPTIONAL, "workflow-gpu", 0.52, file, line)
         break

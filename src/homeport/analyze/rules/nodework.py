@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from homeport.analyze.claims import Claims
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.tomlfile import table, text_of
@@ -18,16 +19,16 @@ _PACKAGE = "package.json"
 _CODE = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".mts", ".vue", ".svelte")
 _STARTS = ("start", "start:prod", "serve", "preview")
 _TOOLS = (
-    (re.compile(r"\bnext start\b"), 3000), (re.compile(r"\bnuxt(?:i)? (?:start|preview)\b"), 3000),
-    (re.compile(r"\breact-scripts start\b"), 3000), (re.compile(r"\bremix-serve\b"), 3000),
-    (re.compile(r"\bvite preview\b"), 4173), (re.compile(r"\bng serve\b"), 4200),
-    (re.compile(r"\bastro preview\b"), 4321), (re.compile(r"\bgatsby serve\b"), 9000),
-    (re.compile(r"\bstrapi start\b"), 1337), (re.compile(r"\bjson-server\b"), 3000),
-    (re.compile(r"\bhttp-server\b"), 8080), (re.compile(r"(?:^|&&\s{0,3}|npx )serve(?:\s|$)"), 3000),
-    (re.compile(r"\bdocusaurus (?:start|serve)\b"), 3000), (re.compile(r"\bn8n start\b"), 5678),
+    (late(r"\bnext start\b"), 3000), (late(r"\bnuxt(?:i)? (?:start|preview)\b"), 3000),
+    (late(r"\breact-scripts start\b"), 3000), (late(r"\bremix-serve\b"), 3000),
+    (late(r"\bvite preview\b"), 4173), (late(r"\bng serve\b"), 4200),
+    (late(r"\bastro preview\b"), 4321), (late(r"\bgatsby serve\b"), 9000),
+    (late(r"\bstrapi start\b"), 1337), (late(r"\bjson-server\b"), 3000),
+    (late(r"\bhttp-server\b"), 8080), (late(r"(?:^|&&\s{0,3}|npx )serve(?:\s|$)"), 3000),
+    (late(r"\bdocusaurus (?:start|serve)\b"), 3000), (late(r"\bn8n start\b"), 5678),
 )  # fmt: skip
 """Tools that listen, and where they do when nothing else is said."""
-_PORT = re.compile(r"(?:^|\s)(?:-p|--port)[= ](\d{2,5})\b|\bPORT=(\d{2,5})\b")
+_PORT = late(r"(?:^|\s)(?:-p|--port)[= ](\d{2,5})\b|\bPORT=(\d{2,5})\b")
 _SERVERS = frozenset(
     "express fastify koa hapi @hapi/hapi restify @nestjs/core next nuxt @remix-run/node @sveltejs/adapter-node hono "
     "@hono/node-server socket.io ws apollo-server @apollo/server polka feathers @feathersjs/feathers strapi "
@@ -44,7 +45,8 @@ def _read(repo: Repo, claims: Claims) -> None:
     voice = Voice(repo, claims, Ecosystem.NODE)
     needs = table(package, "dependencies")
     scripts = table(package, "scripts")
-    listens = _read_ports(voice, scripts)
+    share = share_of(repo, _CODE)
+    listens = _read_ports(voice, scripts) if share >= 0.5 else False  # else its tools only build what others serve
     for name, sure in _NEED_GPU.items():
         if name in needs:
             voice.gpu(GpuNeed.NEEDED, "gpu-package", sure, _PACKAGE, repo.find(_PACKAGE, f'"{name}"'), "nvidia")
@@ -53,7 +55,7 @@ def _read(repo: Repo, claims: Claims) -> None:
     pinned = text_of(table(package, "volta").get("node"))
     if re.fullmatch(r"\d{1,3}(?:\.\d{1,4}){0,2}", pinned):
         voice.version(pinned, "volta", 0.88, _PACKAGE, repo.find(_PACKAGE, '"volta"'), minimum=False)
-    if share_of(repo, _CODE) >= 0.5:
+    if share >= 0.5:
         _read_kind(voice, package, needs, scripts, listens)
 
 

@@ -150,3 +150,10 @@ def test_hostile_build_files_decide_nothing(files):
     found = analyze(DictView({**MAIN, **files}))
     assert found.gpu.value is NO
     assert found.port is None
+
+
+def test_steps_that_differ_are_hints_on_memory():
+    text = "process {\n  withLabel: a {\n    memory = 4.GB\n  }\n  withLabel: b {\n    memory = 200.GB\n  }\n}\n"
+    found = analyze(DictView({"nextflow.config": text}))
+    assert found.memory_bytes.value == 200 * GIB
+    assert found.memory_bytes.evidence[0].confidence < 0.5

@@ -30,6 +30,7 @@ def value(files: dict[str, str], field: str) -> object:
         ({"gen.go": "//go:build ignore\n\n" + MAIN % ""}, None),
         ({"examples/demo/main.go": MAIN % "", "notes.go": "package notes\n"}, None),
         ({"main_test.go": MAIN % ""}, None),
+        ({"cmd/$TOKEN/main.go": MAIN % ""}, None),
     ],
 )
 def test_a_go_program_is_started_and_a_library_is_not(files, start):
@@ -173,3 +174,13 @@ def test_a_pinned_toolchain_outranks_the_least_version():
     assert value(files, "runtime_version") == "1.75"
     pinned = '[toolchain]\nchannel = "1.80.1"\n'
     assert value({**files, "rust-toolchain.toml": pinned}, "language_version") == "1.80.1"
+
+
+def test_go_without_a_module_file_is_go_and_starts_by_nobodys_word():
+    found = analyze(DictView({"notes.go": "package notes\n", "LICENSE": "x\n"}))
+    assert (found.ecosystem.value, found.start, found.kind.value) == (Ecosystem.GO, None, Kind.LIBRARY)
+
+
+def test_an_image_of_any_version_says_none():
+    files = {"go.mod": MOD, "main.go": MAIN % "", "Dockerfile": "FROM golang:1-alpine AS b\nFROM scratch\n"}
+    assert value(files, "runtime_version") == "1.22"
