@@ -10,6 +10,11 @@ from typing import Any
 
 import pytest
 
+from homeport.client import Client
+from homeport.errors import UsageError
+from homeport.model.codec import from_builtins
+from homeport.model.plan import Plan
+from homeport.settings import load
 from homes import Home
 
 GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
@@ -63,6 +68,10 @@ def test_a_plan_is_kept_and_made_real_by_a_real_server(home: Home, tmp_path: Pat
     error = json.loads(home.run("apply", file, "--json", check=False).stdout)["error"]
     assert error["type"] == "StalePlan" and error["hint"]
     assert home.ask("/y")[0] == 200, "what runs goes on"
+    elsewhere = planned(home, str(source), "--target", "linode")
+    with pytest.raises(UsageError, match="machines of linode can be planned"):
+        Client(load(environ=home.env)).deploy(from_builtins(elsewhere, Plan), replace=True, env={}, secrets=())
+    assert home.ask("/z")[0] == 200, "and the server refuses what it cannot start, whoever asks"
 
 
 def test_up_of_a_machine_that_cannot_be_started_yet_spends_nothing(home: Home, service: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -23,6 +24,8 @@ from homeport.model.paths import printable
 from homeport.model.plan import Offer, Plan
 from homeport.model.source import Source
 from homeport.model.systemimage import SystemImage
+from homeport.plan import builds
+from homeport.run.unbuilt import refuse_unbuilt
 from homeport.settings import Settings
 
 LARGEST = 16 * 2**20
@@ -63,6 +66,17 @@ def check_target(plan: Plan, settings: Settings) -> None:
     """Raises `UsageError` where this version cannot start a machine on the plan's target."""
     if plan.chosen.cloud not in clouds(settings):
         raise no_driver(plan.chosen.cloud)
+
+
+def check_programs(plan: Plan, settings: Settings) -> None:
+    """Raises `Unavailable` where the plan starts a program that this machine lacks and that no image brings.
+
+    Of another machine, and of what is in an image, nothing is known here.
+    """
+    image = plan.runtime == "docker" and settings.docker_base
+    if plan.chosen.cloud == "local" and not settings.url and not image:
+        needs = plan.requirements
+        refuse_unbuilt(needs, builds=builds(needs, plan.runtime), has=lambda name: shutil.which(name) is not None)
 
 
 def no_driver(cloud: str) -> UsageError:

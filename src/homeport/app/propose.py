@@ -67,27 +67,47 @@ async def propose(
             network=wish.network or settings.default_network, key=wish.key or settings.default_key_name,
             runtime=runtime, engine="" if runtime == "process" else await engine(settings), now_us=time_ns() // 1000,
         )  # fmt: skip
-        if adviser is not None:
-            say(f"asking {adviser.report.model} ...")
-            moved = await adviser.requirements(requirements, extracts, overrides=wish.overrides, systems=images)
-            requirements, plan = adviser.weigh(requirements, moved, lambda needs: market.plan(needs, wish))
+        if adviser is None:
+            plan = await _planned(requirements, settings, wish, market)
         else:
-            plan = market.plan(requirements, wish)
-        chosen, warnings = await aside(partial(_selected, settings, wish, plan, market))
-        if adviser is not None:
-            free = () if chosen else market.fitting(plan, wish)
-            plan = market.plan(requirements, wish, chosen) if chosen else plan
-            pick = await adviser.pick(
-                plan, free, images, limits=wish.limits, extracts=extracts, hours_given=wish.hours is not None
-            )
-            chosen, warnings = (*chosen, pick), (*warnings, *adviser.report.warnings)
+            say(f"asking {adviser.report.model} ...")
+            plan = await _advised(requirements, settings, wish, market, adviser, extracts)
             say(str(adviser.report))
-        if chosen or warnings:
-            warned = replace(requirements, warnings=tuple(dict.fromkeys((*requirements.warnings, *warnings))))
-            plan = market.plan(warned, wish, chosen, adviser.report.changes if adviser else ())
         for note in notes if plan.chosen.cloud != "local" else ():
             say(f"note: {note}")
         return plan
+
+
+async def _planned(requirements: Requirements, settings: Settings, wish: Wish, market: Market) -> Plan:
+    plan = market.plan(requirements, wish)
+    picks, warnings = await aside(partial(_selected, settings, wish, plan, market))
+    return market.plan(_warned(requirements, warnings), wish, picks) if picks or warnings else plan
+
+
+async def _advised(
+    requirements: Requirements,
+    settings: Settings,
+    wish: Wish,
+    market: Market,
+    adviser: Adviser,
+    extracts: Sequence[str],
+) -> Plan:
+    """The same with a model's advice. What a selector of the user's chooses, the model is not asked about."""
+    moved = await adviser.requirements(requirements, extracts, overrides=wish.overrides, systems=market.images)
+    requirements, plan = adviser.weigh(requirements, moved, lambda needs: market.plan(needs, wish))
+    picks, warnings = await aside(partial(_selected, settings, wish, plan, market))
+    if picks:
+        plan = market.plan(requirements, wish, picks)
+    pick = await adviser.pick(
+        plan, () if picks else market.fitting(plan, wish), market.images, limits=wish.limits, extracts=extracts,
+        hours_given=wish.hours is not None,
+    )  # fmt: skip
+    warned = _warned(requirements, (*warnings, *adviser.report.warnings))
+    return market.plan(warned, wish, (*picks, pick), adviser.report.changes)
+
+
+def _warned(requirements: Requirements, warnings: Sequence[str]) -> Requirements:
+    return replace(requirements, warnings=tuple(dict.fromkeys((*requirements.warnings, *warnings))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,12 +48,13 @@ def realize(
     The user's hooks are called here, in the process that asked; those after the launch not with `detach`, since nobody
     waits for it.
     """
-    from homeport.app.applying import check_target
+    from homeport.app.applying import check_programs, check_target
     from homeport.app.extensions import load_extensions
     from homeport.flow import check_start
 
     check_target(plan, session.settings)
     check_start(plan)
+    check_programs(plan, session.settings)
     if missing := [name for name in plan.requirements.secrets if name not in secrets]:
         raise UsageError(
             f"{plan.name} asks for secrets that were not given to it: {', '.join(missing)}", operation="deploy",
