@@ -4,32 +4,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed
 
 _CMAKE = "CMakeLists.txt"
-_MAKE = re.compile(r"(?i)^(?:gnu)?makefile(?:[._-]\w{1,20})?$|\.mk$")
+_MAKE = late(r"(?i)^(?:gnu)?makefile(?:[._-]\w{1,20})?$|\.mk$")
 _SOURCES = tuple(
     ".c .cc .cpp .cxx .cu .hip .h .hpp .cuh .py .rs .go .java .js .ts .jl .f90 .f .F90 .cl .kt .rb .cs".split()
 )
 _KERNELS = (".cu", ".cuh", ".hip")
-_LANGUAGE = re.compile(
+_LANGUAGE = late(
     r"(?i)^\s{0,12}(?:enable_language\s{0,2}\(\s{0,4}(cuda|hip)\b|project\s{0,2}\([^)]{0,200}\b(cuda"
     r"|hip)\b[^)]{0,40}\)"
                        r"|find_package\s{0,2}\(\s{0,4}(cuda|cudatoolkit|hip)\b[^)]{0,80}\brequired\b)")  # fmt: skip
-_OPTION = re.compile(
+_OPTION = late(
     r"(?i)^\s{0,12}(?:option\s{0,2}\(\s{0,4}\w{0,40}(?:cuda|gpu|hip|rocm)\w{0,40}"
     r"|include\s{0,2}\(\s{0,2}checklanguage|check_language\s{0,2}\(\s{0,2}cuda)"
 )
-_IF = re.compile(r"(?i)^\s{0,20}(if|foreach|function|macro)\s{0,2}\(")
-_END_IF = re.compile(r"(?i)^\s{0,20}end(?:if|foreach|function|macro)\s{0,2}\(")
-_NVCC = re.compile(r"(?:^|[\s=/({])(nvcc|hipcc)\b|-lcudart|\$\(NVCC\)")
-_EXTENSION = re.compile(r"\bCUDAExtension\(|\bCppExtension\(")
+_IF = late(r"(?i)^\s{0,20}(if|foreach|function|macro)\s{0,2}\(")
+_END_IF = late(r"(?i)^\s{0,20}end(?:if|foreach|function|macro)\s{0,2}\(")
+_NVCC = late(r"(?:^|[\s=/({])(nvcc|hipcc)\b|-lcudart|\$\(NVCC\)")
+_EXTENSION = late(r"\bCUDAExtension\(|\bCppExtension\(")
 
 
 def _read(repo: Repo, claims: Claims) -> None:
@@ -90,6 +92,10 @@ def _read_make(repo: Repo, claims: Claims, file: str) -> None:
     with_gpu = [(number, line) for number, line in lines if _NVCC.search(line)]
     if not with_gpu or file.count("/") > 2:
         return
+    if (found := with_gpu[0]) and _under_automake(lines, found[0]):
+        claims.add("gpu", GpuNeed.OPTIONAL, Origin.CODE, file=file, line=found[0], rule="builds.make-condition",
+                   confidence=0.3, text=found[1])  # fmt: skip
+        return
     optional = any(re.search(
         r"(?i)^\s{0,8}(?:ifeq|ifdef|ifneq|ifndef)\b.*(?:cuda|gpu|nvcc|hip)|no cuda|without cuda", line)
                    for _, line in lines)  # fmt: skip
@@ -98,6 +104,16 @@ def _read_make(repo: Repo, claims: Claims, file: str) -> None:
     need, sure = (GpuNeed.OPTIONAL, 0.5) if optional else (GpuNeed.NEEDED, 0.55)
     claims.add("gpu", need, Origin.CODE, file=file, line=number, rule="builds.make-compiler",
                confidence=round(sure * near, 3), text=line)  # fmt: skip
+
+
+def _under_automake(lines: Sequence[tuple[int, str]], wanted: int) -> bool:
+    """Whether a line stands between automake's `if` and `endif`: what configure found decides."""
+    depth = 0
+    for number, line in lines:
+        if number == wanted:
+            break
+        depth += bool(re.match(r"if\s+!?\w+\s*$", line)) - bool(re.match(r"endif\b", line))
+    return depth > 0
 
 
 def _read_setup(repo: Repo, claims: Claims) -> None:

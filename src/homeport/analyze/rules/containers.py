@@ -9,22 +9,24 @@ from homeport.analyze.baseimages import read_base
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.dockerlines import Instruction, instructions, last_stage
 from homeport.analyze.paths import Paths, once
+from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
 from homeport.analyze.ruleset import Ruleset
 from homeport.model.evidence import Origin
 from homeport.model.requirements import GpuNeed
 from homeport.model.source import SourceKind
 
-_NAME = re.compile(r"(?i)^(?:(?:docker|container)file(?:[._-][\w.-]{1,40})?|[\w.-]{1,40}[._](?:docker|container)file)$")
-_VARIANT = re.compile(
+_NAME = late(r"(?i)^(?:(?:docker|container)file(?:[._-][\w.-]{1,40})?|[\w.-]{1,40}[._](?:docker|container)file)$")
+_VARIANT = late(
     r"(?i)devcontainer|gpu|cuda|nvidia|rocm|trt|tensorrt|amd|arm|intel|tpu|npu|xpu|mlu|musa|\bdev|debug|test|ci\b|build"
     r"|jetson|hpu|hip|docs?|lint|example"
 )
-_PLAIN = re.compile(r"(?i)(?:^|/)(?:docker|container)file$")
-_HIDDEN = re.compile(r"(?:^|/)\.")
-_APT = re.compile(r"\b(?:apt-get|apt|apk|yum|dnf|microdnf)\s(?:[^&;|]{0,80}?\s)?(?:install|add)\s([^&;|]{1,2000})")
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9.+-]{1,60}")
+_PLAIN = late(r"(?i)(?:^|/)(?:docker|container)file$")
+_HIDDEN = late(r"(?:^|/)\.")
+_APT = late(r"\b(?:apt-get|apt|apk|yum|dnf|microdnf)\s(?:[^&;|]{0,80}?\s)?(?:install|add)\s([^&;|]{1,2000})")
+_PACKAGE = late(r"[a-z0-9][a-z0-9.+-]{1,60}")
 _MOST = 25
+_REPLACED = 0.48
 
 
 def _read(repo: Repo, claims: Claims) -> None:
@@ -58,7 +60,8 @@ def _read_main(repo: Repo, claims: Claims, file: str, *, sure: float) -> None:
         if base.release:
             claim("os_version", base.release, at, "base-release", 0.85 if last else 0.45)
         if base.gpu:
-            claim("gpu", GpuNeed.NEEDED, at, "gpu-base-image", 0.85 if last else 0.6)
+            sure = 0.85 if last else 0.6
+            claim("gpu", GpuNeed.NEEDED, at, "gpu-base-image", _REPLACED if _is_replaced(repo, file, at) else sure)
         if base.cuda:
             claim("cuda", base.cuda, at, "base-cuda", 0.85 if last else 0.6)
         if base.rocm:
@@ -67,6 +70,13 @@ def _read_main(repo: Repo, claims: Claims, file: str, *, sure: float) -> None:
     if packages:
         at = next(one for one in stage if one.word == "RUN" and _packages(one.rest))
         claim("system_packages", tuple(dict.fromkeys(packages))[:60], at, "packages", 0.7)
+
+
+def _is_replaced(repo: Repo, file: str, at: Instruction) -> bool:
+    """Whether the whole image is an argument, so that whoever builds it may do so from another."""
+    return bool(
+        re.match(r"(?i)\s{0,20}FROM\s+(?:--\S+\s+)?\$\{?\w+(?::-[^}]{0,200})?\}?(?:\s|$)", repo.line(file, at.line))
+    )
 
 
 def _read_other(repo: Repo, claims: Claims, file: str, *, has_main: bool) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from homeport.analyze.claims import Claims
 from homeport.analyze.prose import Sentence
 from homeport.analyze.repo import Repo
-from homeport.analyze.rules.documents import amounts, durations, gpu, ports, versions
+from homeport.analyze.rules.documents import agreement, amounts, durations, gpu, ports, versions
 from homeport.analyze.rules.documents.choice import asks, chosen
 from homeport.analyze.ruleset import Ruleset
 
@@ -24,6 +24,7 @@ def _read(repo: Repo, claims: Claims) -> None:
     versions.read(documents, claims)
     ports.read(documents, claims)
     durations.read(documents, claims)
+    agreement.weigh(claims)
 
 
 def _sentences(repo: Repo, file: str) -> list[Sentence]:

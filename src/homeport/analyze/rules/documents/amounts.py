@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from homeport.analyze.claims import Claims, Field
+from homeport.analyze.pattern import late
 from homeport.analyze.prose import Sentence
 from homeport.analyze.rules.documents import phrases, tables
 from homeport.analyze.rules.documents.choice import is_main, weight
@@ -19,80 +20,80 @@ _SIZE = r"(?<![\w.])(\d{1,5}(?:\.\d{1,3})?)\s?(g|t(?=i?b|erab)|m(?=i?b|egab))(?:
 _LARGEST_GPU = 200 * _GIB
 """More is that of several, or no amount of memory at all."""
 _VIDEO = r"(?:vram|(?:gpu|graphics|video|cuda|device) (?:memory|ram|vram|card memory)|gpu\b|gpus\b|graphics cards?\b)"
-_FLOOR = re.compile(
+_FLOOR = late(
     r"(?i)\b(?:at least|minimum|minimal|min\b\.?|minimally|requires?|required|requirements?|needs?|needed|must"
     r"|should have"
     r"|baseline|no less than|not less than|or more|or higher|or greater|enough for|takes? (?:about|around|up)"
     r"|recommend\w*|suggest\w*|advise\w*|ensure|make sure|sufficient|aim for)\b|>=|≥|\d\s?G(?:i?B)?\s?\+"
 )
 _VRAM = (
-    re.compile(rf"(?i){_SIZE}\)?\s?(?:\+|or (?:more|higher|greater) )?\s?(?:of )?(?:\w+ ){{0,2}}{_VIDEO}"),
-    re.compile(rf"(?i)\b{_VIDEO}[^.\d]{{0,45}}?{_SIZE}"),
+    late(rf"(?i){_SIZE}\)?\s?(?:\+|or (?:more|higher|greater) )?\s?(?:of )?(?:\w+ ){{0,2}}{_VIDEO}"),
+    late(rf"(?i)\b{_VIDEO}[^.\d]{{0,45}}?{_SIZE}"),
 )
-_CARD_SIZE = re.compile(
-    rf"(?i)\b{phrases.CARD}[\s(-]{{0,3}}{_SIZE}|\b(\d{{2,3}})\s?(g)i?b\b\s(?:nvidia )?{phrases.CARD}"
-)
+_CARD_SIZE = late(rf"(?i)\b{phrases.CARD}[\s(-]{{0,3}}{_SIZE}|\b(\d{{2,3}})\s?(g)i?b\b\s(?:nvidia )?{phrases.CARD}")
 _RAM = (
-    re.compile(
+    late(
         rf"(?i){_SIZE}\)?\+?\s?(?:or (?:more|higher) )?(?:of )?(?:(?:free|available|system|host|cpu|main|physical"
         rf"|installed|total) ){{0,2}}(?:ram\b|memory\b)"),
-    re.compile(rf"(?i)(?<!gpu )(?<!video )(?<!graphics )\b(?:ram|memory)\b[^.\d]{{0,25}}?{_SIZE}"),
+    late(rf"(?i)(?<!gpu )(?<!video )(?<!graphics )\b(?:ram|memory)\b[^.\d]{{0,25}}?{_SIZE}"),
 )  # fmt: skip
 _DISK = (
-    re.compile(
+    late(
         rf"(?i){_SIZE}\)?\+?\s?(?:or more )?(?:of )?(?:(?:free|available|ssd|nvme|hard|local) ){{0,3}}(?:disk"
         rf"|storage|hard ?drive|ssd|space|hdd)\b"),
-    re.compile(rf"(?i)\b(?:disk(?: space)?|storage(?: space)?|free space|hard drive|hdd|ssd)\b[^.\d]{{0,25}}?{_SIZE}"),
+    late(rf"(?i)\b(?:disk(?: space)?|storage(?: space)?|free space|hard drive|hdd|ssd)\b[^.\d]{{0,25}}?{_SIZE}"),
 )  # fmt: skip
-_CORES = re.compile(
+_CORES = late(
     r"(?i)(?<![\w.])(\d{1,3})\+?[\s-]?(?:or more )?(?:(?:physical|virtual|logical|cpu|processor|x86|fast"
     r"|modern) ){0,2}(?:cores?|vcpus?|cpus|processors)\b(?!\s?hours)"
     r"|\b(?:cpu|processor)s?\b[:\s]{1,3}(?:at least |minimum |>= ?)?(\d{1,3})\+?\s?-?(?:cores?|vcpus?)\b"
 )
 _WORDS = {"one": 1, "single": 1, "two": 2, "four": 4, "eight": 8}
-_COUNTED = re.compile(
+_COUNTED = late(
     rf"(?i)(?<![\w.-])(\d{{1,4}}|one|single|two|four|eight)(?:\s?-\s?\d{{1,4}})?[\s-]?{phrases.TIMES}?\s?(?:of )?"
-    rf"(?:high-end |nvidia |tesla |geforce |rtx |amd )*"
+    rf"(?:high-end |nvidia |tesla |geforce |rtx |amd )*(?:\d{{2,3}}\s?gi?b )?"
     rf"(?:{phrases.CARD}(?![\w.]*\s?gi?b of)"
     rf"|gpus?\b)"
 )
-_ONE = re.compile(r"(?i)\b(?:an?)\s(?:\w+[\s-]){0,3}?gpu\b(?!s)")
-_NPROC = re.compile(r"--(?:nproc[-_]per[-_]node|num[-_]gpus|num_processes|n?gpus)[=\s]{1,3}(\d{1,2})\b")
-_HEAP = re.compile(r"-Xmx(\d{1,5})([mgMG])\b")
-_LARGE = re.compile(
+_ONE = late(r"(?i)\b(?:an?)\s(?:\w+[\s-]){0,3}?gpu\b(?!s)")
+_NPROC = late(r"--(?:nproc[-_]per[-_]node|num[-_]gpus|num_processes|n?gpus)[=\s]{1,3}(\d{1,2})\b")
+_USAGE = late(r"(?i)^to \w+\b|\b(?:or|/) (?:tpu|cpu|more)\b|\bif you\b")
+"""How one goes about it with so many, or with something else."""
+_EXAMPLE = 0.45
+_HEAP = late(r"-Xmx(\d{1,5})([mgMG])\b")
+_DIGIT = late(r"\d")
+_LARGE = late(
     r"(?i)^if\b|^for (?:an? |the )?(?:full|large|big|entire|whole|production)\b|\bif you (?:still|see|get|encounter"
     r"|want)|\bin case\b|\bless memory"
 )
-_TOO_LITTLE = re.compile(
+_TOO_LITTLE = late(
     r"(?i)\b(?:less|fewer|lower) than\b.{0,60}\b(?:not|n't|un)\s?(?:recommend|support|enough|sufficient|advis|work)"
 )
-_SUPPOSED = re.compile(
+_SUPPOSED = late(
     r"(?i)\bfor (?:example|instance)\b|\be\.g\.|\bif you have\b|\bif your \w+ (?:has|have|is)\b|\bsuppose\b"
 )
-_FLAG = re.compile(r"(?:^|\s)--?[A-Za-z][\w-]{1,40}[ =]\d{1,6}(?:\.\d)?\s?[kmgtKMGT]i?[bB]?\b")
+_FLAG = late(r"(?:^|\s)--?[A-Za-z][\w-]{1,40}[ =]\d{1,6}(?:\.\d)?\s?[kmgtKMGT]i?[bB]?\b")
 """An argument of a command that stands among the words."""
-_GPU = re.compile(rf"(?i)\b{phrases.DEVICE}\b")
-_HOST = re.compile(r"(?i)\bram\b|\b(?:system|host|cpu|main|physical|heap|java|server) memory")
-_HOST_MEMORY = re.compile(r"(?i)\b(?:system|host|cpu|main|physical|server) (?:memory|ram)\b")
-_MEMORY = re.compile(rf"(?i){_SIZE}\)?\+?\s?(?:or (?:more|higher) )?(?:of )?memory\b")
-_RUN_ON = re.compile(
+_GPU = late(rf"(?i)\b{phrases.DEVICE}\b")
+_HOST = late(r"(?i)\bram\b|\b(?:system|host|cpu|main|physical|heap|java|server) memory")
+_HOST_MEMORY = late(r"(?i)\b(?:system|host|cpu|main|physical|server) (?:memory|ram)\b")
+_MEMORY = late(rf"(?i){_SIZE}\)?\+?\s?(?:or (?:more|higher) )?(?:of )?memory\b")
+_RUN_ON = late(
     r"(?i)\b(?:run(?:s|ning)?|ran|(?:pre)?train\w*|test(?:s|ed|ing)?|fit(?:s|ting)?|us(?:es?|ing|ed)|takes?|experiments?"
     r"|fine-?tun\w+|reproduc\w+|evaluat\w+|inference|generat\w+|node)\b"
 )
-_SHM = re.compile(r"--shm-size[= ][\"']?(\d{1,5})\s?([gm])(?:i?b)?\b", re.I)
-_OUTRIGHT = re.compile(
-    r"(?i)\bminimum\b[^.]{0,40}\b(?:memory|ram|vram)\b[^.]{0,20}\brequire|\bat least\b|\bminimum of\b"
-)
-_GAUGED = re.compile(r"(?i)\bprofil|\bbenchmark|\bspeed\b|\blatency|\bthroughput|\bfaster\b")
-_SIZED = re.compile(r"\b\d{1,3}(?:\.\d)?B\b")
-_SHARED = re.compile(r"(?i)\bshar(?:ed|ing|eable)\b|\bslic(?:e|ing|eable)|\bMIG\b|\bpartition")
-_LESSENED = re.compile(r"(?i)\bint[48]\b|\bquanti[sz]|[48]-?bit|\bas (?:little|low) as\b|\bno gpu at all|\bonly \d")
-_OURS = re.compile(r"(?i)\b(?:my|our|i|we) (?:\w+ ){0,3}(?:trained|setup|used|ran|machine|training)|\bgraciously")
-_DOING = re.compile(
+_SHM = late(r"--shm-size[= ][\"']?(\d{1,5})\s?([gm])(?:i?b)?\b", re.I)
+_OUTRIGHT = late(r"(?i)\bminimum\b[^.]{0,40}\b(?:memory|ram|vram)\b[^.]{0,20}\brequire|\bat least\b|\bminimum of\b")
+_GAUGED = late(r"(?i)\bprofil|\bbenchmark|\bspeed\b|\blatency|\bthroughput|\bfaster\b")
+_SIZED = late(r"\b\d{1,3}(?:\.\d)?B\b")
+_SHARED = late(r"(?i)\bshar(?:ed|ing|eable)\b|\bslic(?:e|ing|eable)|\bMIG\b|\bpartition")
+_LESSENED = late(r"(?i)\bint[48]\b|\bquanti[sz]|[48]-?bit|\bas (?:little|low) as\b|\bno gpu at all|\bonly \d")
+_OURS = late(r"(?i)\b(?:my|our|i|we) (?:\w+ ){0,3}(?:trained|setup|used|ran|machine|training)|\bgraciously")
+_DOING = late(
     r"(?i)\b(?:run(?:s|ning)?|train\w*|fit(?:s|ting)?|uses?|using|takes?|consum\w+|finetun\w+|fine-tun\w+|occup\w+"
     r"|on an?|single|load\w*)\b"
 )
-_OTHERS = re.compile(
+_OTHERS = late(
     r"(?i)cpu only|cpu memory|colab|kaggle|laptop|our (?:machine|server|cluster)|file|dataset|checkpoint"
     r"|per (?:user|day)|upload"
 )
@@ -112,7 +113,7 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
                 if one.line in table:
                     _row(file, table[one.line], counts, claims)
                 continue
-            if any(char.isdigit() for char in one.text):
+            if _DIGIT.search(one.text):
                 _amounts(file, one, counts * aside, claims, of_gpu=one.order - before <= 1)
             if _GPU.search(one.text):
                 before = one.order
@@ -210,6 +211,7 @@ def _counts(file: str, one: Sentence, counts: float, claims: Claims) -> None:
         number = _WORDS.get(found[1].lower()) or int(found[1])
         if number > 0:
             sure = ((0.75 if asked else 0.6) if number <= 16 else 0.3) * (0.8 if _OURS.search(one.text) else 1.0)
+            sure = min(sure, _EXAMPLE) if _USAGE.search(one.text) else sure
             _claim(claims, "gpu_count", number, file, one, "gpus-counted", sure * counts)
     elif asked and _ONE.search(one.text):
         _claim(claims, "gpu_count", 1, file, one, "a-gpu", 0.55 * counts)

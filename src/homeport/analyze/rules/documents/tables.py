@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from homeport.analyze.pattern import late
 from homeport.analyze.prose import Sentence
 
-_VIDEO = re.compile(r"(?i)vram|gpu mem|gpu ram|gpu usage|graphics memory|video memory|显存")
-_TRAINS = re.compile(r"(?i)train|fine-?tun|lora\b")
+_VIDEO = late(r"(?i)vram|gpu mem|gpu ram|gpu usage|graphics memory|video memory|显存")
+_TRAINS = late(r"(?i)train|fine-?tun|lora\b")
 _RULED = frozenset("|-: ")
-_NAME = re.compile(r"[\w.+-]{3,60}")
+_NAME = late(r"(?=[A-Za-z.+-]{0,40}\d)[\w.+-]{3,60}")
+"""With a digit: what is called `small` cannot be told from the word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ def _tables(sentences: Sequence[Sentence]) -> Iterator[list[Sentence]]:
 
 def _read(table: Sequence[Sentence], told: Counter[str]) -> Iterator[Row]:
     head = _cells(table[0])
-    columns = [place for place, cell in enumerate(head) if _VIDEO.search(cell) and not re.search(r"\d\s?gi?b", cell, re.I)]
+    columns = [
+        place for place, cell in enumerate(head) if _VIDEO.search(cell) and not re.search(r"\d\s?gi?b", cell, re.I)
+    ]
     columns.sort(key=lambda place: bool(_TRAINS.search(head[place])))
     body = [one for one in table[1 if columns else 0 :] if not set(one.text) <= _RULED]
     spoken = [max((told[word] for word in _NAME.findall(_cells(one)[0])), default=0) for one in body]
