@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, islice
 
 _LONGEST = 1_200
@@ -57,7 +58,12 @@ class Sentence:
     @property
     def under(self) -> str:
         """The headings, in one lower-case text."""
-        return " / ".join(self.headings).lower()
+        return _joined(self.headings)
+
+
+@lru_cache(maxsize=512)
+def _joined(headings: tuple[str, ...]) -> str:
+    return " / ".join(headings).lower()
 
 
 @dataclass(slots=True)

@@ -19,10 +19,15 @@ from homeport.cli.showing import conclusions, source_line
 def analyze(session: Session, /, source: str, evidence: bool, **given: object) -> None:
     """What SOURCE needs, each conclusion with file, line and rule. Nothing of it is executed."""
     import asyncio
+    import gc
 
-    from homeport.app.reading import examine
+    gc.disable()  # a sixth of the time would go into looking for cycles among syntax trees, which have none
+    try:
+        from homeport.app.reading import examine
 
-    found, requirements, skipped = asyncio.run(examine(source, session.settings, reading_of(given), progress=say))
+        found, requirements, skipped = asyncio.run(examine(source, session.settings, reading_of(given), progress=say))
+    finally:
+        gc.enable()
     if session.json:
         put_json({"source": found, "requirements": requirements, "skipped": skipped})
         return
