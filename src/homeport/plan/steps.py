@@ -78,8 +78,10 @@ def _files(source: Source, needs: Requirements, runtime: str) -> list[str]:
 def _start(needs: Requirements, name: str, runtime: str) -> list[str]:
     if needs.start is not None:
         command = printable(" ".join(needs.start.value), 200)
+    elif needs.image is not None or builds(needs, runtime):
+        command = "the image's own command"
     else:
-        command = "the image's own command" if runtime == "docker" else "(no start command is known)"
+        return [f"start {name} by the command that --start says"]
     where = " in a container" if runtime == "docker" else ""
     port = f" on port {needs.port.value}" if needs.port else ""
     path = needs.health_path.value if needs.health_path else "" if needs.image is not None else "/"
