@@ -10,6 +10,7 @@ estimate (confidence below `HINT`): it ranks machines, and rules out only what m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -158,8 +159,9 @@ def _bounds(number: _Number, found: Inferred[Any] | None) -> tuple[str, float, f
     if _firm(found):
         return None
     now = found.value / number.unit
-    least, most = now * LEAST, now * MOST
-    return f"now {now:.3g}", max(1, -(-least // 1)) if number.whole else least, most
+    if number.whole:
+        return f"now {now:g}", max(1, math.ceil(now * LEAST)), math.floor(now * MOST)
+    return f"now {now:.3g}", math.ceil(now * LEAST * 100) / 100, math.floor(now * MOST * 100) / 100
 
 
 def _moves(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:

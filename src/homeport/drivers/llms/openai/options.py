@@ -22,5 +22,5 @@ class Options:
     """Seconds before the first repeat, four times as many before each next one, unless the endpoint says how long."""
     reply_bytes: int = 65_536
     """More than this of one reply is not read."""
-    answer_tokens: int = 2_000
+    answer_tokens: int = 1_000
     """What the endpoint is asked to keep its answer under."""
