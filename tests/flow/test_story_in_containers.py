@@ -40,7 +40,7 @@ def dockerfile(home: Home, image: str, *lines: str) -> Path:
 
 def test_a_folder_becomes_a_container_and_a_request_survives_its_death(boxed: Home, engine: Engine) -> None:
     done = boxed.run("up", str(boxed.agent()), "--name", "agent")
-    assert "runtime: docker (Docker" in done.stderr and "start agent in a container" in done.stderr
+    assert "Runtime: docker (Docker" in done.stderr and "start agent in a container" in done.stderr
     [container] = containers(boxed, engine)
     assert engine.docker(
         "inspect", "--format", "{{.HostConfig.NetworkMode}} {{.HostConfig.PortBindings}}", container
