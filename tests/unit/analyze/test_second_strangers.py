@@ -118,3 +118,85 @@ def test_what_is_installed_for_notebooks_counts_where_the_root_declares_nothing(
     assert of({**book, ".devcontainer/requirements.txt": "jupyterlab\ntorch\n"}).gpu.value is GpuNeed.OPTIONAL
     declared = {"requirements.txt": "jupyterlab\n", ".devcontainer/requirements.txt": "torch\n"}
     assert of({**book, **declared}).gpu.value is GpuNeed.NO
+
+
+def test_a_tunnels_ports_are_of_other_programs():
+    text = "# Gate\n```\nssh -R :80:127.0.0.1:8080 me@gate -p 2200\n```\n```\nssh -R :80:127.0.0.1:8080 you@gate\n```\n"
+    assert of({"README.md": text}).port is None
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("conf/gate.toml", "# where it waits\nbindPort = 7000\n\n[log]\nport = 514\n"),
+        ("conf/gate.ini", "[server]\nhttp_port = 7000\n[smtp]\nport = 25\n"),
+        ("config/default.yaml", "server:\n  port: 7000\ndatabase:\n  port: 5433\n"),
+        ("defaults/config.js", "module.exports = {\n\tport: 7000,\n\tldap: {\n\t\tport: 1389,\n\t},\n};\n"),
+        ("config.example.yaml", "listen: 0.0.0.0:7000\nupstream:\n  address: other:8000\n"),
+    ],
+)
+def test_settings_that_ship_say_where_it_listens(file, text):
+    assert asserted(of({"README.md": "# Gate", file: text}).port) == 7000
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("conf/nginx.conf", "listen: 7000\n"),
+        ("configs/train.yaml", "port: 7000\n"),
+        ("tests/config/app.toml", "port = 7000\n"),
+        ("config/db.yaml", "database:\n  port: 7000\n"),
+        ("config/app.yaml", "port: 5432\n"),
+    ],
+)
+def test_settings_of_others_say_nothing(file, text):
+    assert of({"README.md": "# Gate", file: text}).port is None
+
+
+def test_settings_that_differ_are_hints():
+    found = of({"conf/a.toml": "port = 7000\n", "conf/b.toml": "port = 7001\n"})
+    assert found.port is not None
+    assert asserted(found.port) is None
+
+
+def test_an_exposed_port_may_be_an_argument_with_a_default():
+    docker = (
+        "FROM debian:12\nARG WEB_EXPOSE=8085\nENV WEB_PORT=$WEB_EXPOSE\n"
+        "HEALTHCHECK CMD curl --fail http://localhost:$WEB_PORT/health || exit 1\n"
+        'EXPOSE ${WEB_EXPOSE}\nENTRYPOINT ["./web"]\n'
+    )
+    found = of({"Dockerfile": docker})
+    assert found.port.value == 8085
+    assert found.health_path.value == "/health"
+    unknown = of({"Dockerfile": 'FROM debian:12\nARG WEB_EXPOSE\nEXPOSE $WEB_EXPOSE\nENTRYPOINT ["./web"]\n'})
+    assert unknown.port is None
+
+
+def test_variables_that_grow_by_one_another_cost_little():
+    lines = "\n".join(f"ENV V{at + 1}=$V{at}$V{at}" for at in range(200))
+    assert of({"Dockerfile": f"FROM debian:12\nENV V0=xxxxxxxx\n{lines}\nEXPOSE $V200\n"}).port is None
+
+
+def test_a_compose_file_that_adds_ports_to_the_plain_one_is_read():
+    plain = "services:\n  chat:\n    image: chat\n"
+    adds = "services:\n  chat:\n    ports:\n      - ${APP_PORT}:8065\n"
+    files = {"docker-compose.yml": plain, "docker-compose.without-nginx.yml": adds, "env.example": "APP_PORT=8066\n"}
+    found = of(files)
+    assert asserted(found.port) == 8065
+    assert found.published_port.value == 8066
+    other = plain + '    ports:\n      - "9000:9000"\n'
+    assert of({**files, "docker-compose.yml": other}).port.value == 9000
+
+
+def test_the_port_of_a_page_that_is_shown():
+    code = "import os\ndemo = make()\ndemo.launch(server_port=int(os.getenv('SERVER_PORT', '8081')))\n"
+    assert asserted(of({"gradio_server.py": code}).port) == 8081
+    assert asserted(of({"app.py": code.replace("int(os.getenv('SERVER_PORT', '8081'))", "7861")}).port) == 7861
+    assert of({"app.py": code.replace("SERVER_PORT", "REDIS_PORT")}).port is None
+
+
+def test_a_package_within_does_not_say_where_the_whole_listens():
+    code = "p = parser()\np.add_argument('--port', default=8000)\nif __name__ == '__main__':\n    p.parse_args()\n"
+    found = of({"setup.py": "", "part/pyproject.toml": "", "part/part/cli.py": code})
+    assert asserted(found.port) is None
+    assert asserted(of({"setup.py": "", "part/cli.py": code}).port) == 8000

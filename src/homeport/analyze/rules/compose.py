@@ -22,6 +22,9 @@ _VARIANT = late(r"(?i)(?:^|[/_-])(?:gpu|cuda|nvidia|amd|rocm|intel|cpu|tpu)(?:$|
 _GPU = late(
     r"driver:\s?[\"']?nvidia|capabilities:.*\bgpu\b|runtime:\s?[\"']?nvidia|^gpus:\s?\S|nvidia\.com/gpu|/dev/kfd"
 )
+_ADDS = late(
+    r"(?i)^(?:docker-)?compose[._-](?:override|prod|production|without|with|expose|ports?|local)[\w.-]{0,40}\.ya?ml$"
+)
 _COUNT = late(r"count:\s?[\"']?(\d{1,2})\b")
 _PUBLISHED = late(
     r"^-\s?[\"']?(?P<outside>[^\"'\s]{0,80}:)?(?:\$\{\w{1,60}:?-)?(?P<inside>\d{2,5})\}?(?:/tcp)?[\"']?\s{0,4}(?:#.*)?$"
@@ -72,6 +75,8 @@ def _read(repo: Repo, claims: Claims) -> None:
             own = [one for one in services if not one.beside and not one.chosen]
             _read_ports(repo, claims, file, own)
             _read_sizes(claims, file, own)
+    if plain_ones and not any(one.field == "port" and one.evidence.rule == "compose.port" for one in claims.all):
+        _read_additions(repo, claims, [file for file in files if _ADDS.search(file) and not in_the_way(file)])
 
 
 def _is_plain(file: str) -> bool:
@@ -91,6 +96,13 @@ def _read_devices(claims: Claims, file: str, one: _Service, *, needed: bool, sur
     if count and needed:
         claims.add("gpu_count", int(count[1][1]), Origin.CONTAINER, file=file, line=count[0], rule="compose.count",
                    confidence=0.55, text=count[1][0])  # fmt: skip
+
+
+def _read_additions(repo: Repo, claims: Claims, files: Sequence[str]) -> None:
+    """A file that is given beside the plain one may publish what that does not."""
+    for file in files:
+        own = [one for one in _services(repo.lines(file)[:2000]) if not one.beside and not one.chosen]
+        _read_ports(repo, claims, file, own)
 
 
 def _read_ports(repo: Repo, claims: Claims, file: str, services: Sequence[_Service]) -> None:

@@ -28,6 +28,7 @@ _LANGUAGES = {
 }  # fmt: skip
 """What is compiled or run by images called so, by the last parts of their names."""
 _FETCHED = late(r"(?:^|\s)(https?://\S{1,500}|git@\S{1,500})")
+_VARIABLE = late(r"\$\{?(\w{1,60})(?::-([^}]{0,200}))?\}?")
 _FRONTEND = late(r"#\s*syntax\s*=\s*(\S{1,200})", re.I)
 
 
@@ -62,10 +63,13 @@ class _Reader:
                 self.workdir = "/" + at.rest.strip().strip("/") if at.rest.startswith("/") else self.workdir
             case "ENV":
                 self._env(at)
+            case "ARG":
+                name, _, value = at.rest.partition("=")
+                self.env.setdefault(name.strip(), self._filled(value.strip().strip("\"'")))
             case "EXPOSE":
                 self._expose(at)
             case "HEALTHCHECK":
-                path, port = healthcheck(at.rest)
+                path, port = healthcheck(self._filled(at.rest))
                 if path:
                     self.add("health_path", path, at, "healthcheck", 0.9)
                 if port:
@@ -118,16 +122,20 @@ class _Reader:
         pairs = re.findall(r"(\w{1,60})=[\"']?([^\s\"']{0,200})", at.rest) or [tuple(at.rest.split(None, 1))]
         for pair in pairs:
             if len(pair) == 2:
-                self.env[pair[0]] = pair[1].strip()
-                if pair[0] == "PORT" and (port := to_port(pair[1].strip())):
+                value = self._filled(pair[1].strip())
+                self.env[pair[0]] = value
+                if pair[0] == "PORT" and (port := to_port(value)):
                     self.add("port", port, at, "env-port", 0.9)
 
     def _expose(self, at: Instruction) -> None:
         for word in [one for one in at.rest.split() if one.partition("/")[0] != "22"][:1]:
-            number, _, protocol = word.partition("/")
-            name = number.strip("${}")
-            if protocol in ("", "tcp") and (port := to_port(self.env.get(name, number))):
+            number, _, protocol = self._filled(word).partition("/")
+            if protocol in ("", "tcp") and (port := to_port(number)):
                 self.add("port", port, at, "expose", 0.8)
+
+    def _filled(self, text: str) -> str:
+        """With the values that ARG and ENV gave so far; what none gave is left as it stands."""
+        return _VARIABLE.sub(lambda found: self.env.get(found[1]) or found[2] or found[0], text[:8000])[:8000]
 
 
 def _read_language(reader: _Reader, at: Instruction) -> None:

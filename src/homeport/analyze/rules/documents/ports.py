@@ -21,6 +21,8 @@ _ADDRESS = late(r"(?i)\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0|your[-_]server|<?ho
 _INVITES = late(
     r"(?i)\b(?:open|visit|browse|navigate|go to|head to|available (?:at|on|under)|access(?:ible)?|point your browser)\b"
 )
+_TUNNEL = late(r"\bssh\b[^|;]{0,120}?\s-[A-Za-z]{0,6}[LRD]\s")
+"""Its arguments are ports of other programs, at both ends."""
 _FIRST_STEPS = late(r"(?i)(?:^|/)[^/]{0,40}(?:quick|getting|install)[^/]{0,40}$")
 _PART = 0.48  # a page for one use of many
 _AGREED = 0.55  # several pages
@@ -36,7 +38,7 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
         if weight(file) < 0.5:
             continue
         for one in sentences:
-            if phrases.ASIDE.search(one.under):
+            if phrases.ASIDE.search(one.under) or ("ssh" in one.text and _TUNNEL.search(one.text)):
                 continue
             for rule, pattern, points in (("published-port", _PUBLISHED, 3), ("address", _ADDRESS, 2)):
                 inviting = 1 if _INVITES.search(one.text) else 0

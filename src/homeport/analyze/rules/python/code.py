@@ -23,6 +23,8 @@ _MOST_READ = 150
 _MOST_PARSED = 24
 _MOST_CHARS = 300_000
 _DEPTH = 3
+_OF_A_PART = 0.15
+_PROJECTS = ("pyproject.toml", "setup.py", "setup.cfg")
 _OWN = frozenset("PORT HOST HOME PATH USER PWD TMPDIR LANG DEBUG HOMEPORT_DATA".split())
 
 
@@ -57,7 +59,7 @@ def read(repo: Repo, claims: Claims, files: Sequence[str], declared: Declared) -
 
 
 def _claim_values(repo: Repo, claims: Claims, path: str, module: Module) -> None:
-    nearer = 0.05 * path.count("/")
+    nearer = 0.05 * path.count("/") + (_OF_A_PART if _is_of_a_part(repo, path) else 0.0)
     for port, line, rule, confidence in module.ports:
         claims.add("port", port, Origin.CODE, file=path, line=line, rule=f"python.{rule}",
                    confidence=confidence - nearer, text=repo.line(path, line))  # fmt: skip
@@ -68,6 +70,12 @@ def _claim_values(repo: Repo, claims: Claims, path: str, module: Module) -> None
     for name in module.env:
         if name not in _OWN:
             claims.asks_for(name)
+
+
+def _is_of_a_part(repo: Repo, path: str) -> bool:
+    """Whether it lies in a package with a project file of its own, beside that of the root."""
+    first = path.partition("/")[0]
+    return first != path and all(any(f"{at}{one}" in repo for one in _PROJECTS) for at in ("", f"{first}/"))
 
 
 def _claim_application(

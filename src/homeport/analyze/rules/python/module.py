@@ -29,6 +29,7 @@ _TELLING = frozenset(
         ast.Assign,
     )
 )
+_OWN_PORT = late(r"(?:GRADIO_|UVICORN_)?(?:(?:SERVER|APP|HTTP|WEB|API|LISTEN|SERVICE|UI|BIND)_)?PORT")
 _DEEPEST = 80
 _LONGEST_CHAIN = 400
 _NOT_BRACKETS = late(r"[^\[({\])}]+")
@@ -135,12 +136,15 @@ def _read_call(call: ast.Call, module: Module) -> None:
     name = _called(call)
     if name in _ROUTING:
         _note_paths(module, [*call.args[:2], *(word.value for word in call.keywords if word.arg in ("path", "rule"))])
-    if name in _LISTENING or (
-        name == "run" and _owner(call) in ("uvicorn", "app", "web", "application", "server", "mcp")
+    shows = name == "launch" and any(one.arg in ("server_port", "server_name", "share") for one in call.keywords)
+    if (
+        name in _LISTENING
+        or shows
+        or (name == "run" and _owner(call) in ("uvicorn", "app", "web", "application", "server", "mcp"))
     ):
         module.listens_line = module.listens_line or call.lineno
         for keyword in call.keywords:
-            if keyword.arg == "port" and isinstance(keyword.value, ast.Constant):
+            if keyword.arg in ("port", "server_port") and isinstance(keyword.value, ast.Constant):
                 _note_port(module, keyword.value.value, call.lineno, "listen-port", 0.65)
         for argument in call.args[:2]:
             if (
@@ -171,9 +175,10 @@ def _note_port(module: Module, value: object, line: int, rule: str, confidence: 
 
 
 def _asks_port(call: ast.Call) -> bool:
-    """`os.environ.get("PORT", …)` and `os.getenv("PORT", …)`."""
+    """`os.environ.get("PORT", …)` and `os.getenv("SERVER_PORT", …)`."""
     asks = _called(call) == "getenv" or (_called(call) == "get" and _owner(call) == "environ")
-    return asks and bool(call.args) and isinstance(call.args[0], ast.Constant) and call.args[0].value == "PORT"
+    name = call.args[0].value if asks and call.args and isinstance(call.args[0], ast.Constant) else None
+    return isinstance(name, str) and bool(_OWN_PORT.fullmatch(name))
 
 
 def _called(call: ast.Call) -> str:
