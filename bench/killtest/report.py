@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs added up, and shown. Only runs on one commit are one proof."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from bench.measure import ROOT
+
+CODE = ("src", "bench/killtest", "bench/gatehouse.py")
+
+
+def commit() -> str:
+    """Of this checkout; with "+changes" where the code is not what was committed."""
+    head = _git("rev-parse", "HEAD").strip()
+    return head + ("+changes" if _git("status", "--porcelain", "--", *CODE).strip() else "")
+
+
+def earlier(file: Path | None) -> dict[str, Any]:
+    """What `file` has; {} where there is none. Raises SystemExit where it is of another commit."""
+    if file is None or not file.exists():
+        return {}
+    found: dict[str, Any] = json.loads(file.read_text())
+    if found["commit"] != (now := commit()):
+        raise SystemExit(f"{file} is of commit {found['commit']}, this is {now}: runs of two commits are no one proof")
+    return found
+
+
+def add(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Numbers summed, lists joined without repeats; the rest from `other`."""
+    if not one:
+        return other
+    whole = dict(other)
+    for name, value in other.items():
+        if isinstance(value, bool | str) or name in ("versions", "machine"):
+            continue
+        if isinstance(value, int | float):
+            whole[name] = round(one[name] + value, 1) if isinstance(value, float) else one[name] + value
+        elif isinstance(value, list):
+            whole[name] = list(dict.fromkeys([*one[name], *value]))
+        else:
+            whole[name] = {key: one[name].get(key, 0) + number for key, number in value.items()}
+    return whole
+
+
+def plain(whole: dict[str, Any]) -> str:
+    killed = ", ".join(f"{number} {what}" for what, number in whole["killed"].items() if number)
+    lines = [
+        f"{whole['kills']} kills ({killed}) in {whole['seconds']:.0f} s, commit {whole['commit']}, "
+        f"journal {' and '.join(whole['journals'])}",
+        f"  {whole['requests']} requests, {whole['executed']} executions; callers got {whole['answered']} answers, "
+        f"{whole['promised']} promises ({whole['dead']} ended as dead letters), {whole['cut']} cut connections",
+        f"  lost {whole['lost']}, duplicated {whole['duplicated']}, cut shown as clean {whole['cut_as_clean']}, "
+        f"damaged {whole['damaged']}",
+    ]
+    return "\n".join([*lines, *(f"  {defect}" for defect in whole["defects"])])
+
+
+def _git(*words: str) -> str:
+    argv = ["git", "-C", str(ROOT), *words]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
