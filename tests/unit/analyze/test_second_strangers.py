@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from homeport.analyze import analyze
-from homeport.model.requirements import HINT, GpuNeed
+from homeport.model.requirements import HINT, GpuNeed, Kind
 from homeport.testing.fetchers import DictView
 
 GIB = 1 << 30
@@ -200,3 +200,54 @@ def test_a_package_within_does_not_say_where_the_whole_listens():
     found = of({"setup.py": "", "part/pyproject.toml": "", "part/part/cli.py": code})
     assert asserted(found.port) is None
     assert asserted(of({"setup.py": "", "part/cli.py": code}).port) == 8000
+
+
+def kind_of(files: dict[str, str]):
+    return asserted(of(files).kind)
+
+
+SPEAKS = {"requirements.txt": "torch\n", "train.py": "import torch\n", "setup.py": ""}
+
+
+def test_what_the_readme_has_people_run_first_is_what_it_is_for():
+    infer, train = "```\npython example.py --fast\n```\n", "```\npython train.py\n```\n"
+    assert kind_of({**SPEAKS, "README.md": f"# Net\n## Use\n{infer}\n## Train\n{train}"}) is Kind.INFERENCE
+    assert kind_of({**SPEAKS, "README.md": f"# Net\n## Train\n{train}\n## Use\n{infer}"}) is Kind.TRAINING
+    assert kind_of({**SPEAKS, "README.md": f"# Net\n## Evaluation\n{infer}\n## Train\n{train}"}) is Kind.TRAINING
+
+
+def test_calls_shown_by_a_package_are_its_users():
+    shown = "# Net\nNeeds torch on a GPU.\n```\nmodel.generate(text)\n```\n"
+    assert kind_of({"README.md": shown, "requirements.txt": "torch\n"}) is Kind.INFERENCE
+    assert kind_of({"README.md": shown, "requirements.txt": "torch\n", "setup.py": ""}) is Kind.LIBRARY
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({"README.md": "# Ask\nA command-line client.", "setup.cfg": "[options.entry_points]\nconsole_scripts =\n"},
+         "cli"),
+        ({"README.md": "# Ask\nA command-line HTTP client.", "setup.cfg": "[metadata]\n", "setup.py": ""}, "library"),
+        ({"README.md": "# Speak\nThis is a library.\n```\ndocker run -p 5002:5002 it\n```", "setup.py": ""},
+         "library"),
+        ({"README.md": "# Flow\nA scalable CFD solver.", "src/flow.f": "      end\n"}, "hpc"),
+        ({"README.md": "# Flow\nA scalable CFD solver.", "src/flow.js": "run()\n"}, None),
+        ({"README.md": "# Flow\nSolves PDEs.", "setup.py": "install_requires=['mpi4py']"}, "hpc"),
+        ({"README.md": "# Mesh", "ex.ipynb": "{}", **{f"src/{at}.cpp": "int x;\n" for at in range(9)}}, None),
+        ({"README.md": "# Gate", "conf/gate.toml": "bindPort = 7000\n", "go.mod": "module gate\n\nrequire (\n"
+          "\tgithub.com/spf13/cobra v1.8.0\n)\n", "cmd/gate/main.go": "package main\n\nfunc main() {}\n"}, "service"),
+        ({"Cargo.toml": '[package]\nname = "cat"\n[dependencies]\nclap = "4"\n', "src/lib.rs": "", "src/bin/cat/main.rs":
+          "fn main() {}\n"}, "cli"),
+    ],
+)  # fmt: skip
+def test_what_sort_of_work_it_is_by_its_own_words(files, kind):
+    assert kind_of(files) == kind
+
+
+def test_slurm_starting_python_is_no_work_by_mpi():
+    def rules(line: str) -> set[str]:
+        found = of({"launch.slurm": f"#!/bin/bash\n#SBATCH --gres=gpu:8\n{line}\n"}).kind
+        return {one.rule for one in found.evidence}
+
+    assert "hpc.mpirun" not in rules("srun --nodes=1 accelerate launch train.py")
+    assert "hpc.mpirun" in rules("srun ./solver")

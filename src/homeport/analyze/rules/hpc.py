@@ -26,6 +26,10 @@ _MODULE = late(r"^\s{0,8}(?:module|ml)\s{1,3}(?:load|add|purge;\s?module load)?\
 _CUDA_MODULE = late(r"(?i)\b(?:cuda(?:toolkit)?|CUDA|nvhpc-cuda)/(\d{1,2}\.\d{1,2})")
 _ROCM_MODULE = late(r"(?i)\brocm/(\d\.\d{1,2}(?:\.\d)?)")
 _MPIRUN = late(r"^[^#\n]{0,80}\b(?:mpirun|mpiexec|srun|aprun|jsrun)\b[^#\n]{0,120}", re.M)
+_LAUNCHED = late(
+    r"\bsrun\b[^\n]{0,160}\b(?:python3?|torchrun|accelerate|deepspeed|trl|vllm|bash|singularity|apptainer)\b"
+)
+"""By Slurm, without MPI."""
 _RANKS = late(r"\b(?:mpirun|mpiexec)\b[^#\n]{0,60}?\s-(?:np|n)\s{0,2}(\d{1,4})\b")
 _SRUN_GPU = late(r"^[^#\n]{0,60}\b(?:srun|salloc|sbatch)\b[^#\n]{0,160}?--(?:gres[= ]gpu|gpus(?:-per-\w{4,"
                        r"6})?[= ])(?::[A-Za-z]\w{0,30})?:?(\d{1,2})", re.M)  # fmt: skip
@@ -91,7 +95,9 @@ def _read_commands(repo: Repo, claims: Claims, scripts: Sequence[str]) -> None:
         _add(repo, claims, "gpu", GpuNeed.OPTIONAL, "srun-gpu", 0.5, file, line)
         _add(repo, claims, "gpu_count", int(found[1]), "srun-gpu", 0.45, file, line)
         break
-    for _, file, line in _hits(repo, scripts, _MPIRUN):
+    for found, file, line in _hits(repo, scripts, _MPIRUN):
+        if _LAUNCHED.search(found[0]):
+            continue
         near_ = file.count("/") <= 1 and not in_the_way(file) and not file.startswith((".", "ci/"))
         _add(repo, claims, "kind", Kind.HPC, "mpirun", 0.53 if near_ else 0.4, file, line)
         break

@@ -43,6 +43,9 @@ _DATA = late(
 )
 
 
+_COMPILED = (".c", ".cc", ".cpp", ".cxx", ".cu", ".f", ".f90", ".java", ".go", ".rs")
+
+
 def _read(repo: Repo, claims: Claims) -> None:
     _read_language(repo, claims)
     _read_kind(repo, claims)
@@ -79,7 +82,8 @@ def _read_kind(repo: Repo, claims: Claims) -> None:
 
     books = repo.paths.ending(".ipynb")
     scripts = [path for path in repo.paths.ending(".py") if not in_the_way(path)]
-    if books and len(books) >= max(len(scripts), 1) / 2 and len(scripts) < 60:
+    compiled = [path for path in repo.paths.ending(*_COMPILED) if not in_the_way(path)]
+    if books and len(books) >= max(len(scripts) + len(compiled), 1) / 2 and len(scripts) < 60:
         claim(Kind.NOTEBOOK, 0.6, books[0], "notebooks")
     near = repo.paths.within(1)
     if trains := next((path for path in near if _TRAINS.search(path)), ""):
@@ -92,7 +96,8 @@ def _read_kind(repo: Repo, claims: Claims) -> None:
     readme = next(iter(repo.paths.named("readme.md", "readme.rst", depth=0)), "")
     if readme and _DATA.search(" ".join(repo.lines(readme)[:12])):
         claim(Kind.DATA, 0.55, readme, "data-words")
-    listens = [one for one in claims.all if one.field == "port" and one.evidence.confidence >= 0.5]
+    ports = [one for one in claims.all if one.field == "port" and one.evidence.confidence >= 0.5]
+    listens = [one for one in ports if not one.evidence.rule.startswith("python.") or one.evidence.file.count("/") <= 1]
     if listens:
         claim(Kind.SERVICE, 0.54, listens[0].evidence.file, "listens")
     if next((path for path in repo.paths if path in ("main.go", "src/main.rs") or path.startswith("cmd/")), ""):

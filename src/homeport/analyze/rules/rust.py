@@ -142,7 +142,7 @@ def _programs(voice: Voice, manifests: Mapping[str, Mapping[str, Any]]) -> list[
             found.append((() if len(bins) == 1 else ("--bin", name), file))
     if not found and "src/main.rs" in repo:
         found.append(((), "src/main.rs"))
-    for path in () if found else repo.paths.ending(".rs", depth=2):
+    for path in () if found else repo.paths.ending(".rs", depth=3):
         if parts := re.fullmatch(r"src/bin/([A-Za-z_][\w-]{0,80})(?:\.rs|/main\.rs)", path):
             found.append((("--bin", parts[1]), path))
     members = () if found else sorted(manifests.items(), key=lambda one: called not in one[0].lower().split("/"))

@@ -17,7 +17,7 @@ from homeport.model.evidence import Origin
 _ENTRIES = ("main.py", "app.py", "server.py", "agent.py", "api.py", "run.py", "serve.py", "bot.py", "__main__.py",
             "wsgi.py", "asgi.py", "manage.py", "service.py", "start.py")  # fmt: skip
 _TELLING = late(
-    r"FastAPI\(|Starlette\(|Flask\(|Quart\(|__main__|PORT|HTTPServer\(|run_app\(|serve_forever|/health|DJANGO"
+    r"FastAPI\(|Starlette\(|Flask\(|Quart\(|__main__|PORT|HTTPServer\(|run_app\(|serve_forever|/health|DJANGO|server_port"
 )
 _MOST_READ = 150
 _MOST_PARSED = 24
