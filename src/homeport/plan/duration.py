@@ -31,7 +31,10 @@ LEAST, YEAR = 1 / 60, 24 * 366.0
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """Of the work, whatever it runs on. `hours` 0: until stopped. `by` is who said it: user, documented, kind."""
+    """Of the work, whatever it runs on. `hours` 0: until stopped.
+
+    `by` is who said it: `user`, `documented` (a document), `kind` (assumed or estimated), or whose pick it is.
+    """
 
     hours: float
     why: str

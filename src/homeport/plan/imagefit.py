@@ -12,6 +12,9 @@ from homeport.model.systemimage import SystemImage
 from homeport.plan.gpufit import least_for_cuda, version_of
 from homeport.plan.shortfall import firm
 
+STACKS = {"cuda": "CUDA", "rocm": "ROCm"}
+"""What a GPU's programs are built on, by the vendor's own spelling."""
+_OF_VENDOR = {"nvidia": "cuda", "amd": "rocm"}
 _USUAL = ("ubuntu", "debian", "almalinux", "rocky", "centos", "fedora")
 """Families in the order in which what people write is most likely to be for them."""
 
@@ -21,7 +24,18 @@ def stack_wanted(needs: Requirements, offer: Offer) -> str:
     if needs.gpu.value is GpuNeed.NO or not offer.gpus:
         return ""
     vendor = offer.gpu_vendor.casefold() or ("amd" if needs.rocm and not needs.cuda else "nvidia")
-    return {"nvidia": "cuda", "amd": "rocm"}.get(vendor, "")
+    return _OF_VENDOR.get(vendor, "")
+
+
+def stack_in(image: SystemImage, stack: str) -> str:
+    """The version of a stack that the image has; "" for none, and where no stack is wanted."""
+    return {"cuda": image.cuda, "rocm": image.rocm}.get(stack, "")
+
+
+def _stack_needed(needs: Requirements, stack: str) -> str:
+    """The version of a stack that is needed; "" where nothing says so."""
+    found = {"cuda": needs.cuda, "rocm": needs.rocm}.get(stack)
+    return found.value if found else ""
 
 
 def suitability(needs: Requirements, offer: Offer, image: SystemImage) -> tuple[Any, ...]:
@@ -39,20 +53,18 @@ def stack_distance(needs: Requirements, offer: Offer, image: SystemImage, stack:
     """0: what is wanted is in it, in a release that is new enough. Without a GPU to use, a GPU stack is ballast."""
     if not stack:
         return 1 if image.cuda or image.rocm else 0
-    has, wanted = (image.cuda, needs.cuda) if stack == "cuda" else (image.rocm, needs.rocm)
+    has, wanted = stack_in(image, stack), _stack_needed(needs, stack)
     if not has:
         return 2
     if stack == "cuda" and _too_new(offer, image):
         return 1
-    return int(wanted is not None and version_of(has)[:1] < version_of(wanted.value)[:1])
+    return int(version_of(has)[:1] < version_of(wanted)[:1])
 
 
 def _beyond(needs: Requirements, image: SystemImage, stack: str) -> int:
     """By how many major releases its GPU stack is newer than what is needed: the nearest is the safest."""
-    has, wanted = (image.cuda, needs.cuda) if stack == "cuda" else (image.rocm, needs.rocm)
-    if not stack or wanted is None or not version_of(has) or not version_of(wanted.value):
-        return 0
-    return max(0, version_of(has)[0] - version_of(wanted.value)[0])
+    has, wanted = version_of(stack_in(image, stack)), version_of(_stack_needed(needs, stack))
+    return max(0, has[0] - wanted[0]) if has and wanted else 0
 
 
 def _too_new(offer: Offer, image: SystemImage) -> bool:
@@ -91,7 +103,7 @@ def why_not(needs: Requirements, offer: Offer, one: SystemImage, best: SystemIma
         f"It is {one.family}, and {needs.os_family.value if needs.os_family else best.family} is preferred.",
         f"Its release is {one.version}, not {needs.os_version.value if needs.os_version else best.version}.",
         "Who logs in to it is not known.",
-        f"Its {stack.upper()} is newer than the one that is needed.",
+        f"Its {STACKS.get(stack)} is newer than the one that is needed.",
         f"{best.name} is a newer release.",
         f"{best.name} was made later.",
     )
@@ -103,8 +115,8 @@ def _stack_reason(offer: Offer, image: SystemImage, stack: str) -> str:
         return "It has a GPU stack that would not be used."
     if stack == "cuda" and _too_new(offer, image):
         return f"Its CUDA {image.cuda} has dropped GPUs as old as these."
-    name, has = ("CUDA", image.cuda) if stack == "cuda" else ("ROCm", image.rocm)
-    return f"Its {name} {has} is too old." if has else f"It has no {name}."
+    has = stack_in(image, stack)
+    return f"Its {STACKS[stack]} {has} is too old." if has else f"It has no {STACKS[stack]}."
 
 
 def image_cautions(needs: Requirements, offer: Offer, image: SystemImage) -> Iterator[str]:
@@ -112,14 +124,13 @@ def image_cautions(needs: Requirements, offer: Offer, image: SystemImage) -> Ite
     stack = stack_wanted(needs, offer)
     distance = stack_distance(needs, offer, image, stack)
     if stack and distance == 2:
-        name = "CUDA" if stack == "cuda" else "ROCm"
-        yield f"no image of {offer.cloud} is known to have {name}: the driver has to be installed in {image.name}"
+        lacking = f"no image of {offer.cloud} is known to have {STACKS[stack]}"
+        yield f"{lacking}: the driver has to be installed in {image.name}"
     elif stack == "cuda" and _too_new(offer, image):
         yield f"the CUDA {image.cuda} of {image.name} has dropped GPUs as old as those of {offer.machine_type}"
     elif stack and distance == 1:
-        wanted = needs.cuda if stack == "cuda" else needs.rocm
-        name = "CUDA" if stack == "cuda" else "ROCm"
-        yield f"{name} {wanted.value if wanted else ''} is needed, and the newest image has less: {image.name}"
+        wanted = f"{STACKS[stack]} {_stack_needed(needs, stack)}"
+        yield f"{wanted} is needed, and the newest image has less: {image.name}"
     if needs.os_family and firm(needs.os_family):
         asked = needs.os_family.value.casefold()
         if asked not in ("linux", image.family.casefold()):

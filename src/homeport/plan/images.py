@@ -10,18 +10,20 @@ from homeport.model.paths import printable
 from homeport.model.plan import Offer
 from homeport.model.requirements import Requirements
 from homeport.model.systemimage import ImageCandidate, ImageChoice, SystemImage
-from homeport.plan.imagefit import image_cautions, stack_wanted, suitability, why_not
+from homeport.plan.imagefit import STACKS, image_cautions, stack_in, stack_wanted, suitability, why_not
 from homeport.plan.match import same_arch
 from homeport.plan.shortfall import firm
 
 MOST, FEWEST = 5, 3
+COMPLETE = frozenset({"local", "kubernetes"})
+"""Targets whose machines have a system and a network already."""
 
 
 def choose_image(
     needs: Requirements, offer: Offer, images: Sequence[SystemImage], picks: Sequence[Pick] = ()
 ) -> tuple[ImageChoice | None, tuple[str, ...]]:
     """The image and why, or None where the machine has its system already or no image is known; and warnings."""
-    if offer.cloud in ("local", "kubernetes"):
+    if offer.cloud in COMPLETE:
         return None, ()
     stage_one, warnings = _candidates(needs, offer, images, picks)
     if not stage_one:
@@ -43,21 +45,23 @@ def choose_image(
 def image_candidates(needs: Requirements, offer: Offer, images: Sequence[SystemImage]) -> tuple[SystemImage, ...]:
     """Stage one: at most 5, the best first. By cloud, region and architecture, which must be right; then by GPU stack,
     family and release asked for, and date. The newest of each name."""
-    if offer.cloud in ("local", "kubernetes"):
+    if offer.cloud in COMPLETE:
         return ()
     ordered = _possible(needs, offer, images)
     alike = [one for one in ordered if suitability(needs, offer, one)[:2] == suitability(needs, offer, ordered[0])[:2]]
     return tuple(ordered[: min(MOST, max(FEWEST, len(alike)))])
 
 
+def starts(image: SystemImage, offer: Offer) -> bool:
+    """Whether the machine can be started from it: of its cloud, in its region, for its processors."""
+    here = image.cloud == offer.cloud and image.region in ("", offer.region)
+    return here and same_arch(image.arch, offer.arch)
+
+
 def _possible(needs: Requirements, offer: Offer, images: Sequence[SystemImage]) -> list[SystemImage]:
     """What would start on the machine, the best first, the best of each name."""
-    there = [
-        one for one in images
-        if one.cloud == offer.cloud and one.region in ("", offer.region) and same_arch(one.arch, offer.arch)
-    ]  # fmt: skip
     best: dict[str, SystemImage] = {}
-    for one in sorted(there, key=lambda one: suitability(needs, offer, one)):
+    for one in sorted((one for one in images if starts(one, offer)), key=lambda one: suitability(needs, offer, one)):
         best.setdefault(one.name, one)
     return list(best.values())
 
@@ -86,7 +90,7 @@ def _why(needs: Requirements, offer: Offer, image: SystemImage, by: str) -> str:
     parts = [f"chosen by {by}"] if by else []
     if needs.os_family and needs.os_family.value.casefold() == image.family.casefold():
         parts.append(f"{image.family} is {'asked for' if firm(needs.os_family) else 'likely what it is for'}")
-    if stack and (has := image.cuda if stack == "cuda" else image.rocm):
-        parts.append(f"it has {'CUDA' if stack == 'cuda' else 'ROCm'} {has}")
+    if has := stack_in(image, stack):
+        parts.append(f"it has {STACKS[stack]} {has}")
     parts.append(f"{image.arch}, release {image.version}" if image.version else image.arch)
     return "; ".join(parts)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from homeport.model.evidence import Inferred, Origin
 from homeport.model.plan import Offer
+from homeport.model.quantity import ARCHES
 from homeport.model.requirements import Requirements
 from homeport.plan.gpufit import check_gpus
 from homeport.plan.shortfall import NOMINAL, Shortfall, firm, gibibytes, typed, weigh
 
 _SHARED = "of memory for its shared memory"
-_ARCHES = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,9 @@ def verdict(needs: Requirements, offer: Offer) -> Verdict:
     )
 
 
-def lack(needs: Requirements, offer: Offer) -> str:
-    """What it lacks, in one sentence; "" if it will do."""
-    return next(iter(verdict(needs, offer).lacks), "")
-
-
 def same_arch(one: str, other: str) -> bool:
-    return _ARCHES.get(one.casefold(), one.casefold()) == _ARCHES.get(other.casefold(), other.casefold())
+    """Whether two names are of one architecture: `amd64` is x86_64."""
+    return ARCHES.get(one.casefold(), one.casefold()) == ARCHES.get(other.casefold(), other.casefold())
 
 
 def _availability(offer: Offer) -> Iterator[Shortfall]:

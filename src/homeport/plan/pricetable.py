@@ -106,11 +106,11 @@ def _node(node: Node, rates: _Rates | None, currency: str) -> Offer:
         machine_type=_read(said["name"], _name, ""),
         cpus=_read(said["cpus"], _processors, 0),
         memory_bytes=_read(said["memory"], quantity.memory_bytes, 0),
-        disk_bytes=_read(said.get("disk"), quantity.memory_bytes, 0),
+        disk_bytes=_read(said.get("disk"), quantity.disk_bytes, 0),
         gpus=gpus,
-        gpu_memory_bytes=_read(said.get("gpu-memory"), quantity.memory_bytes, 0),
+        gpu_memory_bytes=_read(said.get("gpu-memory"), quantity.gpu_memory_bytes, 0),
         gpu_model=_read(said.get("gpu"), _model, ""),
-        arch=_read(said.get("arch"), _arch, "x86_64"),
+        arch=_read(said.get("arch"), quantity.arch, "x86_64"),
         available=_read(said.get("count"), _count, 1),
     )
     if "hourly" in said:
@@ -204,13 +204,6 @@ def _model(value: object) -> str:
     if not 1 <= len(str(value)) <= 100 or not str(value).isprintable():
         raise ValueError("expected the name of a GPU, for example A100 80GB")
     return str(value)
-
-
-def _arch(value: object) -> str:
-    alike = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
-    if str(value) not in alike:
-        raise ValueError(f"expected one of: {', '.join(alike)}")
-    return alike[str(value)]
 
 
 def _toml(text: str) -> Node:

@@ -8,6 +8,7 @@ from homeport.model.plan import Offer
 from homeport.model.requirements import Requirements
 from homeport.model.source import Source
 from homeport.model.systemimage import ImageChoice
+from homeport.plan.images import COMPLETE
 
 SHARED_NETWORK = "sharednet1"
 """Chameleon's network that every project may use."""
@@ -35,7 +36,7 @@ def plan_steps(
 
 def network_of(chosen: Offer, wished: str) -> str:
     """The network the machine joins, "" where the target has none to choose from."""
-    if chosen.cloud in ("local", "kubernetes"):
+    if chosen.cloud in COMPLETE:
         return ""
     return wished or (SHARED_NETWORK if chosen.cloud == "chameleon" else "")
 

@@ -139,3 +139,9 @@ def test_the_same_of_toml(text: str, said: str) -> None:
     with pytest.raises(UsageError) as raised:
         read_prices(text, path="p.toml")
     assert said in raised.value.message
+
+
+def test_a_gpu_of_80_gb_has_what_is_sold_as_80_gb_and_a_disk_may_be_larger_than_any_memory() -> None:
+    node = "nodes: [{name: big, cpus: 8, memory: 64Gi, gpus: 1, gpu-memory: 80GB, disk: 100Ti, hourly: 1}]"
+    (offer,) = read_prices(node, path="prices.yaml")
+    assert (offer.gpu_memory_bytes, offer.disk_bytes) == (80 << 30, 100 << 40)
