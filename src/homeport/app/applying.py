@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from homeport.app.catalogue import offers_and_images
@@ -118,7 +118,11 @@ def _of_source(then: Source, now: Source) -> list[str]:
 
 def _of_offer(then: Offer, offers: Sequence[Offer]) -> list[str]:
     name = printable("/".join(part for part in (then.cloud, then.region, then.machine_type) if part), 120)
-    same = [one for one in offers if _key(one) == _key(then)]
+    same = [one for one in offers if _key(one) == _key(then)] or [
+        replace(one, region=then.region)
+        for one in offers
+        if not one.region and (one.cloud, one.machine_type) == (then.cloud, then.machine_type)
+    ]  # a table that names no regions: the plan's is the one that was asked for (`plan.bounds.placed`)
     if not same:
         return [f"{name}: not on offer any more"]
     found = [_moved(then, one) for one in same]

@@ -133,7 +133,7 @@ def _others(plan: Plan, width: int, *, every: bool) -> Iterator[str]:
     shown = lost if every else runners_up(plan)
     more = f" ({len(shown)} of {len(lost)}; homeport plan --all shows every one)" if len(shown) < len(lost) else ""
     yield from ("", f"Why not another{more}")
-    rows = [_candidate(one, plan) for one in shown]
+    rows = [_candidate(one) for one in shown]
     yield from reasoned(("MACHINE", "TOTAL", "HAS", "WHY"), rows, width, indent="  ", right="lrll", firm=2)
 
 
@@ -150,11 +150,11 @@ def runners_up(plan: Plan) -> list[Candidate]:
     return [one for one in lost if one in rest or one in nearest]
 
 
-def _candidate(candidate: Candidate, plan: Plan) -> Sequence[object]:
+def _candidate(candidate: Candidate) -> Sequence[object]:
     offer = candidate.offer
     place = "/".join(dict.fromkeys(part for part in (offer.cloud, offer.region, offer.machine_type) if part))
     total = price(candidate.total, offer)
-    return (place, total if plan.hours or not offer.hourly.micros else f"{total}/h", has(offer), candidate.lost)
+    return (place, total if candidate.hours or not offer.hourly.micros else f"{total}/h", has(offer), candidate.lost)
 
 
 def _image(plan: Plan, width: int) -> Iterator[str]:

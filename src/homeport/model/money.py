@@ -20,11 +20,13 @@ class Money:
         return Money(round(self.micros * factor), self.currency)
 
     def __str__(self) -> str:
-        """Two decimals; four where less than one unit would be rounded. `$0.0075`, `24 SU`."""
+        """Two decimals; four, or six, where less than one unit would be rounded. `$0.0075`, `24 SU`."""
         amount = self.micros / 1_000_000
         text = f"{amount:,.2f}"
         if abs(amount) < 1 and self.micros % 10_000:
-            text = f"{amount:.4f}".rstrip("0")
+            digits = f"{amount:.4f}" if abs(self.micros) >= 100 else f"{amount:.6f}"
+            whole, _, part = digits.partition(".")
+            text = f"{whole}.{part.rstrip('0'):0<2}"
         return f"${text}" if self.currency == "USD" else f"{text.removesuffix('.00')} {self.currency}"
 
 

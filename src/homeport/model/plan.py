@@ -46,11 +46,15 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An offer and the verdict on it. `lost` is "" for the one chosen, else the reason in one sentence."""
+    """An offer and the verdict on it. `lost` is "" for the one chosen, else the reason in one sentence.
+
+    `total` is for `hours`; 0: it would run until stopped, and `total` is that of an hour.
+    """
 
     offer: Offer
     total: Money
     lost: str = ""
+    hours: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

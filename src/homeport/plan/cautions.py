@@ -10,10 +10,11 @@ from homeport.model.limits import Limits
 from homeport.model.requirements import Ecosystem, GpuNeed, Requirements
 from homeport.plan.bounds import least
 from homeport.plan.duration import Duration, lease_warning
+from homeport.plan.gpufit import vendor_name
 from homeport.plan.price import MONTH, at_most, paid, total
 from homeport.plan.rank import Judged
 from homeport.plan.refusal import because
-from homeport.plan.shortfall import gibibytes
+from homeport.plan.shortfall import firm, gibibytes
 from homeport.plan.steps import builds
 
 
@@ -60,6 +61,9 @@ def _of_the_machine(needs: Requirements, chosen: Judged) -> Iterator[str]:
     offer = chosen.offer
     if needs.gpu.value is GpuNeed.OPTIONAL and not offer.gpus:
         yield f"it can use a GPU{because(needs.gpu)}; {offer.machine_type} has none, so it may be slow"
+    maker = needs.gpu_vendor
+    if maker is not None and maker.value in ("apple", "tpu") and firm(maker) and offer.gpu_vendor != maker.value:
+        yield f"it is made for {vendor_name(maker.value)}{because(maker)}, and {offer.machine_type} is no such machine"
     if needs.gpu.value is GpuNeed.NO and offer.gpus and paid(offer):
         yield f"the GPU of {offer.machine_type} would not be used"
     yield from (f"{offer.machine_type}: {text[0].lower()}{text[1:]}" for text in chosen.verdict.misses)

@@ -148,11 +148,12 @@ def _number_and_memory(needs: Requirements, offer: Offer) -> Iterator[Shortfall]
 def _split(offer: Offer, wanted: int, sized: bool) -> Iterator[Shortfall]:
     total = offer.gpus * offer.gpu_memory_bytes
     if total >= wanted * NOMINAL:
-        text = f"{gibibytes(wanted)} of GPU memory is that of its {_gpus(offer.gpus)} together: the work must split it."
-        yield Shortfall(text, rules_out=False, estimate=True)
+        text = f"{gibibytes(wanted)} of GPU memory takes the {_gpus(offer.gpus)} of {offer.machine_type} together"
+        yield Shortfall(f"{text}: the work must split it", unknown=True)
         return
     verb = "needed" if sized else "the estimate"
-    text = f"Its {_gpus(offer.gpus)} together have {gibibytes(total)} of memory, and {gibibytes(wanted)} is {verb}."
+    have = "has" if offer.gpus == 1 else "together have"
+    text = f"Its {_gpus(offer.gpus)} {have} {gibibytes(total)} of memory, and {gibibytes(wanted)} is {verb}."
     flag = f"--vram {offer.gpu_memory_bytes >> 30}G"
     yield Shortfall(text, rules_out=sized or total < wanted * GROSS, estimate=not sized, flag=flag)
 

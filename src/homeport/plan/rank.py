@@ -3,10 +3,10 @@
 
 The order, first difference decides:
 1. what will do and is within the user's limits;
-2. free before paid; what is paid in the order of units of money (`bounds.unit_order`), unpriced last;
-3. among paid ones, what also meets every estimate before what misses one: money is not spent on a gamble, whereas
+2. free before paid, unpriced last;
+3. among paid ones, what also meets every estimate before what misses one: nothing is spent on a gamble, whereas
    trying on a free machine costs nothing;
-4. the lowest price for the whole time;
+4. the order of units of money (`bounds.unit_order`), and in one unit the lowest price for the whole time;
 5. no GPU that would not be used; what meets every estimate; what says what it has;
 6. no GPU from before tensor cores; fewest GPUs, least GPU memory, the newest of these;
 7. the smallest: least of memory times processors times disk; then the name.
@@ -54,7 +54,8 @@ def rank(needs: Requirements, offers: Sequence[Offer], work: Duration, limits: L
 
     def key(one: Judged) -> tuple[Any, ...]:
         unit = units.get(one.offer.hourly.currency, len(units)) if paid(one.offer) else -1
-        return not one.allowed, not one.will_do, not one.offer.priced, unit, *one.key
+        gamble, *rest = one.key
+        return not one.allowed, not one.will_do, not one.offer.priced, paid(one.offer), gamble, unit, *rest
 
     return sorted(judged, key=key)
 
@@ -64,9 +65,13 @@ def candidates(needs: Requirements, ranked: Sequence[Judged], chosen: Judged, *,
     place = next(number for number, one in enumerate(ranked) if one is chosen)
     losers = [(one, by if number < place else "") for number, one in enumerate(ranked) if number != place]
     return (
-        Candidate(chosen.offer, total(chosen.offer, chosen.hours)),
-        *(Candidate(one.offer, total(one.offer, one.hours), _why_not(needs, one, chosen, who)) for one, who in losers),
+        _candidate(chosen, ""),
+        *(_candidate(one, _why_not(needs, one, chosen, who)) for one, who in losers),
     )
+
+
+def _candidate(one: Judged, lost: str) -> Candidate:
+    return Candidate(one.offer, total(one.offer, one.hours), lost, one.hours)
 
 
 def _judge(needs: Requirements, offer: Offer, work: Duration, limits: Limits) -> Judged:
@@ -115,9 +120,11 @@ def _outranked(needs: Requirements, one: Judged, chosen: Judged, by: str) -> str
     if not offer.priced:
         return "Nobody has said what it costs."
     unit = offer.hourly.currency
-    if paid(offer) and paid(best) and unit != best.hourly.currency:
-        return f"It is priced in {unit}, which is not compared with {best.hourly.currency}."
     costs, less = total(offer, one.hours), total(best, chosen.hours)
+    if paid(offer) and paid(best) and unit != best.hourly.currency:
+        if one.verdict.misses and not chosen.verdict.misses:
+            return f"It would cost {costs} {span(one.hours)}, but: {one.verdict.misses[0]}"
+        return f"It is priced in {unit}, which is not compared with {best.hourly.currency}."
     if not paid(offer) or (offer.hourly == best.hourly and costs == less):
         return _same_price(needs, one, chosen)
     if not paid(best):

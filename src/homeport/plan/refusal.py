@@ -57,7 +57,7 @@ def _enough(one: Judged) -> str:
     return "see what there is with: homeport catalog list"
 
 
-def because(value: Inferred[GpuNeed]) -> str:
+def because(value: Inferred[GpuNeed] | Inferred[str]) -> str:
     """` (README.md:3: what it says)`, "" without evidence."""
     if not value.evidence:
         return ""

@@ -82,16 +82,15 @@ def _quantised(
 
 
 def _smaller(ranked: Sequence[Judged], chosen: Judged) -> Iterator[str]:
-    """One that lacks nothing that anybody said: it misses estimates only."""
+    """One that misses an estimate, though not by so much that it is ruled out."""
     close = [
         one for one in ranked
         if not one.bounds.text and one.offer.priced and _saves(one, chosen)
-        and (one.verdict.only_estimates or (one.will_do and one.verdict.misses))
+        and one.will_do and one.verdict.misses
     ]  # fmt: skip
     if close:
-        best = min(close, key=lambda one: (one.verdict.distance, total(one.offer, one.hours).micros, one.key))
-        missed = (*best.verdict.lacks, *best.verdict.misses)[0]
-        yield f"{_called(best.offer)} {_costs(best, chosen)}; it misses an estimate: {missed}"
+        best = min(close, key=lambda one: (len(one.verdict.misses), total(one.offer, one.hours).micros, one.key))
+        yield f"{_called(best.offer)} {_costs(best, chosen)}; it misses an estimate: {best.verdict.misses[0]}"
 
 
 def _shorter(chosen: Judged, work: Duration) -> Iterator[str]:

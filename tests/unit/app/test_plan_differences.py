@@ -102,3 +102,14 @@ def test_the_name_of_what_moved_cannot_steer_the_terminal() -> None:
 )
 def test_what_was_asked_for_is_asked_for_again_not_the_commit_it_was(source: Source, asked: tuple[str, str]) -> None:
     assert asked_for(source) == asked
+
+
+def test_a_machine_that_was_placed_where_it_was_asked_for_is_still_on_offer() -> None:
+    nowhere = replace(OFFER, region="")
+    assert moved(offers=(nowhere,)) == ()
+    assert moved(offers=(replace(nowhere, hourly=Money(600_000)),)) == (
+        "linode/us-ord/g2-gpu-rtx4000a1-s: price an hour $0.52 → $0.60",
+    )
+    assert moved(offers=(replace(OFFER, region="us-east"),)) == (
+        "linode/us-ord/g2-gpu-rtx4000a1-s: not on offer any more",
+    )

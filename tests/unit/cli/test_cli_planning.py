@@ -170,7 +170,7 @@ def test_the_json_of_analysis_and_plan_keeps_its_shape(run: Run, service: str) -
     assert list(plan)[:10] == [
         *("id", "name", "source", "requirements", "chosen", "hours", "total", "candidates", "steps", "warnings"),
     ]
-    assert {"offer", "total", "lost"} == set(plan["candidates"][0])
+    assert {"offer", "total", "lost", "hours"} == set(plan["candidates"][0])
     assert {"target", "offer", "hours", "total", "why"} == set(plan["quotes"][0])
     assert {"cloud", "region", "machine_type", "cpus", "memory_bytes", "gpus", "hourly", "priced"} <= set(
         plan["chosen"]
