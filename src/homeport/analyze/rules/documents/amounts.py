@@ -235,10 +235,21 @@ def _commands(file: str, one: Sentence, counts: float, claims: Claims) -> None:
 
 
 def _first(patterns: Sequence[re.Pattern[str]], text: str) -> tuple[int, list[tuple[int, int]]]:
-    """The first size in bytes, and the spans of all."""
-    found = [match for pattern in patterns for match in pattern.finditer(text)]
+    """The first size in bytes, and the spans of all. A word that has its size takes no other: `8 GB VRAM, 16 GB`."""
+    found: list[re.Match[str]] = []
+    for pattern in patterns:
+        found += [match for match in pattern.finditer(text) if not any(_robs(match, one) for one in found)]
     sizes = [size for match in found if (size := _bytes(*match.groups()[:2]))]
     return (sizes[0] if sizes else 0), [match.span() for match in found]
+
+
+def _robs(match: re.Match[str], other: re.Match[str]) -> bool:
+    """Whether it takes the word of another for a size of its own."""
+    return (
+        match.start() < other.end()
+        and other.start() < match.end()
+        and not other.start() <= match.start(1) < other.end()
+    )
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:

@@ -31,7 +31,10 @@ _LASTS = late(
     rf"|needs?|runs?)\b[^.;]{{0,80}}?(?<![\w.$-])(?P<low>{_NUMBER})(?:\s?(?:-|to|or|~)\s?(?P<high>{_NUMBER}))?[\s-]?"
     rf"(?P<unit>min|hour|hr|day|week)(?:ute)?s?\b(?! of (?:audio|video|speech|data|recording|free|training data))"
 )
-_WORK = late(r"(?i)\btrain|\bfine-?tun|\bpretrain|\bepochs?\b|\bsimulat|\breproduc|\bexperiments?\b")
+_WORK = late(
+    r"(?i)\btrain|\bfine-?tun|\bpretrain|\bepochs?\b|\bsimulat|\breproduc|\bexperiments?\b"
+    rf"|\btakes? [^.;]{{0,60}}(?:\bgpus?\b|{phrases.CARD})"
+)
 _BUILD = late(
     r"(?i)\bcompil|\bbuild(?:ing|s)?\b|\binstall|\bdownload|\bunzip|\bextract|\bin the last|\bevery\b|\bago\b"
 )
