@@ -12,10 +12,10 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from homeport.drivers.factsources import ALL_BYTES, ANSWER_BYTES, PAGES
 from homeport.drivers.factsources.chameleon import ChameleonFacts
 from homeport.drivers.factsources.chameleon import Options as ChameleonOptions
 from homeport.drivers.factsources.linode import LinodeFacts, Options
+from homeport.drivers.publicapi import ALL_BYTES, ANSWER_BYTES, PAGES
 from homeport.errors import Denied, HomeportError, InvalidSource, NotFound, Unavailable, UsageError
 from homeport.testing.servers.facts import (
     Answer,

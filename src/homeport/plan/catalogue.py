@@ -12,18 +12,12 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from homeport.model.facts import Facts
+from homeport.model.facts import LEASE_HOURS, SERVICE_UNIT, SEVERAL, Facts
 from homeport.model.money import FREE, Money
 from homeport.model.plan import Offer
 from homeport.model.systemimage import SystemImage
-from homeport.plan.gpus import SEVERAL, with_gpu_facts
+from homeport.plan.gpus import with_gpu_facts
 
-SERVICE_UNIT = Money(1_000_000, "SU")
-"""What an hour of one of Chameleon's nodes costs, a base node; sites may charge special hardware more.
-https://chameleoncloud.readthedocs.io/en/latest/user/project.html#service-units"""
-LEASE_HOURS = 168.0
-"""The longest lease of a bare-metal node at Chameleon: seven days.
-https://chameleoncloud.readthedocs.io/en/latest/technical/reservations/gui_reservations.html"""
 OLD_DAYS = 90
 """Older facts are told about."""
 

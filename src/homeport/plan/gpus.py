@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 
+from homeport.model.facts import SEVERAL
 from homeport.model.plan import Offer
 
-SEVERAL = " | "
-"""Between the models of an offer whose nodes differ."""
 _LONGEST = 200
 _PUNCTUATION = re.compile(r"[^a-z0-9.+]+")
 _SIZE = re.compile(r"(?<![a-z0-9.])(\d{1,3}) ?g(?:i?b)?(?![a-z0-9])")

@@ -9,14 +9,10 @@ from collections.abc import Sequence
 from homeport.drivers.factsources import within
 from homeport.drivers.factsources.chameleon.wire import Gpu, Node
 from homeport.errors import InvalidSource
-from homeport.model.money import Money
+from homeport.model.facts import LEASE_HOURS, SERVICE_UNIT, SEVERAL
 from homeport.model.plan import Offer
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
-_SERVICE_UNIT = Money(1_000_000, "SU")
-_LEASE_HOURS = 168.0
-_SEVERAL = " | "
-"""Between the models of a type whose nodes differ, as `Offer.gpu_model` has them."""
 
 
 def check_name(text: str) -> str:
@@ -52,12 +48,12 @@ def _offer(site: str, kind: str, nodes: Sequence[Node], as_of: str) -> Offer:
         memory_bytes=min(node.main_memory.ram_size for node in nodes),
         disk_bytes=min(sum(disk.size for disk in node.storage_devices or ()) for node in nodes),
         gpus=count,
-        gpu_model=_SEVERAL.join(dict.fromkeys(model for _, model, _ in gpus)) if count else "",
+        gpu_model=SEVERAL.join(dict.fromkeys(model for _, model, _ in gpus)) if count else "",
         gpu_vendor=vendors.pop() if count and len(vendors) == 1 else "",
         arch=archs.pop() if len(archs) == 1 else "",
-        hourly=_SERVICE_UNIT,
+        hourly=SERVICE_UNIT,
         available=len(nodes),
-        longest_hours=_LEASE_HOURS,
+        longest_hours=LEASE_HOURS,
         as_of=as_of,
     )
 

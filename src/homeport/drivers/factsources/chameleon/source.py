@@ -3,50 +3,28 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from homeport.drivers.factsources import SECONDS, Asked, asked, today
+from homeport.drivers.factsources import Options, PublishedFacts, address_of
 from homeport.drivers.factsources.chameleon import wire
 from homeport.drivers.factsources.chameleon.nodes import check_name, offers
+from homeport.drivers.publicapi import PublicApi
 from homeport.errors import InvalidSource, NotFound
-from homeport.interfaces.clock import Clock
 from homeport.model.facts import Facts
 from homeport.model.plan import Offer
 
-OFFICIAL = "https://api.chameleoncloud.org"
+__all__ = ["ChameleonFacts", "Options"]
+
 _PAGE = 500
 _WITHOUT_NODES = ("kvm", "edge")
 _MOST_SITES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    base: str = ""
-    """Where the reference API is; "" is Chameleon's own."""
-    env: Mapping[str, str] = field(default_factory=dict)
-    """Proxy variables."""
-    seconds: float = SECONDS
-    """For all of it together."""
-
-
-class ChameleonFacts:
+class ChameleonFacts(PublishedFacts):
     """One offer for each node type of each site. It publishes no images, and no prices: a node-hour is one unit."""
 
     cloud = "chameleon"
+    official = "https://api.chameleoncloud.org"
 
-    def __init__(self, options: Options | None = None, clock: Clock | None = None) -> None:
-        self._options = options or Options()
-        self._now_us = clock.now_us if clock else lambda: time.time_ns() // 1000
-
-    async def fetch(self) -> Facts:
-        """As `FactSource.fetch`."""
-        given = self._options
-        return await asked(given.base or OFFICIAL, given.env, self._read, seconds=given.seconds)
-
-    def _read(self, api: Asked) -> Facts:
-        as_of = today(self._now_us())
+    def _read(self, api: PublicApi, as_of: str) -> Facts:
         sites = api.get("/sites", wire.Sites).items
         names = [check_name(site.uid) for site in sites if (site.site_class or "").lower() not in _WITHOUT_NODES]
         if len(set(names)) < len(names) or len(names) > _MOST_SITES:
@@ -54,11 +32,11 @@ class ChameleonFacts:
         found = [offer for site in names for offer in self._site(api, site, as_of)]
         if not found:
             raise InvalidSource("it names no node", operation="catalog", subject=self.cloud)
-        where = api.base.partition("://")[2].rstrip("/")[:100]
-        origin = f"{where} on that day; one service unit is an hour of a base node, special hardware may cost more"
+        units = "one service unit is an hour of a base node, special hardware may cost more"
+        origin = f"{address_of(api)} on that day; {units}"
         return Facts(self.cloud, as_of, origin, tuple(found))
 
-    def _site(self, api: Asked, site: str, as_of: str) -> list[Offer]:
+    def _site(self, api: PublicApi, site: str, as_of: str) -> list[Offer]:
         """None for a site that has no nodes to be leased."""
         nodes: list[wire.Node] = []
         try:
