@@ -14,6 +14,7 @@ import time
 from homeport.interfaces.clock import Clock
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _DIGITS for second in _DIGITS]
 """Crockford's base 32: no i, l, o, u. https://www.crockford.com/base32.html"""
 _RANDOM_BITS = 80
 _MAX = (1 << 128) - 1
@@ -53,4 +54,4 @@ class UlidIds:
 
 def encode(number: int) -> str:
     """26 lower-case digits of base 32 that sort as the numbers do; for 0 ≤ `number` < 2¹²⁸."""
-    return "".join(_DIGITS[number >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
