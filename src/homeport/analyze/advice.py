@@ -16,18 +16,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from homeport.model.advice import Advised, Answer, Decision, Question
-from homeport.model.answerschema import fit
+from homeport.model.answerschema import answer_schema, choice, fit, words_of
 from homeport.model.evidence import Evidence, Inferred, Origin
 from homeport.model.paths import printable
-from homeport.model.redaction import redact
-from homeport.model.requirements import HINT, Ecosystem, GpuNeed, Requirements
+from homeport.model.requirements import Ecosystem, GpuNeed, Requirements, firm
 from homeport.model.systemimage import SystemImage
 
 LEAST, MOST = 0.5, 4.0
 """Times what was estimated."""
 CONFIDENCE = 0.4
 _GIB = 2**30
-_NOTES, _NOTE, _REASONING = 5, 120, 400
+_NOTES, _NOTE = 5, 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ def ask_requirements(
         + "\n- special_requirements: what else a machine must have, in a few words each; often none"
         + "\n- reasoning: why, in one or two sentences",
         tuple(extracts),
-        _object({"reasoning": {"type": "string"}, **schemas, "special_requirements": notes}),
+        answer_schema({**schemas, "special_requirements": notes}),
     )  # fmt: skip
 
 
@@ -97,7 +96,7 @@ def settle_requirements(
         value = fit(answer.value, question.schema)
     except ValueError as error:
         return requirements, (), str(error)
-    why = _said(value.get("reasoning"), _REASONING)
+    why = words_of(value.get("reasoning"))
     changes: dict[str, Any] = {}
     moves: list[Advised] = []
     for field, became in _moves(value):
@@ -106,7 +105,7 @@ def settle_requirements(
             changes[field] = _advised(was, became, why)
             shown = _shown(field, was.value) if was else ""
             moves.append(Advised(Decision.REQUIREMENTS, field, shown, _shown(field, became), why))
-    notes = [text for note in value.get("special_requirements", ()) if (text := _said(note, _NOTE))]
+    notes = [text for note in value.get("special_requirements", ()) if (text := words_of(note, _NOTE))]
     moves += [Advised(Decision.REQUIREMENTS, "special_requirements", "", note, why) for note in notes]
     changes = _of_one_mind(requirements, changes)
     kept = tuple(one for one in moves if changes.get(one.field) or one.field == "special_requirements")
@@ -117,7 +116,7 @@ def _open(needs: Requirements, systems: Sequence[SystemImage]) -> Iterator[tuple
     """What may be asked: by its name in the answer, the words and the schema for it."""
     if options := _gpu_options(needs):
         text = f"whether it needs a GPU; now {needs.gpu.value}; one of {', '.join(options)}"
-        yield "gpu", (text, _choice(options))
+        yield "gpu", (text, choice(options))
     for number in _NUMBERS:
         if number.of_gpu and needs.gpu.value is GpuNeed.NO:
             continue
@@ -126,13 +125,13 @@ def _open(needs: Requirements, systems: Sequence[SystemImage]) -> Iterator[tuple
             schema = {"type": ["integer" if number.whole else "number", "null"], "minimum": least, "maximum": most}
             yield number.asked, (f"{number.what}; {now}; {least:.3g} to {most:.3g}", schema)
     for field, asked, what, names in _lists(needs, systems):
-        if names and not _firm(getattr(needs, field)):
-            yield asked, (f"{what}; one of {', '.join(names)}", _choice(names))
+        if names and not firm(getattr(needs, field)):
+            yield asked, (f"{what}; one of {', '.join(names)}", choice(names))
 
 
 def _lists(needs: Requirements, systems: Sequence[SystemImage]) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
     releases = tuple(sorted({f"{one.family} {one.version}" for one in systems if one.family and one.version}))
-    if not _firm(needs.os_family):
+    if not firm(needs.os_family):
         yield "os_version", "os_version", "the operating system and its release", releases
     if needs.gpu.value is not GpuNeed.NO and (needs.gpu_vendor is None or needs.gpu_vendor.value == "nvidia"):
         yield "cuda", "cuda", "the CUDA version it needs", _CUDAS
@@ -146,9 +145,9 @@ def _lists(needs: Requirements, systems: Sequence[SystemImage]) -> Iterator[tupl
 def _gpu_options(needs: Requirements) -> tuple[GpuNeed, ...]:
     """What the evidence leaves open: nothing where it is firm, and nothing where no line speaks of a GPU at all."""
     unmentioned = needs.gpu.origin is Origin.DEFAULT and not needs.gpu.note
-    if unmentioned or (needs.gpu.origin is not Origin.DEFAULT and _firm(needs.gpu)):
+    if unmentioned or (needs.gpu.origin is not Origin.DEFAULT and firm(needs.gpu)):
         return ()
-    counted = any(_firm(getattr(needs, field)) for field in _OF_GPU)
+    counted = any(firm(getattr(needs, field)) for field in _OF_GPU)
     return tuple(one for one in _STEP[needs.gpu.value] if one is not GpuNeed.NO or not counted)
 
 
@@ -156,7 +155,7 @@ def _bounds(number: _Number, found: Inferred[Any] | None) -> tuple[str, float, f
     """What is assumed now, in words, and how far it may move; None where it may not."""
     if found is None:
         return ("nothing was found", *number.absent) if number.absent else None
-    if _firm(found):
+    if firm(found):
         return None
     now = found.value / number.unit
     if number.whole:
@@ -192,14 +191,6 @@ def _of_one_mind(needs: Requirements, changes: dict[str, Any]) -> dict[str, Any]
     return changes
 
 
-def _firm(found: Inferred[Any] | None) -> bool:
-    """Somebody said it. An agents file or a user is believed whatever the rule's confidence."""
-    if found is None or found.origin is Origin.DEFAULT:
-        return False
-    said = found.origin in (Origin.USER, Origin.MANIFEST)
-    return said or not found.evidence or found.evidence[0].confidence >= HINT
-
-
 def _advised(was: Inferred[Any] | None, became: Any, why: str) -> Inferred[Any]:
     best = was.evidence[0] if was and was.evidence else None
     where = f" ({printable(best.file, 100)}:{best.line})" if best and best.file else ""
@@ -212,17 +203,3 @@ def _shown(field: str, value: Any) -> str:
     if field.endswith("_bytes"):
         return f"{value / _GIB:.3g} GiB" if value >= _GIB else f"{value / 2**20:.0f} MiB"
     return f"{value:g}" if isinstance(value, float) else printable(str(value), 60)
-
-
-def _said(text: object, most: int) -> str:
-    return printable(redact(text[: most * 8]), most) if isinstance(text, str) else ""
-
-
-def _choice(names: Sequence[str]) -> dict[str, Any]:
-    return {"type": ["string", "null"], "enum": [*map(str, names), None]}
-
-
-def _object(properties: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object", "additionalProperties": False, "required": list(properties), "properties": properties,
-    }  # fmt: skip

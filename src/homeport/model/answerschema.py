@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an answer is what a question asked for: the part of JSON Schema that our questions use. Pure.
+"""What a question asks for, and whether an answer is that: the part of JSON Schema that our questions use. Pure.
 
 Known: `type` (a name or a list of them), `enum`, `properties` with `required`, `items` with `minItems` and `maxItems`,
 `minimum` and `maximum`. Every bound that a question has stands in its schema, so whoever fits an answer to it has
@@ -9,10 +9,13 @@ checked them all.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from homeport.model.paths import printable
+from homeport.model.redaction import redact
+
+_REASONING = 400
 
 
 def _is_number(value: object) -> bool:
@@ -34,6 +37,22 @@ _TYPES: dict[str, Callable[[object], bool]] = {
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
 }
+
+
+def answer_schema(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of an answer: these values, by their schemas, and why."""
+    asked = {"reasoning": {"type": "string"}, **properties}
+    return {"type": "object", "additionalProperties": False, "required": list(asked), "properties": asked}
+
+
+def choice(names: Iterable[str]) -> dict[str, Any]:
+    """The schema of one of these names, or null."""
+    return {"type": ["string", "null"], "enum": [*map(str, names), None]}
+
+
+def words_of(text: object, most: int = _REASONING) -> str:
+    """Words of an answer as they may be shown: without secrets, one line of at most `most` characters."""
+    return printable(redact(text[: most * 8]), most) if isinstance(text, str) else ""
 
 
 def fit(value: object, schema: Mapping[str, Any], *, at: str = "the answer") -> Any:

@@ -39,7 +39,8 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Inferred(Generic[T]):
-    """A value, who said it, and the evidence for it, strongest first. `rejected` lost to it, and says why."""
+    """A value, who said it, and the evidence for it, strongest first. `note` says what lost to it and why, or why it is
+    assumed."""
 
     value: T
     origin: Origin

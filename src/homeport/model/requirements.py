@@ -5,12 +5,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
-from homeport.model.evidence import Evidence, Inferred
+from homeport.model.evidence import Evidence, Inferred, Origin
 from homeport.model.workload import Delivery, HealthCheck, RestartPolicy
 
 HINT = 0.5
 """Confidence below which evidence is a hint: it yields to all that is firmer, whoever said it."""
+
+
+def firm(value: Inferred[Any] | None) -> bool:
+    """Somebody said it: it is neither an estimate nor a default."""
+    if value is None or value.origin is Origin.DEFAULT:
+        return False
+    return not value.evidence or value.evidence[0].confidence >= HINT
 
 
 class GpuNeed(StrEnum):

@@ -14,25 +14,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from homeport.model.advice import Answer, Decision, Pick, Question
-from homeport.model.answerschema import fit
+from homeport.model.answerschema import answer_schema, choice, fit, words_of
 from homeport.model.evidence import Inferred
 from homeport.model.limits import Limits
 from homeport.model.paths import printable
 from homeport.model.plan import Offer, Plan
-from homeport.model.redaction import redact
+from homeport.model.requirements import firm
 from homeport.model.systemimage import SystemImage
 from homeport.plan.bounds import bounds, least
 from homeport.plan.duration import YEAR
 from homeport.plan.images import choose_image
 from homeport.plan.price import paid
-from homeport.plan.shortfall import firm, gibibytes
+from homeport.plan.shortfall import gibibytes
 
 DEARER = 2.0
 SHORTER, LONGER = 0.25, 4.0
 _LISTED = 20
 _FEWEST, CANDIDATES = 3, 5
 """Of images in stage one."""
-_REASONING = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def ask_machine(plan: Plan, machines: dict[str, Offer]) -> Question | None:
     costs = {one.offer: one.total for one in plan.candidates}
     lines = [f"- {name}: {_properties(offer)}; {costs[offer]} in all" for name, offer in machines.items()]
     return _question(
-        Decision.MACHINE, {"node_type": _choice(list(machines))}, tuple(_needs(plan)),
+        Decision.MACHINE, {"node_type": choice(machines)}, tuple(_needs(plan)),
         f"Choose the machine for the software that the quotes describe. {place(plan.chosen)} is chosen now, as the "
         "cheapest that will do. Choose another one only for a reason. Null leaves it as it is.", *lines,
     )  # fmt: skip
@@ -144,7 +143,7 @@ def ask_image(plan: Plan, offer: Offer, images: dict[str, SystemImage]) -> Quest
         return None
     lines = [f"- {name}: {_details(image)}" for name, image in images.items()]
     return _question(
-        Decision.IMAGE, {"selected_image": _choice(list(images))}, tuple(_needs(plan)),
+        Decision.IMAGE, {"selected_image": choice(images)}, tuple(_needs(plan)),
         f"Choose one of these images for {printable(offer.machine_type, 60)} by its details. {next(iter(images))} is "
         "chosen now. Null leaves it as it is.", *lines,
     )  # fmt: skip
@@ -176,16 +175,14 @@ def _settled(question: Question, answer: Answer, name: str) -> Settled:
         value = fit(answer.value, question.schema)
     except ValueError as error:
         return Settled(trouble=str(error))
-    return Settled(value[name], printable(redact(value["reasoning"][: _REASONING * 8]), _REASONING))
+    return Settled(value[name], words_of(value["reasoning"]))
 
 
 def _question(
     decision: Decision, properties: dict[str, Any], extracts: tuple[str, ...], instructions: str, *lines: str
 ) -> Question:
-    asked = {"reasoning": {"type": "string"}, **properties}
-    schema = {"type": "object", "additionalProperties": False, "required": list(asked), "properties": asked}
     text = "\n".join([instructions, *lines, "In `reasoning` say why, in one or two sentences."])
-    return Question(decision, text, extracts, schema)
+    return Question(decision, text, extracts, answer_schema(properties))
 
 
 def _needs(plan: Plan) -> Iterator[str]:
@@ -218,7 +215,3 @@ def _details(image: SystemImage) -> str:
     stack = [f"{name} {text}" for name, text in (("CUDA", image.cuda), ("ROCm", image.rocm)) if text]
     made = f"of {image.made_on}" if image.made_on else ""
     return printable(", ".join(filter(None, [f"{image.family} {image.version}", *stack, image.arch, made])), 160)
-
-
-def _choice(names: list[str]) -> dict[str, Any]:
-    return {"type": ["string", "null"], "enum": [*names, None]}

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from homeport.model.evidence import Origin
 from homeport.model.limits import Limits
-from homeport.model.requirements import Ecosystem, GpuNeed, Requirements
+from homeport.model.requirements import Ecosystem, GpuNeed, Requirements, firm
 from homeport.plan.bounds import least
 from homeport.plan.duration import Duration, lease_warning
 from homeport.plan.gpufit import vendor_name
 from homeport.plan.price import MONTH, at_most, paid, total
 from homeport.plan.rank import Judged
 from homeport.plan.refusal import because
-from homeport.plan.shortfall import firm, gibibytes
+from homeport.plan.shortfall import gibibytes
 from homeport.plan.steps import builds
 
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from homeport.model.advice import Pick
 from homeport.model.paths import printable
 from homeport.model.plan import Offer
-from homeport.model.requirements import Kind, Requirements
-from homeport.plan.shortfall import firm
+from homeport.model.requirements import Kind, Requirements, firm
 
 KIND_HOURS: dict[Kind, tuple[float, str]] = {
     Kind.SERVICE: (0.0, "a service runs until stopped"),

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from homeport.model.plan import Offer
-from homeport.model.requirements import GpuNeed, Requirements
-from homeport.plan.shortfall import GROSS, NOMINAL, Shortfall, firm, gibibytes
+from homeport.model.requirements import GpuNeed, Requirements, firm
+from homeport.plan.shortfall import GROSS, NOMINAL, Shortfall, gibibytes
 
 SPLIT_ABOVE = 80 * 2**30
 """More memory than this is more than one GPU usually has: where nobody says how many, it is that of all together."""

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from homeport.model.plan import Offer
-from homeport.model.requirements import GpuNeed, Requirements
+from homeport.model.requirements import GpuNeed, Requirements, firm
 from homeport.model.systemimage import SystemImage
 from homeport.plan.gpufit import least_for_cuda, version_of
-from homeport.plan.shortfall import firm
 
 STACKS = {"cuda": "CUDA", "rocm": "ROCm"}
 """What a GPU's programs are built on, by the vendor's own spelling."""

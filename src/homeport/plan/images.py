@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from homeport.model.advice import Pick
 from homeport.model.paths import printable
 from homeport.model.plan import Offer
-from homeport.model.requirements import Requirements
+from homeport.model.requirements import Requirements, firm
 from homeport.model.systemimage import ImageCandidate, ImageChoice, SystemImage
 from homeport.plan.imagefit import STACKS, image_cautions, stack_in, stack_wanted, suitability, why_not
 from homeport.plan.match import same_arch
-from homeport.plan.shortfall import firm
 
 MOST, FEWEST = 5, 3
 COMPLETE = frozenset({"local", "kubernetes"})

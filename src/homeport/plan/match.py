@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from homeport.model.evidence import Inferred, Origin
 from homeport.model.plan import Offer
 from homeport.model.quantity import ARCHES
-from homeport.model.requirements import Requirements
+from homeport.model.requirements import Requirements, firm
 from homeport.plan.gpufit import check_gpus
-from homeport.plan.shortfall import NOMINAL, Shortfall, firm, gibibytes, typed, weigh
+from homeport.plan.shortfall import NOMINAL, Shortfall, gibibytes, typed, weigh
 
 _SHARED = "of memory for its shared memory"
 

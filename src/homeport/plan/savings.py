@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from homeport.model.limits import Limits
 from homeport.model.plan import Offer
-from homeport.model.requirements import GpuNeed, Requirements
+from homeport.model.requirements import GpuNeed, Requirements, firm
 from homeport.plan.duration import Duration
 from homeport.plan.price import paid, span, total
 from homeport.plan.rank import Judged, rank
-from homeport.plan.shortfall import firm, gibibytes
+from homeport.plan.shortfall import gibibytes
 
 MOST = 5
 _FEWER = (0.5, 0.25)

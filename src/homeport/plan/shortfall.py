@@ -5,12 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
-from homeport.model.evidence import Inferred, Origin
-from homeport.model.requirements import HINT
-
-T = TypeVar("T")
 NOMINAL = 0.93
 """A machine sold as 128 GB shows 126 GiB or 119 GiB: what documents ask for is met by as much of it."""
 GROSS = 0.5
@@ -34,13 +29,6 @@ class Shortfall:
         if self.unknown:
             object.__setattr__(self, "rules_out", False)
             object.__setattr__(self, "missed", False)
-
-
-def firm(value: Inferred[T] | None) -> bool:
-    """Somebody said it: it is neither an estimate nor a default."""
-    if value is None or value.origin is Origin.DEFAULT:
-        return False
-    return not value.evidence or value.evidence[0].confidence >= HINT
 
 
 def weigh(

@@ -7,15 +7,12 @@ import asyncio
 
 from homeport.interfaces.llm import LLM
 from homeport.model.advice import Decision, Question
-from homeport.model.answerschema import fit
+from homeport.model.answerschema import answer_schema, fit
 
 
 def question(decision: Decision, name: str, schema: dict[str, object], instructions: str) -> Question:
-    properties = {"reasoning": {"type": "string"}, name: schema}
-    return Question(
-        decision, instructions, ("the beginning of README.md:\nTraining takes two days on one GPU of 16 GB.",),
-        {"type": "object", "additionalProperties": False, "required": list(properties), "properties": properties},
-    )  # fmt: skip
+    extracts = ("the beginning of README.md:\nTraining takes two days on one GPU of 16 GB.",)
+    return Question(decision, instructions, extracts, answer_schema({name: schema}))
 
 
 MACHINE = question(
