@@ -15,10 +15,11 @@ HINT = 0.5
 
 
 def firm(value: Inferred[Any] | None) -> bool:
-    """Somebody said it: it is neither an estimate nor a default."""
+    """Somebody said it: it is neither an estimate nor a default. A user or a manifest is believed in any case."""
     if value is None or value.origin is Origin.DEFAULT:
         return False
-    return not value.evidence or value.evidence[0].confidence >= HINT
+    said = value.origin in (Origin.USER, Origin.MANIFEST)
+    return said or not value.evidence or value.evidence[0].confidence >= HINT
 
 
 class GpuNeed(StrEnum):
