@@ -23,7 +23,7 @@ _TRAINS = late(
     rf"(?i){_RUNS}(?<![a-z])(?:pre_?)?(?:train|fine_?tune|finetuning|sft|dpo|grpo)(?![a-z])\w{{0,30}}\.(?:py|sh)\b"
 )
 _INFERS = late(
-    rf"(?i){_RUNS}(?<![a-z])(?:inference|infer|generate|gen|sample|predict|txt2img|img2img|demo|chat|cli_demo|web_demo"
+    rf"(?i){_RUNS}(?<![a-z])(?:inference|infer|generate|gen|sample|predict|txt2img|img2img|demo|chat|cli_demo|web_demo|gradio|webui"
     r"|example(?:_\w{0,20})?(?:chat|completion|inference)?)(?![a-z])\w{0,30}\.py\b"
 )
 _CALLS = late(r"\.generate\(|\.chat\(|\bpipe(?:line)?\(|\.from_pretrained\(")
@@ -33,12 +33,17 @@ _TOOL = late(
     r"|\bcli (?:tool|client|utility|app)|\bfor the (?:terminal|command line)\b|\bin the terminal\b"
 )
 _LIBRARY = late(r"(?i)\b(?:is|as) an? (?:[\w.,/+-]{1,30} ){0,5}(?:library|framework|package|toolkit)\b")
+_TRAINING = late(
+    r"(?i)\b(?:harness|code|codebase|recipes?|scripts?|repository|repo) (?:\w+ ){0,3}(?:for|to) "
+    r"(?:pre-?|fine-?)?(?:train|tun)(?:ing|e)?\b"
+)
 _CLUSTER = late(
     r"\bMPI\b|\bHPC\b|\bCFD\b|\bPDEs?\b|(?i:\bfluid dynamics|\bfinite[- ]element|\bsupercomput|\bpartial differential"
     r"|\bmolecular dynamics|\blattice[- ]boltzmann|\bparticle[- ]in[- ]cell|\bn-body\b|\bexascale|\bhydrodynamics"
     r"|\bhigh[- ]performance computing|\bspectral element)"
 )
 _MPI = late(r"\bmpi4py\b|\bmpi\.h\b|\bmpif90\b|\bmpif77\b|\bMPI_C\b|\bpetsc4py\b")
+_FORTRAN = (".f", ".f90", ".f95", ".for")
 _COMPILED = (".c", ".cc", ".cpp", ".cxx", ".cu", ".f", ".f90", ".f95", ".for")
 _PACKAGES = ("setup.py", "pyproject.toml", "setup.cfg", "Project.toml", "DESCRIPTION", "package.json", "pom.xml")
 _PROGRAMS = ("setup.py", "setup.cfg", "pyproject.toml", "package.json")
@@ -52,14 +57,18 @@ def _read(repo: Repo, claims: Claims) -> None:
     if not readme:
         return
     told = repo.sentences(readme)
+    learns = any(one.field == "gpu" and one.evidence.confidence >= 0.35 for one in claims.all)
     opening = [one for one in told if not one.code and not one.row and one.order <= _FIRST]
-    _read_commands(repo, claims, readme, told)
+    if learns:
+        _read_commands(repo, claims, readme, told)
     for kind, pattern, sure, holds in (
         (Kind.CLI, _TOOL, 0.572, _has_program(repo)),
+        (Kind.TRAINING, _TRAINING, 0.562, learns),
         (Kind.LIBRARY, _LIBRARY, 0.565, any(file in repo for file in _PACKAGES)),
         (Kind.HPC, _CLUSTER, 0.545, _is_for_clusters(repo)),
     ):
-        said = next((one for one in opening if pattern.search(one.text)), None)
+        fortran = kind is Kind.HPC and share_of(repo, _FORTRAN) >= 0.5  # which is written for little else
+        said = next((one for one in (told if fortran else opening) if pattern.search(one.text)), None)
         if said and holds:
             _claim(claims, kind, readme, said, "opening", sure)
     port = next((one.evidence for one in claims.all if one.evidence.rule == "configured.port"), None)
@@ -70,9 +79,8 @@ def _read(repo: Repo, claims: Claims) -> None:
 
 def _read_commands(repo: Repo, claims: Claims, readme: str, told: Sequence[Sentence]) -> None:
     """What it has people run first is what it is for, of what one does with a model."""
-    learns = any(one.field == "gpu" and one.evidence.confidence >= 0.35 for one in claims.all)
     package = any(file in repo for file in _PACKAGES)
-    for one in told if learns else ():
+    for one in told:
         if one.code and not phrases.ASIDE.search(one.under) and not _SECTIONS.search(one.under):
             trains = _TRAINS.search(one.text)
             if trains or _INFERS.search(one.text) or (not package and _CALLS.search(one.text)):

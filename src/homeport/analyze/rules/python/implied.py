@@ -52,11 +52,14 @@ def _read_builds(repo: Repo, claims: Claims) -> None:
     for file in [*requirements_in(repo.paths), PYPROJECT]:
         main = file in ("requirements.txt", PYPROJECT)
         builds = {libraries.cuda_build(line) for line in repo.lines(file) if "cu" in line} - {""}
+        both = bool(builds) and any(libraries.cpu_build(line) for line in repo.lines(file) if "cpu" in line)
         choice = len({version.partition(".")[0] for version in builds}) > 1 or len(builds) > 2
         for number, line in enumerate(repo.lines(file), 1):
             if ("cu" not in line and "cpu" not in line) or line.lstrip().startswith("#"):
                 continue
-            if main and libraries.cpu_build(line):
+            if both and (libraries.cpu_build(line) or libraries.cuda_build(line)):
+                _read_choice(claims, file, number, line, sure=0.48 if main else 0.4)
+            elif main and libraries.cpu_build(line):
                 claims.add("gpu", GpuNeed.NO, Origin.DEPENDENCY, file=file, line=number, rule="python.cpu-build",
                            confidence=0.7, text=line)  # fmt: skip
             elif version := libraries.cuda_build(line):
@@ -65,3 +68,12 @@ def _read_builds(repo: Repo, claims: Claims) -> None:
                            confidence=sure, text=line)  # fmt: skip
                 claims.add("cuda", version, Origin.DEPENDENCY, file=file, line=number, rule="python.cuda-build",
                            confidence=sure, text=line)  # fmt: skip
+
+
+def _read_choice(claims: Claims, file: str, number: int, line: str, *, sure: float) -> None:
+    """Builds with CUDA and without, of which one is installed: the CUDA version is that of the one."""
+    claims.add("gpu", GpuNeed.OPTIONAL, Origin.DEPENDENCY, file=file, line=number, rule="python.build-choice",
+               confidence=sure, text=line)  # fmt: skip
+    if version := libraries.cuda_build(line):
+        claims.add("cuda", version, Origin.DEPENDENCY, file=file, line=number, rule="python.build-choice",
+                   confidence=sure + 0.04, text=line)  # fmt: skip
