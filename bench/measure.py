@@ -41,6 +41,8 @@ class Result:
     machine: dict[str, str] = field(default_factory=lambda: dict(MACHINE))
     quick: bool = False
     at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"))
+    figures: dict[str, float] = field(default_factory=dict)
+    """Values by a name of their own, at the top of the JSON document: for whoever reads one of them."""
 
 
 def machine() -> dict[str, str]:
@@ -108,7 +110,8 @@ def progress(text: str) -> None:
 
 def show(result: Result, args: argparse.Namespace) -> int:
     """Print it, keep it; 1 when a goal is missed, so that a script notices."""
-    document = json.dumps(asdict(result), indent=2) + "\n"
+    fields = asdict(result)
+    document = json.dumps(fields.pop("figures") | fields, indent=2) + "\n"
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / f"{result.name}.json").write_text(document)
     if args.save:

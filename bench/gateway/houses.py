@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our side: a gateway under its keeper, before the bench's agents, and what only a journal can be asked."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.gatehouse import TOKEN, GateHouse
+from bench.gateway.load import Contestant, load, rss_mb
+from bench.measure import progress
+from homeport.model.route import Route
+
+CONCURRENCY = 64
+"""Requests an agent takes at once: more than wrk has connections to one of them."""
+
+
+@contextmanager
+def house(
+    name: str, home: Path, agents: Sequence[Path], database_url: str = ""
+) -> Iterator[tuple[Contestant, GateHouse]]:
+    """Authentication, metrics and deduplication on, as always; every request synced before it is forwarded."""
+    with GateHouse(home, database_url=database_url) as made:
+        routes = [
+            Route("default", f"a{n}", f"agt_{n}", f"unix:{path}", f"ins_{n}", ready=True, concurrency=CONCURRENCY)
+            for n, path in enumerate(agents)
+        ]
+        asyncio.run(made.control.put_routes(made.table(*routes)))
+        yield Contestant(name, made.port, lambda: (made.gateway_pid(),)), made
+
+
+def fill(to: Contestant, requests: int) -> tuple[float, float]:
+    """Carry that many requests; MB of RSS after a tenth of them, and after all."""
+    done, early = 0, 0.0
+    while done < requests:
+        done += load(to, 10 if requests > 100_000 else 1, 16).requests
+        if done >= requests / 10 and not early:
+            early = rss_mb(to.pids()[0])
+        progress(f"  {done:,} of {requests:,} requests, RSS {rss_mb(to.pids()[0]):.0f} MB")
+    return early, rss_mb(to.pids()[0])
+
+
+def first_answer_s(to: Contestant, made: GateHouse) -> float:
+    """From the kill of the gateway to the first whole answer, the keeper's own pause in between."""
+    began = time.perf_counter()
+    if not made.kill_gateway():
+        raise SystemExit("there was no gateway to kill")
+    with socket.create_connection(("127.0.0.1", to.port), timeout=120) as sock:
+        sock.sendall(
+            f"POST /agent/a0/do HTTP/1.1\r\nHost: localhost\r\nX-Homeport-Token: {TOKEN}\r\n"
+            "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
+        said = b"".join(iter(lambda: sock.recv(65536), b""))
+    if not said.startswith(b"HTTP/1.1 200"):
+        raise SystemExit(f"the gateway did not answer after its restart: {said[:200]!r}")
+    return time.perf_counter() - began
+
+
+def journalled(made: GateHouse) -> int:
+    """Requests in its journal."""
+    return int(sum(asyncio.run(made.control.status())["requests"].values()))
+
+
+def at_half(to: Contestant, rate: float, seconds: float) -> Callable[[], object]:
+    """Runs at about half of `rate`: callers that pause between two requests, by chance around a mean."""
+    connections = 32
+    return lambda: load(to, seconds, connections, pause_ms=connections / (rate / 2) * 1000)

@@ -1,0 +1,32 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- wrk's side: args are agents, a prefix for keys, mean pause in ms between an answer and the next request, the token.
+local threads = 0
+function setup(thread)
+  thread:set("number", threads)
+  threads = threads + 1
+end
+
+function init(args)
+  agents, run, pause, sent = tonumber(args[1]), args[2], tonumber(args[3]), 0
+  wrk.method, wrk.body = "POST", string.rep("x", 100)
+  wrk.headers["X-Homeport-Token"] = args[4]
+  if pause > 0 then
+    function delay() return math.random(0, 2 * pause) end
+  end
+end
+
+function request()
+  sent = sent + 1
+  wrk.headers["Idempotency-Key"] = run .. "-" .. number .. "-" .. sent
+  return wrk.format(nil, "/agent/a" .. (sent % agents) .. "/do")
+end
+
+function done(summary, latency, requests)
+  local errors = summary.errors
+  local bad = errors.connect + errors.read + errors.write + errors.timeout + errors.status
+  io.write(string.format('\n{"requests":%d,"micros":%d,"bad":%d,"latency":{', summary.requests, summary.duration, bad))
+  for place, percent in ipairs({10, 25, 50, 75, 90, 95, 99, 99.9}) do
+    io.write(string.format('%s"%g":%d', place > 1 and "," or "", percent, latency:percentile(percent)))
+  end
+  io.write("}}\n")
+end
