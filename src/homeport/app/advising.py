@@ -137,13 +137,7 @@ class Adviser:
         names, image = await self._image(plan, offer, images, why)
         if machine is None and hours is None and not names and not image:
             return Pick()
-        chosen = (machine.cloud, machine.region, machine.machine_type) if machine else None
-        return Pick(BY, chosen, names, image, hours, why)
-
-    def warned(self, requirements: Requirements) -> Requirements:
-        """The requirements with the report's warnings, so that they are part of whatever plan is made of them."""
-        known = dict.fromkeys((*requirements.warnings, *self.report.warnings))
-        return replace(requirements, warnings=tuple(known))
+        return Pick(BY, machine.place if machine else None, names, image, hours, why)
 
     async def _machine(self, plan: Plan, fitting: Sequence[Offer]) -> tuple[Offer | None, dict[str, str]]:
         machines = advice.choosable(plan, fitting)
@@ -152,9 +146,7 @@ class Adviser:
             return None, {}
         settled = advice.settle_machine(machines, question, await self._ask(question))
         offer: Offer | None = settled.value
-        if not self._moved(
-            question.decision, settled, advice.place(plan.chosen), advice.place(offer) if offer else None
-        ):
+        if not self._moved(question.decision, settled, plan.chosen.path, offer.path if offer else None):
             return None, {}
         return offer, {str(Decision.MACHINE): settled.why}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from time import time_ns
 
 from homeport.analyze.extracts import extracts_of
 from homeport.app.advising import Adviser, open_llm
@@ -50,8 +51,6 @@ async def propose(
     locator: str, settings: Settings, reading: Reading, wish: Wish, *, progress: Progress | None = None
 ) -> Plan:
     """Analysed, matched with every target's offers, priced. Raises what the stages raise, and `Extensions.choose`."""
-    from time import time_ns
-
     check_name(wish.name or "unnamed")
     say = progress or _silent
     async with AsyncExitStack() as stack:

@@ -53,7 +53,7 @@ def plan_lines(plan: Plan, *, width: int = 0, every: bool = False) -> Iterator[s
 def choice(plan: Plan) -> str:
     """What was chosen, for how long, and what that costs in all: one sentence."""
     offer = plan.chosen
-    machine = offer.machine_type if offer.cloud == "local" else f"{offer.machine_type} ({_place(offer)})"
+    machine = offer.machine_type if offer.cloud == "local" else offer.called
     span = f"for {plan.hours:g} h" if plan.hours else "until stopped"
     if not offer.priced:
         return f"{machine}, {span}; what it costs is not known."
@@ -100,10 +100,6 @@ def price(money: Money, offer: Offer) -> str:
     if not offer.priced:
         return "not priced"
     return str(money) if money.micros else "free"
-
-
-def _place(offer: Offer) -> str:
-    return offer.cloud if offer.region in ("", offer.cloud) else f"{offer.cloud}, {offer.region}"
 
 
 def _quotes(plan: Plan, width: int) -> Iterator[str]:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 from homeport.model.advice import Advised
-from homeport.model.codec import stored_as, upcast
+from homeport.model.codec import stored_as, to_json, upcast
 from homeport.model.money import FREE, Money
+from homeport.model.paths import printable
 from homeport.model.requirements import Requirements
 from homeport.model.source import Source
 from homeport.model.systemimage import ImageChoice
@@ -42,6 +44,22 @@ class Offer:
     priced: bool = True
     longest_hours: float = 0.0
     as_of: str = ""
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Cloud, region and machine type: what two offers of one time do not share."""
+        return self.cloud, self.region, self.machine_type
+
+    @property
+    def path(self) -> str:
+        """`chameleon/uc/gpu_rtx_6000`."""
+        return printable("/".join(part for part in self.place if part), 120)
+
+    @property
+    def called(self) -> str:
+        """`gpu_rtx_6000 (chameleon, uc)`."""
+        region = f", {self.region}" if self.region not in ("", self.cloud) else ""
+        return f"{self.machine_type} ({self.cloud}{region})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +123,11 @@ class Plan:
     """"" for Homeport's own ranking, else who chose among those that will do: `llm`, `selector NAME`, `user`."""
     advised: tuple[Advised, ...] = ()
     """What a model changed, each within bounds."""
+
+
+def plan_id(said: object) -> str:
+    """Of a plan, or of its content as builtins: the digest of all but its id and time, which are empty in `said`."""
+    return f"pln_{hashlib.sha256(to_json(said)).hexdigest()[:40]}"
 
 
 @upcast("plan", from_v=1)

@@ -46,14 +46,14 @@ class Settled:
 def choosable(plan: Plan, fitting: Sequence[Offer]) -> dict[str, Offer]:
     """By the name that it is asked by, the machines that a model may choose, the plan's own among them."""
     costs = {one.offer: one.total for one in plan.candidates}
-    found: dict[str, Offer] = {place(plan.chosen): plan.chosen}
+    found: dict[str, Offer] = {plan.chosen.path: plan.chosen}
     for offer in fitting:
         cost = costs.get(offer)
         if cost is None or not (offer.priced and plan.chosen.priced) or len(found) >= _LISTED:
             continue
         alike = cost.currency == plan.total.currency or not cost.micros
         if alike and cost.micros <= plan.total.micros * DEARER:
-            found.setdefault(place(offer), offer)
+            found.setdefault(offer.path, offer)
     return found
 
 
@@ -65,7 +65,7 @@ def ask_machine(plan: Plan, machines: dict[str, Offer]) -> Question | None:
     lines = [f"- {name}: {_properties(offer)}; {costs[offer]} in all" for name, offer in machines.items()]
     return _question(
         Decision.MACHINE, {"node_type": choice(machines)}, tuple(_needs(plan)),
-        f"Choose the machine for the software that the quotes describe. {place(plan.chosen)} is chosen now, as the "
+        f"Choose the machine for the software that the quotes describe. {plan.chosen.path} is chosen now, as the "
         "cheapest that will do. Choose another one only for a reason. Null leaves it as it is.", *lines,
     )  # fmt: skip
 
@@ -152,11 +152,6 @@ def ask_image(plan: Plan, offer: Offer, images: dict[str, SystemImage]) -> Quest
 def settle_image(question: Question, answer: Answer) -> Settled:
     """The value is a name."""
     return _settled(question, answer, "selected_image")
-
-
-def place(offer: Offer) -> str:
-    """`chameleon/CHI@UC/gpu_rtx_6000`."""
-    return printable("/".join(part for part in (offer.cloud, offer.region, offer.machine_type) if part), 120)
 
 
 def _longest(hours: float, offer: Offer, limits: Limits) -> float:

@@ -52,9 +52,6 @@ def age(as_of: str, today: date) -> int:
     return max(0, (today - date.fromisoformat(as_of)).days)
 
 
-Place = tuple[str, str, str]
-
-
 @dataclass(frozen=True, slots=True)
 class Moved:
     """An offer that is there before and after, and costs something else."""
@@ -84,12 +81,8 @@ def difference(before: Facts, after: Facts) -> Difference:
     )
 
 
-def place_of(offer: Offer) -> Place:
-    return (offer.cloud, offer.region, offer.machine_type)
-
-
-def _by_place(offers: Sequence[Offer]) -> dict[Place, Offer]:
-    return {place_of(offer): offer for offer in offers}
+def _by_place(offers: Sequence[Offer]) -> dict[tuple[str, str, str], Offer]:
+    return {offer.place: offer for offer in offers}
 
 
 def _price(offer: Offer) -> tuple[Money, Money, bool]:

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from homeport.errors import UsageError
 from homeport.model.advice import Advised, Pick
-from homeport.model.codec import to_json
 from homeport.model.limits import Limits
 from homeport.model.names import check_name
 from homeport.model.paths import printable
-from homeport.model.plan import Offer, Plan
+from homeport.model.plan import Offer, Plan, plan_id
 from homeport.model.requirements import Requirements
 from homeport.model.source import Source
 from homeport.model.systemimage import SystemImage
@@ -105,7 +103,7 @@ def make_plan(
         runtime=runtime,
         runtime_why=why,
     )
-    return replace(plan, id=f"pln_{hashlib.sha256(to_json(plan)).hexdigest()[:40]}", made_at_us=now_us)
+    return replace(plan, id=plan_id(plan), made_at_us=now_us)
 
 
 def fitting_offers(
@@ -129,7 +127,7 @@ def _followed(ranked: Sequence[Judged], picks: Sequence[Pick]) -> tuple[Judged, 
     for pick in picks:
         if pick.machine is None:
             continue
-        named = [one for one in ranked if _place(one.offer) == pick.machine]
+        named = [one for one in ranked if one.offer.place == pick.machine]
         if named and named[0].allowed:
             return named[0], pick.by, tuple(warnings)
         machine = printable("/".join(pick.machine), 100)
@@ -138,7 +136,3 @@ def _followed(ranked: Sequence[Judged], picks: Sequence[Pick]) -> tuple[Judged, 
             why = (named[0].verdict.lacks or (named[0].bounds.text,))[0].rstrip(".")
         warnings.append(f"{pick.by} chose {machine}, which was not followed: {why}")
     return ranked[0], "", tuple(warnings)
-
-
-def _place(offer: Offer) -> tuple[str, str, str]:
-    return offer.cloud, offer.region, offer.machine_type

@@ -35,14 +35,14 @@ def no_capacity(needs: Requirements, ranked: Sequence[Judged], limits: Limits) -
     close: dict[str, Judged] = {}
     for one in sorted(asked, key=distance):
         close.setdefault(one.verdict.lacks[0], one)
-    lines += [f"  - {_called(one)}: {why}" for why, one in list(close.items())[:_SHOWN]]
+    lines += [f"  - {one.offer.called}: {why}" for why, one in list(close.items())[:_SHOWN]]
     hint = _enough(min(asked, key=distance))
     if needs.gpu.value is GpuNeed.NEEDED:
         lines.append(f"a GPU is needed{because(needs.gpu)}")
     elsewhere = [one for one in ranked if one.will_do and one.bounds.scope and one.offer.priced]
     if elsewhere:
         best = elsewhere[0]
-        lines.append(f"not asked for, but it would do: {_called(best)}, {_price(best)}")
+        lines.append(f"not asked for, but it would do: {best.offer.called}, {_price(best)}")
         hint = "leave out --target, --site or --node-type, or name that one"
     return NoCapacity("\n".join(lines), operation="plan", hint=hint)
 
@@ -78,7 +78,7 @@ def _over_budget(fitting: Sequence[Judged], limits: Limits) -> NoCapacity:
     for one in sorted(fitting, key=key):
         cheapest.setdefault(one.offer.hourly.currency if one.offer.priced else "", one)
     lines = [f"{_machines(len(fitting))} would do, and none is within the budget; the nearest:"]
-    lines += [f"  - {_called(one)}, {_price(one)}: {one.bounds.budget}" for one in cheapest.values()]
+    lines += [f"  - {one.offer.called}, {_price(one)}: {one.bounds.budget}" for one in cheapest.values()]
     first = next(iter(cheapest.values()))
     hint = "give its price in the price table"
     if paid(first.offer) and "an hour, over" in first.bounds.budget:
@@ -115,18 +115,13 @@ def _nothing_of_that(ranked: Sequence[Judged], limits: Limits) -> NoCapacity:
     fitting = next((one for one in ranked if one.will_do), ranked[0])
     asked = printable(asked, 200)
     return NoCapacity(
-        f"no machine is all of what was asked for ({asked}): {_called(fitting)}: {fitting.bounds.scope}",
+        f"no machine is all of what was asked for ({asked}): {fitting.offer.called}: {fitting.bounds.scope}",
         operation="plan", hint="leave out one of --target, --site and --node-type",
     )  # fmt: skip
 
 
 def _machines(count: int) -> str:
     return "1 machine" if count == 1 else f"{count} machines"
-
-
-def _called(one: Judged) -> str:
-    place = one.offer.cloud if one.offer.region in ("", one.offer.cloud) else f"{one.offer.cloud}, {one.offer.region}"
-    return f"{one.offer.machine_type} ({place})"
 
 
 def _price(one: Judged) -> str:

@@ -40,11 +40,11 @@ def _elsewhere(ranked: Sequence[Judged], chosen: Judged) -> Iterator[str]:
     """What was left out by the user's own limits, or is paid for in another unit."""
     fitting = [one for one in ranked if one.will_do and one.offer.priced and one is not chosen]
     if ranked[0] is not chosen and _saves(ranked[0], chosen):
-        yield f"{_called(ranked[0].offer)}, which ranks higher, {_costs(ranked[0], chosen)}"
+        yield f"{ranked[0].offer.called}, which ranks higher, {_costs(ranked[0], chosen)}"
     outside = [one for one in fitting if one.bounds.scope and _saves(one, chosen)]
     if outside:
         best = min(outside, key=lambda one: (total(one.offer, one.hours).micros, one.key))
-        yield f"{_called(best.offer)}, which was not asked for, {_costs(best, chosen)}"
+        yield f"{best.offer.called}, which was not asked for, {_costs(best, chosen)}"
     units = {chosen.offer.hourly.currency}
     for one in fitting:
         unit = one.offer.hourly.currency
@@ -52,7 +52,7 @@ def _elsewhere(ranked: Sequence[Judged], chosen: Judged) -> Iterator[str]:
             units.add(unit)
             cost = total(one.offer, one.hours)
             yield (
-                f"{_called(one.offer)} costs {cost} {span(one.hours)} and no {chosen.offer.hourly.currency}: "
+                f"{one.offer.called} costs {cost} {span(one.hours)} and no {chosen.offer.hourly.currency}: "
                 f"--target {one.offer.cloud}"
             )
 
@@ -63,7 +63,7 @@ def _without_gpu(
     if needs.gpu.value is GpuNeed.OPTIONAL and chosen.offer.gpus:
         best = _best(replace(needs, gpu=replace(needs.gpu, value=GpuNeed.NO)), offers, work, limits)
         if best is not None and _saves(best, chosen):
-            yield f"without a GPU, which is optional, {_called(best.offer)} {_costs(best, chosen)}: --gpu no"
+            yield f"without a GPU, which is optional, {best.offer.called} {_costs(best, chosen)}: --gpu no"
 
 
 def _quantised(
@@ -77,7 +77,7 @@ def _quantised(
         best = _best(replace(needs, vram_bytes=fewer), offers, work, limits)
         if best is not None and not best.verdict.misses and _saves(best, chosen):
             size = f"{gibibytes(fewer.value)} of GPU memory"
-            yield f"if {size} is enough (weights of fewer bits), {_called(best.offer)} {_costs(best, chosen)}"
+            yield f"if {size} is enough (weights of fewer bits), {best.offer.called} {_costs(best, chosen)}"
             return
 
 
@@ -90,7 +90,7 @@ def _smaller(ranked: Sequence[Judged], chosen: Judged) -> Iterator[str]:
     ]  # fmt: skip
     if close:
         best = min(close, key=lambda one: (len(one.verdict.misses), total(one.offer, one.hours).micros, one.key))
-        yield f"{_called(best.offer)} {_costs(best, chosen)}; it misses an estimate: {best.verdict.misses[0]}"
+        yield f"{best.offer.called} {_costs(best, chosen)}; it misses an estimate: {best.verdict.misses[0]}"
 
 
 def _shorter(chosen: Judged, work: Duration) -> Iterator[str]:
@@ -123,8 +123,3 @@ def _costs(one: Judged, chosen: Judged) -> str:
         return "costs nothing"
     here, there = total(chosen.offer, chosen.hours), total(one.offer, chosen.hours)
     return f"costs {there} {span(chosen.hours)} instead of {here}"
-
-
-def _called(offer: Offer) -> str:
-    region = f", {offer.region}" if offer.region not in ("", offer.cloud) else ""
-    return f"{offer.machine_type} ({offer.cloud}{region})"

@@ -44,23 +44,21 @@ def network_of(chosen: Offer, wished: str) -> str:
 def _machine(
     chosen: Offer, name: str, hours: float, image: ImageChoice | None, network: str, key: str
 ) -> tuple[str, ...]:
-    region = f", {chosen.region}" if chosen.region not in ("", chosen.cloud) else ""
-    place = f"{chosen.machine_type} ({chosen.cloud}{region})"
     if chosen.cloud == "local":
-        return (f"use {place}",)
+        return (f"use {chosen.called}",)
     if chosen.cloud == "kubernetes":
-        return (f"ask for a pod on {place}",)
+        return (f"ask for a pod on {chosen.called}",)
     opener = f"use the key pair {printable(key, 80)}" if key else f"make a key pair for {name}"
     system = f" from {image.image.name}" if image else ""
     login = f"log in as {image.image.user}" if image and image.image.user else "log in"
     joined = f" on the network {printable(network, 80)}" if network else ""
     if chosen.longest_hours:
         return (
-            opener, f"lease one {place} for {hours:g} h", f"start a server on it{system}{joined}",
+            opener, f"lease one {chosen.called} for {hours:g} h", f"start a server on it{system}{joined}",
             "give the server an address of its own", login,
         )  # fmt: skip
     end = f" for {hours:g} h" if hours else ""
-    return (opener, f"create one {place}{system}{joined}{end}", login)
+    return (opener, f"create one {chosen.called}{system}{joined}{end}", login)
 
 
 def _files(source: Source, needs: Requirements, runtime: str) -> list[str]:

@@ -29,8 +29,7 @@ def distance(one: Judged) -> tuple[Any, ...]:
     """How far from doing it: the fewest things lacking first, then the largest machine."""
     offer = one.offer
     size = offer.gpus * max(offer.gpu_memory_bytes, 1)
-    place = (offer.cloud, offer.region, offer.machine_type)
-    return one.verdict.distance, -size, -offer.memory_bytes, -offer.cpus, *place
+    return one.verdict.distance, -size, -offer.memory_bytes, -offer.cpus, *offer.place
 
 
 def _quote(cloud: str, ranked: Sequence[Judged], reasons: dict[Offer, str]) -> Quote:

@@ -63,7 +63,7 @@ async def advised(llm, *, offers=OFFERS, limits=Limits(), hours=None, total_s=45
         pick = await adviser.pick(
             plan, fitting, IMAGES, limits=limits, extracts=extracts, hours_given=hours is not None
         )
-        warned = adviser.warned(needs)
+        warned = replace(needs, warnings=(*needs.warnings, *adviser.report.warnings))
         final = planned(warned, offers, limits=limits, hours=hours, picks=[pick], advised=adviser.report.changes)
         return final, adviser.report
 

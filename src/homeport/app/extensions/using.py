@@ -56,8 +56,7 @@ class Extensions:
             if trouble:
                 warnings.append(f"selector {one.name} is not followed: {trouble}")
             if offer is not None:
-                machine = (offer.cloud, offer.region, offer.machine_type)
-                picks.append(Pick(by=f"selector {one.name}", machine=machine))
+                picks.append(Pick(by=f"selector {one.name}", machine=offer.place))
         return tuple(picks), tuple(warnings)
 
     def before_launch(self, plan: Plan) -> None:
