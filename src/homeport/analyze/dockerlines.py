@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 _INSTRUCTION = re.compile(r"\s{0,200}([A-Za-z]{2,12})\s+(.*)")
@@ -29,18 +29,38 @@ def last_stage(lines: Sequence[str]) -> list[Instruction]:
     arguments: dict[str, str] = {}
     for one in instructions(lines):
         if one.word == "ARG":
-            name, _, value = one.rest.partition("=")
-            arguments.setdefault(name.strip(), value.strip().strip("\"'"))
+            _declare(arguments, one.rest)
         if one.word != "FROM":
             current.append(one)
             continue
-        rest = re.sub(r"\$\{?(\w+)(?::-([^}]*))?\}?", lambda m: arguments.get(m[1]) or m[2] or "", one.rest)
+        rest = _filled(one.rest, arguments)
         words = [word for word in rest.split() if not word.startswith("--")]
         base = _stage(stages, words[0].lower()) if words else None
         current = list(base) if base is not None else [replace(one, rest=rest)]
         if len(words) >= 3 and words[1].lower() == "as":
             stages[words[2].lower()] = current
     return current[:_MOST]
+
+
+def stages(lines: Sequence[str]) -> list[Instruction]:
+    """All FROM, with what arguments before them stand for where they have no other value."""
+    arguments: dict[str, str] = {}
+    found: list[Instruction] = []
+    for one in instructions(lines):
+        if one.word == "ARG":
+            _declare(arguments, one.rest)
+        elif one.word == "FROM":
+            found.append(replace(one, rest=_filled(one.rest, arguments)))
+    return found
+
+
+def _declare(arguments: dict[str, str], rest: str) -> None:
+    name, _, value = rest.partition("=")
+    arguments.setdefault(name.strip(), value.strip().strip("\"'"))
+
+
+def _filled(rest: str, arguments: Mapping[str, str]) -> str:
+    return re.sub(r"\$\{?(\w+)(?::-([^}]*))?\}?", lambda m: arguments.get(m[1]) or m[2] or "", rest)
 
 
 def _stage(stages: dict[str, list[Instruction]], name: str) -> list[Instruction] | None:

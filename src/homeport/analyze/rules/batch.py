@@ -6,6 +6,7 @@ One script, or several that agree, speak for the whole; a collection of differen
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
 from homeport.analyze.claims import Claims, Field
@@ -30,6 +31,8 @@ _PATTERNS: tuple[tuple[Field, re.Pattern[str]], ...] = (
 )  # fmt: skip
 _BARE_GPU = late(r"--gres[= ]gpu(?::[A-Za-z]\w{0,30})?\s*$|--constraint[= ]gpu|--partition[= ]\S{0,20}gpu")
 _MOST = 60
+_SEVERAL, _MOST_OF, _USUAL = 4, 0.75, 0.52
+"""So many jobs are a collection; what three of four ask for is what one needs to run them."""
 
 
 @dataclass(slots=True)
@@ -62,10 +65,15 @@ def _read(repo: Repo, claims: Claims) -> None:
         if not told:
             continue
         job, (value, line, text) = told[0]
-        agree = len({item[0] for _, item in told}) == 1
-        sure = 0.6 if agree and (alike or len(told) == len(jobs)) and job.file.count("/") <= 1 else 0.4
-        if name == "memory_bytes" and len(jobs) > 1 and not agree:
-            sure = 0.3
+        counted = Counter(item[0] for _, item in told)
+        agree = len(counted) == 1
+        usual, times = counted.most_common(1)[0]
+        if len(jobs) >= _SEVERAL and times >= len(told) * _MOST_OF and times >= len(jobs) / 2:
+            job, (value, line, text) = next(one for one in told if one[1][0] == usual)
+            sure = _USUAL
+        else:
+            sure = 0.6 if agree and (alike or len(told) == len(jobs)) and job.file.count("/") <= 1 else 0.4
+            sure = 0.3 if name == "memory_bytes" and len(jobs) > 1 and not agree else sure
         whole = int(value) if name in ("gpu_count", "memory_bytes") else float(value)
         claims.add(name, whole, Origin.CODE, file=job.file, line=line, rule=f"batch.{name.partition('_')[0]}",
                    confidence=sure, text=text)  # fmt: skip

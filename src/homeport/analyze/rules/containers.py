@@ -7,7 +7,7 @@ import re
 
 from homeport.analyze.baseimages import read_base
 from homeport.analyze.claims import Claims, Field
-from homeport.analyze.dockerlines import Instruction, instructions, last_stage
+from homeport.analyze.dockerlines import Instruction, instructions, last_stage, stages
 from homeport.analyze.paths import Paths, once
 from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
@@ -34,7 +34,8 @@ def _read(repo: Repo, claims: Claims) -> None:
     if repo.source.kind is SourceKind.DOCKERFILE and repo.source.ref in repo:
         files = [repo.source.ref]
     plain = [file for file in files if not _HIDDEN.search(file) and not _VARIANT.search(_said(file))]
-    main = next((file for file in plain if _PLAIN.search(file)), plain[0] if plain else "")
+    own = [file for file in plain if not in_the_way(file)] or plain
+    main = next((file for file in own if _PLAIN.search(file)), own[0] if own else "")
     alone = files[0] if len(files) == 1 and not _HIDDEN.search(files[0]) else ""
     for file in files:
         if file == (main or alone):
@@ -81,9 +82,7 @@ def _is_replaced(repo: Repo, file: str, at: Instruction) -> bool:
 
 def _read_other(repo: Repo, claims: Claims, file: str, *, has_main: bool) -> None:
     """A second Dockerfile for GPUs beside a plain one: a GPU is a choice."""
-    for at in instructions(repo.lines(file)):
-        if at.word != "FROM":
-            continue
+    for at in stages(repo.lines(file)):
         base = read_base(_image(at))
         line = repo.line(file, at.line)
         if base.gpu:

@@ -26,10 +26,15 @@ _USES = late(
 _INSISTS = late(
     r"assert torch\.cuda\.is_available\(\)|if not torch\.cuda\.is_available\(\):\s{1,40}(?:raise|(?:sys\.)?exit)"
 )
+_INSISTED = late(r"assert torch\.cuda\.is_available\(\)|if not torch\.cuda\.is_available\(\)")
+_CHOSEN = late(r"mps\.is_available|device_type\s?==|device\s?==")
+"""Beside an assertion: it is made where that device was chosen."""
 _GUARDS = late(
     r"cuda\.is_available\(\)|[\"']cpu[\"']|mps\.is_available|use_cuda|no[-_]cuda|is_cuda"
     r"|CUDA\.functional\(\)|device_map\s{0,2}=\s{0,2}[\"']auto"
 )
+_NCCL = late(r"init_process_group\(\s{0,12}(?:backend\s{0,2}=\s{0,2})?[\"']nccl[\"']")
+_ELSEWHERE = late(r"(?i)gloo|is_available\(\)|use_cpu\b|no_cuda")
 _JULIA = late(r"^(CUDA|AMDGPU|Metal)\s{0,2}=\s{0,2}\"")
 _ACCELERATOR = late(r"\"accelerator\":\s{0,2}\"(GPU|TPU)\"")
 _MOST, _DEPTH = 150, 3
@@ -52,9 +57,13 @@ def _read_python(repo: Repo, claims: Claims) -> None:
                 repo, claims, guarded[0], GpuNeed.OPTIONAL, "device-choice", 0.5 if len(files) < 60 else 0.4, _GUARDS
             )
         return
-    insisting = [path for path in files if _INSISTS.search(repo.text(path))]
+    insisting = [path for path in files if _INSISTS.search(repo.text(path)) and not _CHOSEN.search(repo.text(path))]
     if insisting and len(files) < 60:
-        _claim(repo, claims, insisting[0], GpuNeed.NEEDED, "device-insisted", 0.62, _GUARDS)
+        _claim(repo, claims, insisting[0], GpuNeed.NEEDED, "device-insisted", 0.62, _INSISTED)
+        return
+    nccl = [path for path in files if "/" not in path and _always_talks(repo, path)]
+    if nccl and len(files) < 60 and not any(_ELSEWHERE.search(repo.text(path)) for path in nccl):
+        _claim(repo, claims, nccl[0], GpuNeed.NEEDED, "gpus-talk", 0.58, _NCCL)  # to one another, by nothing else
         return
     bare = [path for path in using if not _GUARDS.search(repo.text(path))]
     share = len(using) / len(files)
@@ -64,6 +73,22 @@ def _read_python(repo: Repo, claims: Claims) -> None:
         _claim(repo, claims, using[0], GpuNeed.OPTIONAL, "device-choice", 0.55, _USES)
     else:
         _claim(repo, claims, using[0], GpuNeed.OPTIONAL, "device-somewhere", 0.3, _USES)
+
+
+def _always_talks(repo: Repo, path: str) -> bool:
+    """Whether it joins other GPUs whatever its arguments: not under an `if`."""
+    lines = repo.lines(path)
+    at = next((number for number, line in enumerate(lines) if _NCCL.search(line)), -1)
+    if at < 0:
+        return False
+    inside = len(lines[at]) - len(lines[at].lstrip())
+    for line in reversed(lines[:at]):
+        before = len(line) - len(line.lstrip())
+        if line.strip() and before < inside:
+            if line.lstrip().startswith(("if ", "elif ", "else:")):
+                return False
+            inside = before
+    return True
 
 
 def _read_notebooks(repo: Repo, claims: Claims) -> None:

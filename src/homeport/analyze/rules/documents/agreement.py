@@ -16,6 +16,7 @@ _NEARLY = 0.4
 _ASSERTED = 0.52
 _HINTED = 0.45
 _RIVAL = 0.12
+_SPOKEN_OF = 0.3
 _COUNTED, _STARTED = "documents.gpus-counted", "documents.processes-per-node"
 
 
@@ -25,6 +26,7 @@ def weigh(claims: Claims) -> None:
         _add_up(claims, field)
     _drop_the_contradicted(claims)
     _keep_the_smaller(claims)
+    _count_the_one(claims)
 
 
 def _add_up(claims: Claims, field: Field) -> None:
@@ -64,6 +66,16 @@ def _drop_the_contradicted(claims: Claims) -> None:
     if len({one.value for one in rivals}) > 1:
         for one in rivals:
             _set(claims, one, min(one.evidence.confidence, _HINTED))
+
+
+def _count_the_one(claims: Claims) -> None:
+    """How much memory a GPU needs is said of one, where nobody speaks of several."""
+    sizes = [one for one in _of(claims, "vram_bytes") if one.evidence.confidence >= HINT]
+    counts = [one for one in claims.all if one.field == "gpu_count" and one.evidence.confidence >= _SPOKEN_OF]
+    if sizes and not any(one.evidence.confidence >= HINT or one.value != 1 for one in counts):
+        best = max(sizes, key=lambda one: one.evidence.confidence)
+        evidence = replace(best.evidence, rule="documents.memory-of-one", confidence=_ASSERTED)
+        claims.all.append(Claim("gpu_count", 1, Origin.DOCUMENTED, evidence))
 
 
 def _of(claims: Claims, field: Field) -> list[Claim]:

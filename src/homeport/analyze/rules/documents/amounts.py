@@ -48,12 +48,15 @@ _CORES = late(
     r"|modern) ){0,2}(?:cores?|vcpus?|cpus|processors)\b(?!\s?hours)"
     r"|\b(?:cpu|processor)s?\b[:\s]{1,3}(?:at least |minimum |>= ?)?(\d{1,3})\+?\s?-?(?:cores?|vcpus?)\b"
 )
-_WORDS = {"one": 1, "single": 1, "two": 2, "four": 4, "eight": 8}
+_WORDS = {"one": 1, "single": 1, "two": 2, "dual": 2, "three": 3, "four": 4, "six": 6, "eight": 8}
 _COUNTED = late(
-    rf"(?i)(?<![\w.-])(\d{{1,4}}|one|single|two|four|eight)(?:\s?-\s?\d{{1,4}})?[\s-]?{phrases.TIMES}?\s?(?:of )?"
-    rf"(?:high-end |nvidia |tesla |geforce |rtx |amd )*(?:\d{{2,3}}\s?gi?b )?"
+    rf"(?i)(?<![\w.-])(\d{{1,4}}|one|single|two|dual|three|four|six|eight)(?:\s?-\s?\d{{1,4}})?[\s-]?"
+    rf"{phrases.TIMES}?\s?(?:of )?(?:high-end |nvidia |tesla |geforce |rtx |amd )*(?:\d{{2,3}}\s?gi?b )?"
     rf"(?:{phrases.CARD}(?![\w.]*\s?gi?b of)"
-    rf"|gpus?\b)"
+    rf"|gpus?\b(?!\snodes?\b|\sserver))"
+)
+_NODES = late(
+    r"(?i)(?<![\w.-])(\d{1,3})\s(?:[\w-]{1,20}\s){0,3}nodes\b(?:[^.()]{0,10}\((\d{1,4})\s(?:[\w-]{1,12}\s)?gpus\b)?"
 )
 _ONE = late(r"(?i)\b(?:an?)\s(?:\w+[\s-]){0,3}?gpu\b(?!s)")
 _NPROC = late(r"--(?:nproc[-_]per[-_]node|num[-_]gpus|num_processes|n?gpus)[=\s]{1,3}(\d{1,2})\b")
@@ -93,6 +96,16 @@ _DOING = late(
     r"(?i)\b(?:run(?:s|ning)?|train\w*|fit(?:s|ting)?|uses?|using|takes?|consum\w+|finetun\w+|fine-tun\w+|occup\w+"
     r"|on an?|single|load\w*)\b"
 )
+_TESTED = late(r"(?i)\btest(?:ed|ing)\b[^.]{0,60}\b(?:machine|server|instance|node|vm|workstation|host)\b")
+"""A whole machine is described, which it ran on."""
+_USED = late(
+    r"(?i)\b(?:us(?:es?|ing)|takes?|consum\w+|needs?|requires?) (?:\w+ ){0,2}"
+    r"(?:just |about |around |roughly |up to |over )"
+)
+_REDUCED = late(
+    r"(?i)\breduced\b|\blower hardware\b|\bsmaller (?:database|dataset|subset|version)\b|\bminimal (?:example|setup)\b"
+)
+"""Of a smaller thing than the whole."""
 _OTHERS = late(
     r"(?i)cpu only|cpu memory|colab|kaggle|laptop|our (?:machine|server|cluster)|file|dataset|checkpoint"
     r"|per (?:user|day)|upload"
@@ -102,7 +115,7 @@ _OTHERS = late(
 def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> None:
     for file, sentences in documents:
         counts = _counts_for(file)
-        before = -2
+        before = reduced = -2
         table = tables.rows(sentences)
         for one in sentences:
             aside = (0.75 if _OUTRIGHT.search(one.text) else 0.5) if phrases.ASIDE.search(one.under) else 1.0
@@ -113,8 +126,11 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
                 if one.line in table:
                     _row(file, table[one.line], counts, claims)
                 continue
+            if _REDUCED.search(one.text):
+                reduced = one.order
             if _DIGIT.search(one.text):
-                _amounts(file, one, counts * aside, claims, of_gpu=one.order - before <= 1)
+                part = 0.65 if one.order - reduced <= 1 else 1.0
+                _amounts(file, one, counts * aside * part, claims, of_gpu=one.order - before <= 1)
             if _GPU.search(one.text):
                 before = one.order
             if phrases.ABOUT.search(one.text):
@@ -153,19 +169,23 @@ def _amounts(file: str, one: Sentence, counts: float, claims: Claims, *, of_gpu:
         _claim(claims, "vram_bytes", size, file, one, "card", sure * counts)
         spans.append(found.span())
     rest = _without(one.text, spans)
+    tested = bool(_TESTED.search(one.text))
+    used = bool(_USED.search(rest) and _HOST_MEMORY.search(rest))
     parts: tuple[tuple[Field, Sequence[re.Pattern[str]], str], ...] = (
         ("memory_bytes", _RAM, "memory"),
         ("disk_bytes", _DISK, "disk"),
     )
     for field, patterns, rule in parts:
         size, _ = _first(patterns, rest) if field == "disk_bytes" or not about_gpu else (0, [])
-        if size and (field == "disk_bytes" or not re.search(rf"(?i)\b{_VIDEO}", rest)):
-            sure = (floor if asked else 0.45) * (0.6 if _OTHERS.search(rest) or "cpu only" in one.under else 1.0)
+        if size and (field == "disk_bytes" or tested or not re.search(rf"(?i)\b{_VIDEO}", rest)):
+            sure = (floor if asked else 0.58 if tested or used else 0.45) * (
+                0.6 if _OTHERS.search(rest) or "cpu only" in one.under else 1.0
+            )
             _claim(claims, field, size, file, one, rule, sure * counts)
-    if asked and "<" not in one.text and (cores := _CORES.search(one.text)):
+    if (asked or tested) and "<" not in one.text and (cores := _CORES.search(one.text)):
         number = int(cores[1] or cores[2])
         if 0 < number <= 256:
-            _claim(claims, "cpus", float(number), file, one, "cores", 0.7 * counts)
+            _claim(claims, "cpus", float(number), file, one, "cores", (0.7 if asked else 0.58) * counts)
 
 
 def _floor(one: Sentence) -> float:
@@ -208,13 +228,22 @@ def _counts(file: str, one: Sentence, counts: float, claims: Claims) -> None:
     if not rules and not asked:
         return
     if found := _COUNTED.search(one.text):
-        number = _WORDS.get(found[1].lower()) or int(found[1])
+        number = _of_one_machine(one.text, found)
         if number > 0:
             sure = ((0.75 if asked else 0.6) if number <= 16 else 0.3) * (0.8 if _OURS.search(one.text) else 1.0)
             sure = min(sure, _EXAMPLE) if _USAGE.search(one.text) else sure
             _claim(claims, "gpu_count", number, file, one, "gpus-counted", sure * counts)
     elif asked and _ONE.search(one.text):
         _claim(claims, "gpu_count", 1, file, one, "a-gpu", 0.55 * counts)
+
+
+def _of_one_machine(text: str, found: re.Match[str]) -> int:
+    """4 nodes (32 GPUs) are 8 in each; how many nodes there are is no number of GPUs."""
+    nodes = _NODES.search(text)
+    if nodes and nodes.start() == found.start():
+        each, left = divmod(int(nodes[2] or 0), int(nodes[1]) or 1)
+        return each if not left else 0
+    return _WORDS.get(found[1].lower()) or int(found[1])
 
 
 def _commands(file: str, one: Sentence, counts: float, claims: Claims) -> None:

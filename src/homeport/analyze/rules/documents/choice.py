@@ -17,7 +17,7 @@ _TELLING = late(
 )
 _ASKS = late(r"(?i)(?:^|[-_])(?:requirements?|hardware|prerequisites?|sizing)(?:[-_.]|$)")
 _RUNS = late(
-    r"(?i)^(?:docker|deploy(?:ment)?s?|docs?|packag(?:e|ing)|self[-_]?host\w*|vignettes|install(?:er|ation)?|compose|v\d)(?:/|$)"
+    r"(?i)^(?:docker|deploy(?:ment)?s?|docs?(?:[-_]?(?:source|src|en))?|documentation|packag(?:e|ing)|self[-_]?host\w*|vignettes|install(?:er|ation)?|compose|v\d)(?:/|$)"
 )
 _PAGE = late(
     r"(?i)docs?/(?![\w-]{0,20}(?:report|paper|blog|bench|result|compar|legacy|old))[\w.-]{1,60}\.(?:md|rst|markdown)"

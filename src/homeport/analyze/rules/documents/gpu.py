@@ -108,9 +108,10 @@ def _weigh(file: str, one: Sentence, counts: float, need: _Side, doubt: _Side, r
     if phrases.ASKING.search(one.under) and phrases.LISTED.search(one.text):
         need.add("gpu-among-requirements", 0.8 * counts, file, one)
         return
-    if _GPU_WORD.search(one.text) and _first(doubt, phrases.DOUBTS, file, one, counts):
+    moved = bool(phrases.MOVED.search(one.text))
+    if _GPU_WORD.search(one.text) and _first(doubt, phrases.DOUBTS, file, one, counts * (0.3 if moved else 1.0)):
         return
-    if _first(round_, phrases.WAYS_ROUND, file, one, counts):
+    if not moved and _first(round_, phrases.WAYS_ROUND, file, one, counts):
         return
     section = " / ".join(one.headings[1:])
     if phrases.CHOSEN.search(section) and not phrases.ASKING.search(section.lower()):

@@ -102,7 +102,7 @@ DOUBTS = (
         r"[^.]{0,40}\b<gpu>\b[^.]{0,20}\b(?:faster|accelerat\w+|recommended|users?|support|helps?)",
         r"\b<gpu>\b[^.]{0,40}\b(?:is|are)\b[^.]{0,20}\brecommended\b",
         r"\brecommend\w*\b[^.]{0,40}\b<gpu>\b",
-        r"\b(?:to (?:use|enable|run on|leverage|utili[sz]e)|supports?"
+        r"(?<!designed )(?<!meant )(?<!intended )\b(?:to (?:use|enable|run on|leverage|utili[sz]e)|supports?"
         r"|can (?:also )?(?:use|run on|be run on|utili[sz]e|leverage))\b[^.]{0,25}"
         r"\b(?:gpus?|cuda(?!(?: toolkit)? ?\d))\b",
     ),
@@ -124,7 +124,7 @@ WAYS_ROUND = (
         r"--?device[ =]['\"]?cpu",
         r"['\"]cpu['\"]",
         r"--(?:use[-_])?cpu\b",
-        r"\bcpu (?:mode|version|inference|build|deployment|fallback|instead|backend|offload\w*)",
+        r"\bcpu (?:mode|version|inference|build|deployment|fallback|instead|backend)",
         r"\bno[-_ ]gpu\b",
         r"--no[-_]cuda",
     ),
@@ -147,6 +147,7 @@ NEEDS = (
         r"|necessary|mandatory|prerequisites?)\b[^.]{0,60}\b<gpu>\b",
         r"\b<gpu>\b[^.]{0,60}\b(?:is|are|be)\s(?:\w+\s)?(?:required|needed|necessary|mandatory|a must)",
         r"\b<gpu>\s?(?:\(?required\)?)",
+        r"\b(?:designed|meant|intended) to (?:be )?run on (?:[\w-]+ ){0,4}<gpu>",
         r"\b(?:only|exclusively) (?:works?|runs?|supports?|tested|available) (?:\w+ )?(?:on|with|for)?[^.]{0,20}"
         r"\b<gpu>\b",
     ),
@@ -195,8 +196,14 @@ CODE_WAYS_ROUND = (
 )  # fmt: skip
 """The same for lines of code."""
 
+MOVED = compiled(
+    r"\b(?:mov(?:e|es|ed|ing)|plac(?:e|es|ed|ing)|offload\w*|transfer\w*|cop(?:y|ies|ied|ying)|swap\w*|sync\w*"
+    r"|back|stream\w*|traffic|bandwidth|between|overlap\w*)\b[^.]{0,40}\b(?:cpus?|host|<gpu>)\b"
+)
+"""Data goes from one to the other: both are there."""
 ASIDE = late(
-    r"news|change ?log|release|updates?\b|acknowledg|citation|citing|references?\b|related|roadmap|to-?do|contribut"
+    r"news|change ?log|(?<!stable )(?<!latest )release|updates?\b|acknowledg|citation|citing|references?\b"
+    r"|related|roadmap|to-?do|contribut"
     r"|benchmark|performance|faq|license|history|changes|what'?s new|contents|credits|papers?\b|publications|awesome"
     r"|monitor"
     r"|troubleshoot|known issues|supported compilers|showcase|community|other |third|blog|advanced"

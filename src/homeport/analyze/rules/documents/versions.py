@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from homeport.analyze.claims import Claims
@@ -13,8 +14,8 @@ from homeport.analyze.rules.documents.choice import is_main, weight
 from homeport.model.evidence import Origin
 
 _CUDA = late(
-    r"(?i)\bcuda(?:[- ]toolkit| sdk| runtime| driver)?(?: versions?)?(?: should be| must be| is)?[\s:=(\"\'`]{0,5}(?:>="
-    r"|≥|>|~)?\s?v?(\d{1,2}(?:\.\d{1,2})?)(?![\d.]*\s?(?:gi?b|cores|kernels|gpus?|devices))\b"
+    r"(?i)\bcuda(?:[- ]toolkit| sdk| runtime| driver)?:?(?: versions?)?(?: should be| must be| is)?"
+    r"[\s:=(\"\'`]{0,5}(?:>=|≥|>|~)?\s?v?(\d{1,2}(?:\.\d{1,2})?)(?![\d.]*\s?(?:gi?b|cores|kernels|gpus?|devices))\b"
 )
 _WHEEL = late(
     r"whl/cu(\d{2,3})\b|\bcudatoolkit=(\d{1,2}\.\d)|pytorch-cuda=(\d{1,2}\.\d)|nvidia/cuda:(\d{1,2}\.\d{1,2})"
@@ -27,12 +28,23 @@ _GENERATION = late(
     r"(?:\b(?:or|and) (?:newer|later|higher|above|better)|\+)"
 )
 _FLOOR = late(
-    r"(?i)or (?:higher|later|newer|above|greater)|>=|≥|\+|at least|minimum|requires?|required|needs?\b|must|supporting"
-    r"|\bhave (?:\w+ )?installed"
+    r"(?i)\b(?:or|and) (?:higher|later|newer|above|greater|up\b)|>=|≥|\+|at least|minimum|requires?|required|needs?\b"
+    r"|must|supporting|\bhave (?:\w+ )?installed"
 )
 _LATER_SYSTEMS = late(
     r"(?i)\bwindows\b|\bold(?:er)?\b|\bprior to\b|\bbefore\b|\bsince\b|\bdeprecat|\badded\b|\bremoved?\b"
 )
+_OTHER = late(
+    r"\s?(?:,|/|\bor\b|\band\b|&)\s?(?:or |and )?(?:cuda[ -]?)?v?(\d{1,2})(?:\.\d{1,2}|\.x)?(?![\w%]|\s?gb)", re.I
+)
+"""Another version that will do as well, by its major number."""
+_ALL = late(
+    r"(?i)\b(?:by|for|in|of) (?:all|every|each)\b|\ball (?:\w+ )?(?:require|need)|\bdefault\b"
+    r"|\bbuilt (?:with|against)\b"
+)
+_ADVISED = late(r"(?i)\brecommend|\bprefer")
+"""The first of several is meant."""
+_PART = late(r"(?i)\binstead\b|\bbut not\b|\balso available\b|\bonly (?:if|for|when)\b")
 _SUPPOSED = late(r"(?i)\bif you have\b|\bfor example\b|\be\.g\.|\bsay\b")
 _LIKELY = range(7, 16)
 
@@ -78,9 +90,22 @@ def _cuda(file: str, one: Sentence, counts: float) -> list[tuple[float, str, str
         if int(match[1].partition(".")[0]) in _LIKELY:
             near = one.text[max(match.start() - 70, 0) : match.end() + 40]
             sure = (0.75 if asked else 0.55) * (0.7 if _LATER_SYSTEMS.search(near) else 1.0)
-            sure *= 0.7 if _SUPPOSED.search(one.text) else 1.0
+            sure *= 0.7 if _SUPPOSED.search(one.text) else 0.8 if _among_others(one.text, match) else 1.0
+            sure *= 0.7 if _PART.search(one.text) else 1.25 if _ALL.search(one.text) else 1.0
             told.append((sure * counts, match[1], file, one, "cuda"))
     return told
+
+
+def _among_others(text: str, match: re.Match[str]) -> bool:
+    """Whether versions of several major numbers are named in a row, any of which will do: no telling which to take."""
+    if _ADVISED.search(text):
+        return False
+    majors = {found[1].partition(".")[0] for found in _CUDA.finditer(text)}
+    after = _OTHER.match(text, match.end(1))
+    while after:
+        majors.add(after[1])
+        after = _OTHER.match(text, after.end())
+    return len([one for one in majors if int(one) in _LIKELY]) > 1
 
 
 def _dotted(text: str) -> str:
