@@ -81,7 +81,6 @@ def _picture(title: str, height: float, parts: Sequence[str]) -> str:
     body = "\n".join(
         ["<!-- SPDX-License-Identifier: Apache-2.0 -->", _text(16, 28, title, size=15, weight="600"), *parts]
     )
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
-        f'font-family="system-ui, sans-serif">\n<rect width="{WIDTH}" height="{height:.0f}" fill="#fff"/>\n{body}\n</svg>\n'
-    )
+    paper = f'<rect width="{WIDTH}" height="{height:.0f}" fill="#fff"/>'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" role="img"'
+    return f'{head} font-family="system-ui, sans-serif">\n{paper}\n{body}\n</svg>\n'
