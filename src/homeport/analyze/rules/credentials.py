@@ -22,6 +22,7 @@ _OPEN = late(
 )
 _EXPORT = late(rf"(?:^|\s)(?:export|-e|--env|set|setx)\s({_NAME})\b")
 _TOLD = late(rf"(?i:\b(?:set|provide|need|require|add|put|get|your|obtain)\b)[^.]{{0,80}}?\b({_NAME})\b")
+_CODE = (".py", ".js", ".ts", ".mjs", ".go", ".rs")
 _MOST_FILES, _MOST_LINES = 120, 1500
 
 
@@ -44,17 +45,18 @@ def _read(repo: Repo, claims: Claims) -> None:
 
 @once
 def _files(paths: Paths) -> list[str]:
-    """READMEs and compose files of the root, and the code nearest to it: mostly what others read anyway."""
+    """READMEs and compose files of the root, and the code nearest to it."""
     documents = [path for path in paths.named("README.md", "README.rst") if "/" not in path]
     compose = paths.named("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml", depth=1)
-    code = paths.ending(".py", ".js", ".ts", ".mjs", ".go", ".rs", depth=2)
+    code = paths.ending(*_CODE, depth=2)
     own = sorted((path for path in code if not in_the_way(path)), key=lambda path: (path.count("/"), path))
     return [*documents, *compose, *own][:_MOST_FILES]
 
 
-def _documents(paths: Paths) -> list[str]:
-    return [path for path in _files(paths) if not path.endswith((".py", ".js", ".ts", ".mjs", ".go", ".rs"))]
+@once
+def _wants(paths: Paths) -> list[str]:
+    """Of code only what other rules read anyway."""
+    return [path for path in _files(paths) if not path.endswith(_CODE)]
 
 
-RULES = Ruleset(wants=lambda paths: _documents(Paths(paths) if not isinstance(paths, Paths) else paths), read=_read,
-                rank=85)  # fmt: skip
+RULES = Ruleset(wants=_wants, read=_read, rank=85)

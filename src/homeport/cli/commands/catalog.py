@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -60,6 +59,7 @@ def show(session: Session, type: str) -> None:
     from difflib import get_close_matches
 
     from homeport.app.catalogue import current_facts
+    from homeport.plan.images import starts
 
     offers, images, _ = _read(session)
     found = [offer for offer in offers if offer.machine_type == type]
@@ -67,14 +67,15 @@ def show(session: Session, type: str) -> None:
         near = get_close_matches(type, dict.fromkeys(offer.machine_type for offer in offers), n=3, cutoff=0.5)
         hint = f"like it there are: {', '.join(near)}" if near else "see them all with: homeport catalog list"
         raise NotFound(f"nobody offers {type!r}", operation="catalog", subject=type, hint=hint)
-    fitting = [image for image in images if any(_starts(image, offer) for offer in found)]
+    fitting = [image for image in images if any(starts(image, offer) for offer in found)]
     clouds = {offer.cloud for offer in found if offer.as_of}
     origins = {one.cloud: one.origin for one in current_facts(session.settings)[0] if one.cloud in clouds}
     if session.json:
         put_json({"offers": found, "images": fitting, "origins": origins})
         return
     for offer in found:
-        for line in table(*_headless(_properties(offer))):
+        first, *others = _properties(offer)
+        for line in table(first, others):
             put(line)
         put()
     if fitting:
@@ -91,6 +92,8 @@ def refresh(session: Session, targets: tuple[str, ...]) -> int:
 
     What cannot be had or understood leaves the facts as they were; the exit code says so.
     """
+    import asyncio
+
     from homeport.app.catalogue import refresh as renew
 
     say("asking " + (", ".join(targets) or "every cloud that publishes facts") + " …")
@@ -108,13 +111,11 @@ def refresh(session: Session, targets: tuple[str, ...]) -> int:
 
 
 def _read(session: Session) -> tuple[list[Offer], list[SystemImage], list[str]]:
+    import asyncio
+
     from homeport.app.catalogue import offers_and_images
 
     return asyncio.run(offers_and_images(session.settings))
-
-
-def _starts(image: SystemImage, offer: Offer) -> bool:
-    return image.cloud == offer.cloud and image.arch == offer.arch and image.region in ("", offer.region)
 
 
 def _by_target(offers: Sequence[Offer]) -> Iterator[str]:
@@ -130,7 +131,7 @@ def _by_target(offers: Sequence[Offer]) -> Iterator[str]:
         yield ""
 
 
-def _properties(offer: Offer) -> Iterator[tuple[str, object]]:
+def _properties(offer: Offer) -> Iterator[tuple[str, str]]:
     yield "target", offer.cloud
     yield "region", offer.region or "any"
     yield "type", offer.machine_type
@@ -145,14 +146,8 @@ def _properties(offer: Offer) -> Iterator[tuple[str, object]]:
         yield "at most", f"{_amount(offer.monthly)} a month"
     if offer.longest_hours:
         yield "leased for", f"at most {offer.longest_hours:g} h"
-    yield "nodes", offer.available
+    yield "nodes", str(offer.available)
     yield "as of", offer.as_of or "now"
-
-
-def _headless(rows: Iterator[tuple[str, object]]) -> tuple[tuple[str, str], list[tuple[str, object]]]:
-    """The first row in the place of a head."""
-    name, value = next(rows)
-    return (name, str(value)), list(rows)
 
 
 def _gpus(offer: Offer) -> str:
