@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How conflicts between claims end: by who said it, then by how sure the rule is, then by who came first.
 
-What a machine is chosen by has one rule more: a hint (confidence below `HINT`) yields to all that is firmer."""
+What a machine is chosen by has one rule more: a hint (confidence below `HINT`) yields to all that is firmer. And of
+hints at memory or disk that dependencies and code give, the largest counts: each is what one part needs at least."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ def settle(claims: Claims, name: Field, kind: type[T]) -> Inferred[T] | None:
     """The winning value with all evidence for it, and a note on what lost; None if nobody claimed the field."""
     ranked = sorted(
         (claim for claim in claims.all if claim.field == name),
-        key=lambda claim: (_hint(claim), _RANK[claim.origin], -claim.evidence.confidence),
+        key=lambda claim: (_hint(claim), *_order(claim), -claim.evidence.confidence),
     )
     if not ranked:
         return None
@@ -37,6 +38,18 @@ def settle(claims: Claims, name: Field, kind: type[T]) -> Inferred[T] | None:
     agreeing = [claim for claim in ranked if claim.value == best.value]
     evidence = tuple(dict.fromkeys(claim.evidence for claim in agreeing))[:_EVIDENCE]
     return Inferred(best.value, best.origin, evidence, _note(best, ranked))
+
+
+def _order(claim: Claim) -> tuple[int, float]:
+    if _of_a_part(claim):
+        return _RANK[Origin.DEPENDENCY], -float(claim.value)
+    return _RANK[claim.origin], 0.0
+
+
+def _of_a_part(claim: Claim) -> bool:
+    """It estimates what a part of it needs."""
+    parts = (Origin.DEPENDENCY, Origin.CODE)
+    return claim.field in ("memory_bytes", "disk_bytes") and claim.origin in parts and _hint(claim)
 
 
 def _note(best: Claim, ranked: Sequence[Claim]) -> str:
@@ -49,6 +62,8 @@ def _note(best: Claim, ranked: Sequence[Claim]) -> str:
         where = f"{shown(claim.evidence.file)}:{claim.evidence.line}" if claim.evidence.file else claim.origin
         if _hint(claim) and not _hint(best):
             why = "is a hint"
+        elif _of_a_part(claim) and _of_a_part(best):
+            why = "is the smaller estimate"
         else:
             why = "is less sure" if claim.origin is best.origin else f"{claim.origin} yields to {best.origin}"
         parts.append(f"not {text} ({where}): {why}")

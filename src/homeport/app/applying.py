@@ -6,7 +6,6 @@ Nothing is decided anew: a plan holds exactly, or it is refused with what has mo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -18,10 +17,10 @@ from homeport.app.compose import clouds, fetchers
 from homeport.app.engine import LazyImages
 from homeport.errors import HomeportError, StalePlan, UsageError
 from homeport.interfaces.fetcher import Progress
-from homeport.model.codec import from_builtins, to_builtins, to_json, unpack
+from homeport.model.codec import from_builtins, to_builtins, unpack
 from homeport.model.locator import asked_for
 from homeport.model.paths import printable
-from homeport.model.plan import Offer, Plan
+from homeport.model.plan import Offer, Plan, plan_id
 from homeport.model.source import Source
 from homeport.model.systemimage import SystemImage
 from homeport.plan import builds
@@ -50,7 +49,8 @@ def read_plan(raw: bytes) -> Plan:
         plan = unpack(raw, Plan) if stored else from_builtins(said, Plan)
         ids = {_digest(said), _digest(to_builtins(plan))}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        raise UsageError(f"it is no plan: {printable(str(error), 200)}", operation="apply") from None
+        why = f": {printable(str(error), 200)}" if isinstance(error, ValueError) else ""
+        raise UsageError(f"it is no plan{why}", operation="apply", hint="`homeport plan -o FILE` makes one") from None
     except HomeportError as error:
         raise UsageError(error.message, operation="apply", hint=error.hint) from None
     if plan.id not in ids:
@@ -117,8 +117,8 @@ def _of_source(then: Source, now: Source) -> list[str]:
 
 
 def _of_offer(then: Offer, offers: Sequence[Offer]) -> list[str]:
-    name = printable("/".join(part for part in (then.cloud, then.region, then.machine_type) if part), 120)
-    same = [one for one in offers if _key(one) == _key(then)] or [
+    name = then.path
+    same = [one for one in offers if one.place == then.place] or [
         replace(one, region=then.region)
         for one in offers
         if not one.region and (one.cloud, one.machine_type) == (then.cloud, then.machine_type)
@@ -142,10 +142,6 @@ def _of_image(plan: Plan, images: Sequence[SystemImage]) -> list[str]:
     if then.id and all(one.id not in ("", then.id) for one in same):
         return [f"image {printable(then.name, 100)}: made anew ({then.id[:12]} → {same[0].id[:12]})"]
     return []
-
-
-def _key(offer: Offer) -> tuple[str, str, str]:
-    return offer.cloud, offer.region, offer.machine_type
 
 
 def _moved(then: Offer, now: Offer) -> tuple[str, ...]:
@@ -177,8 +173,7 @@ def _short(digest: str) -> str:
 
 def _digest(said: dict[str, Any]) -> str:
     """As `make_plan` makes an id: of everything but the id and the time."""
-    content = to_json({**said, "id": "", "made_at_us": 0})
-    return f"pln_{hashlib.sha256(content).hexdigest()[:40]}"
+    return plan_id({**said, "id": "", "made_at_us": 0})
 
 
 async def _source_now(source: Source, settings: Settings, progress: Progress | None) -> Source:

@@ -12,7 +12,7 @@ import click
 from homeport.cli.group import Titled
 from homeport.cli.output import say
 from homeport.cli.reading import pairs_of, reading_of, reading_options
-from homeport.plan.duration import YEAR
+from homeport.plan.duration import LEAST, YEAR
 from homeport.plan.overrides import OVERRIDES
 from homeport.plan.targets import TARGETS
 
@@ -81,7 +81,7 @@ class Hours(click.ParamType[float]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s?([mhd]?)", str(value), re.ASCII)
         hours = float(found[1]) * {"m": 1 / 60, "d": 24.0}.get(found[2], 1.0) if found else -1.0
-        if not 0 <= hours <= YEAR:
+        if hours != 0 and not LEAST <= hours <= YEAR:
             self.fail(f"expected hours, at most {YEAR:g}, for example 36, 3d or 90m; 0: until stopped", param, ctx)
         return hours
 

@@ -43,14 +43,17 @@ def settle_limits(limits: Limits) -> tuple[Limits, tuple[str, ...]]:
 
 def placed(offers: Sequence[Offer], limits: Limits) -> list[Offer]:
     """The offers, where one of no particular region stands in each region that was asked for together with its target
-    or type: the table it is from does not say where there are such machines."""
+    or type: the table it is from does not say where there are such machines. One that another target has is not meant.
+    """
     found: list[Offer] = []
+    elsewhere = {offer.region for offer in offers if offer.region}
+    regions = [name for name in dict.fromkeys(limits.regions) if name not in elsewhere]
     for offer in offers:
         named = offer.cloud in limits.targets or offer.machine_type in limits.machine_types
-        if offer.region or not limits.regions or not named:
+        if offer.region or not regions or not named:
             found.append(offer)
         else:
-            found += [replace(offer, region=region) for region in dict.fromkeys(limits.regions)]
+            found += [replace(offer, region=region) for region in regions]
     return found
 
 

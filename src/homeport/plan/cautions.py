@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from homeport.model.evidence import Origin
 from homeport.model.limits import Limits
+from homeport.model.paths import printable
 from homeport.model.requirements import Ecosystem, GpuNeed, Requirements, firm
 from homeport.plan.bounds import least
 from homeport.plan.duration import Duration, lease_warning
@@ -43,16 +44,18 @@ def _of_money(chosen: Judged, limits: Limits) -> Iterator[str]:
     if not paid(offer):
         return
     if not hours:
-        month = f", {total(offer, MONTH)} a month" if offer.monthly.micros else ""
-        yield f"it runs until stopped and costs {offer.hourly} an hour{month}; the total is for the first one"
         budget = least(limits.total, offer.hourly.currency)
         if budget is not None:
             yield f"the budget of {budget} lasts {budget.micros // offer.hourly.micros} h; nothing stops it then"
+        month = f", {total(offer, MONTH)} a month" if offer.monthly.micros else ""
+        yield f"it runs until stopped and costs {offer.hourly} an hour{month}; the total is for the first one"
     elif at_most(offer, hours) != total(offer, hours):
         yield (
             f"the total counts on the cap of {offer.monthly} a month; where the time spans the turn of a month it can "
             f"be {at_most(offer, hours)}"
         )
+    if offer.as_of and offer.region in limits.regions and not offer.longest_hours and offer.cloud != "kubernetes":
+        yield f"whether {offer.cloud} has {offer.machine_type} in {printable(offer.region, 80)} was not asked"
     if offer.as_of:
         yield f"prices and numbers of {offer.cloud} are those of {offer.as_of}; what is free now was not asked"
 

@@ -124,7 +124,13 @@ def _of_gpus(found: Requirements, changes: dict[str, Any], given: Mapping[str, s
     for field, maker in _MAKERS.items():
         vendor = changes.get("gpu_vendor")
         if vendor is not None and vendor.value != maker:
-            changes.setdefault(field, None)
+            if changes.get(field) is not None:
+                other = next(flag for flag in given if flag in ("gpu-vendor", "gpu"))
+                raise UsageError(
+                    f"--{other} {printable(given[other], 80)} and --{field} contradict each other", operation="plan",
+                    subject=field, hint="leave out one of them",
+                )  # fmt: skip
+            changes[field] = None
         elif vendor is None and changes.get(field) and found.gpu_vendor and found.gpu_vendor.value != maker:
             changes["gpu_vendor"] = _said(flags[0], given[flags[0]], maker, found.gpu_vendor)
     return changes

@@ -7,7 +7,7 @@ The order, first difference decides:
 3. among paid ones, what also meets every estimate before what misses one: nothing is spent on a gamble, whereas
    trying on a free machine costs nothing;
 4. the order of units of money (`bounds.unit_order`), and in one unit the lowest price for the whole time;
-5. no GPU that would not be used; what meets every estimate; what says what it has;
+5. of free ones this machine; no GPU that would not be used; what meets every estimate; what says what it has;
 6. no GPU from before tensor cores; fewest GPUs, least GPU memory, the newest of these;
 7. the smallest: least of memory times processors times disk; then the name.
 """
@@ -79,9 +79,9 @@ def _judge(needs: Requirements, offer: Offer, work: Duration, limits: Limits) ->
     found = verdict(needs, offer)
     key = (
         paid(offer) and bool(found.misses), total(offer, work.hours).micros if paid(offer) else 0,
-        _waste(needs, offer), len(found.misses), len(found.doubts),
+        not paid(offer) and offer.cloud != "local", _waste(needs, offer), len(found.misses), len(found.doubts),
         *_gpus(offer), _volume(offer),
-        offer.cloud, offer.region, offer.machine_type, offer.as_of, repr(offer),
+        *offer.place, offer.as_of, repr(offer),
     )  # fmt: skip
     return Judged(offer, hours, found, bounds(offer, hours, limits), key)
 

@@ -35,3 +35,10 @@ def test_gpu_memory_memory_and_disk_in_one_sentence_are_told_apart() -> None:
 def test_how_long_it_takes_on_a_gpu_is_how_long_it_takes() -> None:
     found = of("Fine-tunes a model.\n\nTakes about 10 hours on one A100 40GB.")
     assert found.hours and found.hours.value == 10
+
+
+def test_of_two_estimates_of_memory_the_larger_counts() -> None:
+    model = 'import transformers\nm = transformers.AutoModel.from_pretrained("meta-llama/Llama-2-70b-hf")\n'
+    found = analyze(DictView({"requirements.txt": "torch\ntransformers\n", "run.py": model}))
+    assert found.memory_bytes.value > 64 * GIB
+    assert "GiB (requirements.txt:2): is the smaller estimate" in found.memory_bytes.note

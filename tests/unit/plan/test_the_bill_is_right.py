@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from homeport.cli.plans import plan_lines
+from homeport.errors import NoCapacity, UsageError
 from homeport.model.limits import Limits
 from homeport.model.money import Money
 from homeport.model.requirements import GpuNeed, Kind
@@ -70,3 +71,36 @@ def test_what_is_made_for_tpus_is_not_planned_elsewhere_without_a_word() -> None
         "it is made for Google (TPU) (README.md:7: it says so), and this machine is no such machine"
         in planned([local()], wanted).warnings
     )
+
+
+def test_a_free_pod_does_not_win_over_this_machine_where_it_will_do() -> None:
+    pod = replace(local(), cloud="kubernetes", region="prod", machine_type="pod", cpus=1, memory_bytes=4 * GIB)
+    assert planned([pod, local()]).chosen == local()
+    assert planned([pod, local()], limits=Limits(targets=("kubernetes",))).chosen == pod
+
+
+def test_a_site_of_one_target_is_no_region_of_another() -> None:
+    offers = [linode("small", 2), chameleon("node")]
+    with pytest.raises(NoCapacity) as refused:
+        planned(offers, limits=Limits(targets=("linode",), regions=("uc",)))
+    assert "no machine is all of what was asked for (linode, uc)" in refused.value.message
+    plan = planned(offers, limits=Limits(targets=("linode", "chameleon"), regions=("uc", "us-east")))
+    assert {one.offer.region for one in plan.candidates} == {"uc", "us-east"}
+
+
+def test_a_region_that_no_table_names_is_said_not_to_have_been_asked() -> None:
+    small = replace(linode("small", 2), as_of="2026-05-01")
+    plan = planned([small], limits=Limits(targets=("linode",), regions=("us-east",)))
+    assert "whether linode has small in us-east was not asked" in plan.warnings
+    assert not any("was not asked" in text and "whether" in text for text in planned([small]).warnings)
+
+
+def test_a_budget_for_what_has_no_end_is_the_first_thing_said() -> None:
+    plan = planned([linode("small", 2)], limits=Limits(total=(Money(5_000_000),)))
+    assert plan.warnings[0] == "the budget of $5.00 lasts 250 h; nothing stops it then"
+
+
+@pytest.mark.parametrize("words", [{"gpu": "A100", "rocm": "6.0"}, {"gpu-vendor": "amd", "cuda": "12.4"}])
+def test_a_gpu_of_one_maker_and_the_software_of_another_contradict_each_other(words: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="contradict each other"):
+        planned([A100S], overrides=words)
