@@ -236,7 +236,8 @@ def test_calls_shown_by_a_package_are_its_users():
         ({"README.md": "# Mesh", "ex.ipynb": "{}", **{f"src/{at}.cpp": "int x;\n" for at in range(9)}}, None),
         ({"README.md": "# Gate", "conf/gate.toml": "bindPort = 7000\n", "go.mod": "module gate\n\nrequire (\n"
           "\tgithub.com/spf13/cobra v1.8.0\n)\n", "cmd/gate/main.go": "package main\n\nfunc main() {}\n"}, "service"),
-        ({"Cargo.toml": '[package]\nname = "cat"\n[dependencies]\nclap = "4"\n', "src/lib.rs": "", "src/bin/cat/main.rs":
+        ({"Cargo.toml": '[package]\nname = "cat"\n[dependencies]\nclap = "4"\n', "src/lib.rs": "",
+          "src/bin/cat/main.rs":
           "fn main() {}\n"}, "cli"),
     ],
 )  # fmt: skip
@@ -251,3 +252,101 @@ def test_slurm_starting_python_is_no_work_by_mpi():
 
     assert "hpc.mpirun" not in rules("srun --nodes=1 accelerate launch train.py")
     assert "hpc.mpirun" in rules("srun ./solver")
+
+
+def test_builds_with_and_without_cuda_are_a_choice():
+    lines = ["torch", "https://download.pytorch.org/whl/cpu", "https://download.pytorch.org/whl/cu128"]
+    both = "[project]\nname = 'it'\ndependencies = ['torch']\n" + "".join(
+        f"[[tool.uv.index]]\nname = 'i{at}'\nurl = '{url}'\n" for at, url in enumerate(lines[1:])
+    )
+    found = of({"pyproject.toml": both})
+    assert found.gpu.value is GpuNeed.OPTIONAL
+    assert asserted(found.cuda) == "12.8"
+    cpu = both.partition("[[tool.uv.index]]\nname = 'i1'")[0]
+    assert of({"pyproject.toml": cpu}).gpu.value is GpuNeed.NO
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("Training was run on 4 A100-80GB nodes (32 GPUs).", 8),
+        ("Training was run on 3 A100 nodes.", None),
+        ("Training was run on a single GPU node.", None),
+        ("Training was run on 4 nodes of 8 GPUs.", 8),
+    ],
+)
+def test_how_many_nodes_there_are_is_no_number_of_gpus(text, count):
+    assert asserted(of({"README.md": f"# Net\nTrained with CUDA.\n\n{text}"}).gpu_count) == count
+
+
+def test_what_is_designed_to_run_on_a_gpu_needs_one():
+    text = "# Chat\nIt is designed to run on a single GPU node.\n\n## Installing\nThere is a version for the CPU."
+    assert of({"README.md": text}).gpu.value is GpuNeed.NEEDED
+
+
+def test_an_assertion_where_a_device_was_chosen_does_not_insist():
+    chosen = 'import torch\nif device_type == "cuda":\n    assert torch.cuda.is_available()\n'
+    assert of({"run.py": chosen}).gpu.value is GpuNeed.OPTIONAL
+    insists = "import torch\nif torch.cuda.is_available():\n    go()\nassert torch.cuda.is_available()\nnet.cuda()\n"
+    found = of({"run.py": insists})
+    assert found.gpu.value is GpuNeed.NEEDED
+    assert found.gpu.evidence[0].line == 4
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({"README.md": "# Chat\nThe simplest harness for training LLMs on a GPU.", "pyproject.toml": "[project]\n"},
+         Kind.TRAINING),
+        ({"README.md": "# Plasma\nTo clone.\n\n## Compiling\nThe compiler is the MPI wrapper.", "a/b.F90": "end\n"},
+         Kind.HPC),
+        ({"README.md": "# Film\nNeeds a GPU.\n```\npython3 ./demos/gradio_ui.py\n```", "pyproject.toml": "[project]\n"},
+         Kind.INFERENCE),
+    ],
+)  # fmt: skip
+def test_openings_and_first_commands_of_strangers(files, kind):
+    assert kind_of(files) is kind
+
+
+STEPS = """process {
+    cpus   = { 1 * task.attempt }
+    memory = { 6.GB * task.attempt }
+    withLabel:process_high {
+        cpus   = { 12    * task.attempt }
+        memory = { 72.GB * task.attempt }
+        time   = { 16.h  * task.attempt }
+    }
+    withLabel:process_high_memory {
+        memory = { 200.GB * task.attempt }
+    }
+}
+"""
+
+
+def test_the_large_steps_of_a_workflow_say_what_a_machine_needs():
+    found = of({"main.nf": "workflow {}\n", "conf/base.config": STEPS})
+    assert asserted(found.memory_bytes) == 72 * GIB
+    assert asserted(found.cpus) == 12
+    assert [one.line for one in (*found.memory_bytes.evidence[:1], *found.cpus.evidence[:1])] == [6, 5]
+
+
+def test_where_notebooks_are_developed_is_where_they_run():
+    dev = {".devcontainer/devcontainer.json": '{"hostRequirements": {\n"storage": "64gb"\n}}\n'}
+    assert asserted(of({**dev, "01.ipynb": "{}"}).disk_bytes) == 64 * GIB
+    assert asserted(of({**dev, "main.py": "print(1)\n"}).disk_bytes) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        ({"README.md": "# Box\nBox is a lab's next generation library.\n```\npython demo.py\n```", "train.py": "",
+          "requirements.txt": "torch\n"}, Kind.INFERENCE),
+        ({"README.md": "# Box\nBox is a lab's next generation library.", "tools/train_net.py": "", "setup.py": ""},
+         Kind.LIBRARY),
+        ({"README.md": "# Sea\nSea is a package for fluid dynamics.", "Project.toml": '[deps]\nMPI = "1"\n'}, Kind.HPC),
+        ({"README.md": "# Top\nA process viewer.", "pyproject.toml": "[project.scripts]\ntop = 'top:go'\n"},
+         Kind.CLI),
+    ],
+)  # fmt: skip
+def test_libraries_solvers_and_viewers_are_told_apart(files, kind):
+    assert kind_of(files) is kind

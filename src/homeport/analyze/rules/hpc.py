@@ -53,8 +53,14 @@ _HEADERS: tuple[tuple[Field, float, float, re.Pattern[str]], ...] = (
 _WORKFLOW: tuple[tuple[Field, float, re.Pattern[str]], ...] = (
     ("memory_bytes", _GIB, late(r"^\s{0,16}memory\s{0,3}=?\s{0,3}\{?[^\n]{0,20}?[\"']?(\d{1,4})\.?\s?G", re.M)),
     ("memory_bytes", _MIB, late(r"\bmem_mb\s{0,3}[=:]\s{0,3}(\d{3,7})\b")),
-    ("cpus", 1.0, late(r"^\s{0,16}(?:cpus|threads:?)\s{0,3}=?\s{0,20}(\d{1,3})\s*$", re.M)),
+    (
+        "cpus",
+        1.0,
+        late(r"^\s{0,16}(?:cpus|threads:?)\s{0,3}=?\s{0,20}\{?\s{0,4}(\d{1,3})\s*(?:\*[^\n]{0,40})?\}?\s*$", re.M),
+    ),
 )
+_LABEL = late(r"\bwithLabel\s?:\s{0,4}[\"']?process_high[\"']?\s{0,4}\{((?:[^{}]{0,400}\{[^{}]{0,200}\}){0,8})")
+"""By a convention of Nextflow's users: what most of the large steps get, those apart that need the most memory."""
 _ACCELERATOR = late(
     r"^\s{0,16}accelerator\s{0,3}[= ]\s{0,3}(\d{1,2})\b|\b(?:nvidia_)?gpu\s{0,3}=\s{0,3}(["
     r"1-9])\b",
@@ -122,6 +128,11 @@ def _read_workflow(repo: Repo, claims: Claims, file: str) -> None:
     for name, unit, pattern in _WORKFLOW:
         for found, _, line in _hits(repo, [file], pattern):
             said.setdefault(name, []).append((float(found[1]) * unit, line))
+    if large := _LABEL.search(repo.text(file)):
+        for name, unit, pattern in _WORKFLOW:
+            if match := pattern.search(large[1]):
+                line = repo.text(file).count("\n", 0, large.start(1) + match.start(1)) + 1
+                said[name] = [(float(match[1]) * unit, line)]
     for name, values in said.items():
         value, line = max(values)
         sure = 0.52 if len({one for one, _ in values}) == 1 else 0.45  # of several steps some may never run

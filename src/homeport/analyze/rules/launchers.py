@@ -79,19 +79,20 @@ def _read_dev(repo: Repo, claims: Claims) -> None:
             claims.add("gpu", GpuNeed.OPTIONAL, Origin.CONTAINER, file=_DEV, line=number, rule="launchers.devcontainer",
                        confidence=sure, text=line)  # fmt: skip
         elif found := re.search(r"\"(cpus|memory|storage)\":\s?\"?(\d{1,4})(gb|tb)?\"?", line):
-            _claim_host(claims, found, number, line)
+            sure = 0.55 if any(path.endswith(".ipynb") for path in repo.paths.within(0)) else 0.45
+            _claim_host(claims, found, number, line, sure)
 
 
-def _claim_host(claims: Claims, found: re.Match[str], number: int, line: str) -> None:
-    """`hostRequirements` are those of somebody who develops it."""
+def _claim_host(claims: Claims, found: re.Match[str], number: int, line: str, sure: float) -> None:
+    """`hostRequirements` are those of somebody who develops it; of notebooks everybody is."""
     value = int(found[2]) * (1024 if found[3] == "tb" else 1)
     if found[1] == "cpus":
         claims.add("cpus", float(value), Origin.CONTAINER, file=_DEV, line=number, rule="launchers.devcontainer",
-                   confidence=0.45, text=line)  # fmt: skip
+                   confidence=sure, text=line)  # fmt: skip
     else:
         name = "memory_bytes" if found[1] == "memory" else "disk_bytes"
         claims.add("memory_bytes" if name == "memory_bytes" else "disk_bytes", value << 30, Origin.CONTAINER, file=_DEV,
-                   line=number, rule="launchers.devcontainer", confidence=0.45, text=line)  # fmt: skip
+                   line=number, rule="launchers.devcontainer", confidence=sure, text=line)  # fmt: skip
 
 
 @once

@@ -30,9 +30,10 @@ _CALLS = late(r"\.generate\(|\.chat\(|\bpipe(?:line)?\(|\.from_pretrained\(")
 """Inference, where nobody installs it to make these calls."""
 _TOOL = late(
     r"(?i)\bcommand[- ]line (?:\w+ )?(?:tool|client|interface|utility|program|application|app|http client)\b"
-    r"|\bcli (?:tool|client|utility|app)|\bfor the (?:terminal|command line)\b|\bin the terminal\b"
+    r"|\bcli (?:tool|client|utility|app)|\b(?:process|resource|system|log) (?:viewer|monitor)\b"
+    r"|\bfor the (?:terminal|command line)\b|\bin the terminal\b"
 )
-_LIBRARY = late(r"(?i)\b(?:is|as) an? (?:[\w.,/+-]{1,30} ){0,5}(?:library|framework|package|toolkit)\b")
+_LIBRARY = late(r"(?i)\b(?:is|as) (?:[\w.,/+'-]{1,30} ){1,7}(?:library|framework|package|toolkit)\b")
 _TRAINING = late(
     r"(?i)\b(?:harness|code|codebase|recipes?|scripts?|repository|repo) (?:\w+ ){0,3}(?:for|to) "
     r"(?:pre-?|fine-?)?(?:train|tun)(?:ing|e)?\b"
@@ -42,7 +43,7 @@ _CLUSTER = late(
     r"|\bmolecular dynamics|\blattice[- ]boltzmann|\bparticle[- ]in[- ]cell|\bn-body\b|\bexascale|\bhydrodynamics"
     r"|\bhigh[- ]performance computing|\bspectral element)"
 )
-_MPI = late(r"\bmpi4py\b|\bmpi\.h\b|\bmpif90\b|\bmpif77\b|\bMPI_C\b|\bpetsc4py\b")
+_MPI = late(r"^MPI\s?=|\bmpi4py\b|\bmpi\.h\b|\bmpif90\b|\bmpif77\b|\bMPI_C\b|\bpetsc4py\b", re.M)
 _FORTRAN = (".f", ".f90", ".f95", ".for")
 _COMPILED = (".c", ".cc", ".cpp", ".cxx", ".cu", ".f", ".f90", ".f95", ".for")
 _PACKAGES = ("setup.py", "pyproject.toml", "setup.cfg", "Project.toml", "DESCRIPTION", "package.json", "pom.xml")
@@ -59,13 +60,14 @@ def _read(repo: Repo, claims: Claims) -> None:
     told = repo.sentences(readme)
     learns = any(one.field == "gpu" and one.evidence.confidence >= 0.35 for one in claims.all)
     opening = [one for one in told if not one.code and not one.row and one.order <= _FIRST]
+    by_mpi = any(_MPI.search(repo.text(file)) for file in _PACKAGES)
     if learns:
         _read_commands(repo, claims, readme, told)
     for kind, pattern, sure, holds in (
         (Kind.CLI, _TOOL, 0.572, _has_program(repo)),
         (Kind.TRAINING, _TRAINING, 0.562, learns),
-        (Kind.LIBRARY, _LIBRARY, 0.565, any(file in repo for file in _PACKAGES)),
-        (Kind.HPC, _CLUSTER, 0.545, _is_for_clusters(repo)),
+        (Kind.LIBRARY, _LIBRARY, 0.582, any(file in repo for file in _PACKAGES)),
+        (Kind.HPC, _CLUSTER, 0.583 if by_mpi else 0.545, by_mpi or share_of(repo, _COMPILED) >= 0.5),
     ):
         fortran = kind is Kind.HPC and share_of(repo, _FORTRAN) >= 0.5  # which is written for little else
         said = next((one for one in (told if fortran else opening) if pattern.search(one.text)), None)
@@ -96,11 +98,6 @@ def _has_program(repo: Repo) -> bool:
     return (
         "src/main.rs" in repo or "main.go" in repo or any(path.startswith(("src/bin/", "cmd/")) for path in repo.paths)
     )
-
-
-def _is_for_clusters(repo: Repo) -> bool:
-    """Compiled for the most part, or built on MPI."""
-    return share_of(repo, _COMPILED) >= 0.5 or any(_MPI.search(repo.text(file)) for file in _PACKAGES)
 
 
 def _claim(claims: Claims, kind: Kind, file: str, one: Sentence, rule: str, sure: float) -> None:
