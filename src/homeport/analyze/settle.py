@@ -42,6 +42,7 @@ def settle(claims: Claims, name: Field, kind: type[T]) -> Inferred[T] | None:
 
 def _order(claim: Claim) -> tuple[int, float]:
     if _of_a_part(claim):
+        assert isinstance(claim.value, int)
         return _RANK[Origin.DEPENDENCY], -float(claim.value)
     return _RANK[claim.origin], 0.0
 
