@@ -48,7 +48,7 @@ class BaseImage:
 def read_base(image: str) -> BaseImage:
     """`nvidia/cuda:12.4.1-base-ubuntu22.04` is Ubuntu with CUDA 12.4, for GPUs."""
     image = image.lower()[:300].partition("@")[0]
-    name, _, tag = image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "")
+    name, tag = name_and_tag(image)
     name = name.removeprefix("docker.io/").removeprefix("library/")
     last = name.rpartition("/")[2]
     gpu = bool(_GPU.search(image))
@@ -58,6 +58,13 @@ def read_base(image: str) -> BaseImage:
     rocm = re.search(r"rocm[-:/a-z]{0,20}(\d\.\d{1,2}(?:\.\d)?)", image)
     system = _system(name, last, tag)
     return BaseImage(system, cuda[1] if cuda else "", rocm[1] if rocm else "", gpu, _release(system, last, tag))
+
+
+def name_and_tag(image: str) -> tuple[str, str]:
+    """In lower case and without a digest; the colon of a registry's port is none of a tag. The tag is "" for none."""
+    image = image.lower()[:300].partition("@")[0]
+    name, _, tag = image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "")
+    return name, tag
 
 
 def _release(system: str, last: str, tag: str) -> str:

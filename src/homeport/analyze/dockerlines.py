@@ -22,6 +22,11 @@ class Instruction:
     line: int
 
 
+def image_of(one: Instruction) -> str:
+    """The image or stage that a FROM names; "" for none."""
+    return next((word for word in one.rest.split() if not word.startswith("--")), "")
+
+
 def last_stage(lines: Sequence[str]) -> list[Instruction]:
     """What the image without a `--target` is made of, in order; FROM of the deepest base first."""
     stages: dict[str, list[Instruction]] = {}

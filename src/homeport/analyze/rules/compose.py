@@ -134,7 +134,7 @@ def _outside(repo: Repo, text: str) -> int | None:
     if found := _VARIABLE.search(text):
         if found[2]:
             return to_port(found[2])
-        wanted = late(rf"\s{{0,4}}{re.escape(found[1])}=[\"']?(\d{{2,5}})\b")
+        wanted = re.compile(rf"\s{{0,4}}{re.escape(found[1])}=[\"']?(\d{{2,5}})\b")
         lines = (line for file in _EXAMPLES for line in repo.lines(file)[:400])
         return next((to_port(match[1]) for line in lines if (match := wanted.match(line))), None)
     return to_port(text.rstrip(":").rpartition(":")[2])

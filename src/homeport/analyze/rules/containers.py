@@ -7,7 +7,7 @@ import re
 
 from homeport.analyze.baseimages import read_base
 from homeport.analyze.claims import Claims, Field
-from homeport.analyze.dockerlines import Instruction, instructions, last_stage, stages
+from homeport.analyze.dockerlines import Instruction, image_of, instructions, last_stage, stages
 from homeport.analyze.paths import Paths, once
 from homeport.analyze.pattern import late
 from homeport.analyze.repo import Repo, in_the_way
@@ -54,7 +54,7 @@ def _read_main(repo: Repo, claims: Claims, file: str, *, sure: float) -> None:
                    confidence=round(confidence * sure * near, 3), text=repo.line(file, at.line))  # fmt: skip
 
     for place, at in enumerate([*stage[:1], *reversed(froms)][:12]):
-        base = read_base(_image(at))
+        base = read_base(image_of(at))
         last = place == 0
         if base.system:
             claim("os_family", base.system, at, "base-system", 0.85 if last else 0.55)
@@ -83,7 +83,7 @@ def _is_replaced(repo: Repo, file: str, at: Instruction) -> bool:
 def _read_other(repo: Repo, claims: Claims, file: str, *, has_main: bool) -> None:
     """A second Dockerfile for GPUs beside a plain one: a GPU is a choice."""
     for at in stages(repo.lines(file)):
-        base = read_base(_image(at))
+        base = read_base(image_of(at))
         line = repo.line(file, at.line)
         if base.gpu:
             need = GpuNeed.OPTIONAL if has_main or _HIDDEN.search(file) else GpuNeed.NEEDED
@@ -93,10 +93,6 @@ def _read_other(repo: Repo, claims: Claims, file: str, *, has_main: bool) -> Non
             near = has_main and file.count("/") <= 1 and not in_the_way(file)
             claims.add("cuda", base.cuda, Origin.CONTAINER, file=file, line=at.line, rule="containers.variant-cuda",
                        confidence=0.52 if near else 0.4, text=line)  # fmt: skip
-
-
-def _image(at: Instruction) -> str:
-    return next((word for word in at.rest.split() if not word.startswith("--")), "")
 
 
 def _packages(command: str) -> list[str]:

@@ -7,9 +7,10 @@ import json
 import re
 from collections.abc import Sequence
 
+from homeport.analyze.baseimages import name_and_tag
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.command import Command, from_words, parse_command, to_port
-from homeport.analyze.dockerlines import Instruction, instructions, last_stage
+from homeport.analyze.dockerlines import Instruction, image_of, instructions, last_stage
 from homeport.analyze.pattern import late
 from homeport.analyze.quote import quote
 from homeport.analyze.repo import Repo, shown
@@ -109,8 +110,7 @@ class _Reader:
                 self.add("port", port, at, "port-default", 0.85)
 
     def _base(self, at: Instruction) -> None:
-        image = next((word for word in at.rest.split() if not word.startswith("--")), "")
-        name, _, tag = image.lower().partition("@")[0].partition(":")
+        name, tag = name_and_tag(image_of(at))
         kind = {"python": Ecosystem.PYTHON, "node": Ecosystem.NODE}.get(name.rsplit("/", 1)[-1])
         if kind:
             self.is_known = True
@@ -140,8 +140,7 @@ class _Reader:
 
 def _read_language(reader: _Reader, at: Instruction) -> None:
     """A stage that builds or runs in an image of a language, the last one or not."""
-    image = next((word for word in at.rest.split() if not word.startswith("--")), "").lower().partition("@")[0]
-    name, _, tag = image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "")
+    name, tag = name_and_tag(image_of(at))
     last = name.rpartition("/")[2]
     of = _LANGUAGES.get(last) or _LANGUAGES.get("/".join(name.split("/")[-2:]))
     if of is None:

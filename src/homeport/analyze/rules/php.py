@@ -19,6 +19,7 @@ from homeport.model.requirements import Ecosystem, Kind
 _COMPOSER = "composer.json"
 _FRONTS = ("public/index.php", "web/index.php", "index.php", "htdocs/index.php")
 _VERSION = late(r"(?:[\^~>=v ]{0,4})(\d{1,2}(?:\.\d{1,2}){0,2})")
+_PLAIN = late(r"(\d\.\d{1,2})")
 _PORTS = (
     ("listen", 0.6, late(r"(?:HttpServer|Swoole\\\\?\w{0,20}\\\\?Server|SocketServer"
                                r"|Worker)\w{0,20}\(\s{0,3}[\"'][\w.:/]{1,60}(?:[\"'],\s{0,3}|:)(\d{2,5})\b")),
@@ -78,7 +79,7 @@ def _read_version(voice: Voice, composer: Mapping[str, object], required: Mappin
         packages = tuple(f"php-{name}" for name in extensions[:40])
         line = voice.repo.find(_COMPOSER, '"ext-')
         voice.say("system_packages", packages, "composer-extensions", 0.55, _COMPOSER, line)
-    for found, line in voice.hits(".php-version", late(r"(\d\.\d{1,2})"), most=1):
+    for found, line in voice.hits(".php-version", _PLAIN, most=1):
         voice.version(found[1], "version-file", 0.9, ".php-version", line, minimum=False)
 
 
