@@ -55,7 +55,7 @@ def read_top(text: str) -> list[Entry]:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "it is not valid YAML"
         raise YamlError(f"not valid YAML: {problem}", mark.line + 1 if mark else 0) from None
-    except (ValueError, OverflowError, RecursionError, AttributeError, TypeError):
+    except (ValueError, LookupError, OverflowError, RecursionError, AttributeError, TypeError):
         raise YamlError("a value in it cannot be read") from None
 
 

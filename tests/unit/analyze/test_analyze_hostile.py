@@ -105,3 +105,9 @@ def test_a_file_too_deep_to_parse_safely_is_told_apart():
     assert read_module("x = " + "(" * 90 + ")" * 90) is None
     assert read_module("def f(:") is None
     assert read_module("x = '\\d'  # an invalid escape is no error") is not None
+
+
+@pytest.mark.parametrize("text", ["port: !!int", "port: !!float", "port: !!bool maybe", "port: !!timestamp 1"])
+def test_a_value_that_its_own_tag_denies_is_a_warning(text):
+    found = analyze(DictView({"homeport.yaml": text}))
+    assert any("homeport.yaml" in one for one in found.warnings)
