@@ -202,12 +202,13 @@ class ClientConnection(asyncio.Protocol):
             self._wake.set_result(None)
 
     async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
         while self.alive:
             if not self._queue:
                 if self._deaf or (self.draining and self._arriving is None):
                     break
                 self._continue()
-                self._wake = asyncio.get_running_loop().create_future()
+                self._wake = loop.create_future()
                 await self._wake
                 continue
             incoming, keep_alive = self._queue.popleft()

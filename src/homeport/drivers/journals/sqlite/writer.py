@@ -68,6 +68,7 @@ class Writer:
         self._committing = False
         self._begins: asyncio.Handle | None = None
         self._closing = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: asyncio.Future[None] | None = None
         self.durations: deque[float] = deque(maxlen=256)
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -77,7 +78,9 @@ class Writer:
     def submit(self, operation: Callable[[Batch], T], *, urgent: bool = True) -> asyncio.Future[T]:
         if self._closing:
             raise Unavailable("the journal is closed", operation="use the journal", subject=str(self._path))
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None or not self._queue:  # asked once a commit: on Python 3.11 it is a system call
+            loop = self._loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._queue.append((operation, future))
         if urgent and not self._urgent:
