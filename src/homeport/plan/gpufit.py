@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from homeport.model.evidence import Origin
 from homeport.model.plan import Offer
 from homeport.model.requirements import GpuNeed, Requirements, firm
 from homeport.plan.shortfall import GROSS, NOMINAL, Shortfall, gibibytes
@@ -27,7 +28,7 @@ def useful_gpus(needs: Requirements, offer: Offer) -> bool:
     """Whether it has GPUs that the work, which may do without, can use."""
     if needs.gpu.value is GpuNeed.NO or not offer.gpus:
         return False
-    return not any(one.rules_out for one in _check(needs, offer))
+    return not any(one.lacking for one in _check(needs, offer))
 
 
 def wanted_count(needs: Requirements) -> int:
@@ -75,7 +76,7 @@ def _check(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
         yield Shortfall(f"whether {offer.machine_type} has a GPU is not known", unknown=True)
         return
     if offer.gpus < 1:
-        yield Shortfall("It has no GPU, and one is needed.", estimate=not firm(needs.gpu), weight=9, flag="--gpu no")
+        yield Shortfall("It has no GPU, and one is needed.", weight=9, flag="--gpu no")
         return
     yield from _vendor(needs, offer)
     yield from _capability(needs, offer)
@@ -91,10 +92,10 @@ def _vendor(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
         said = next(one for one in (needs.gpu_vendor, needs.cuda, needs.rocm, needs.compute_capability) if one)
         names = " or ".join(vendor_name(one) for one in wanted)
         text = f"Its GPUs are made by {vendor_name(has)}, and {names} is needed."
-        yield Shortfall(text, rules_out=firm(said), estimate=not firm(said), weight=5, flag=f"--gpu-vendor {has}")
+        yield Shortfall(text, rules_out=firm(said), weight=5, flag=f"--gpu-vendor {has}")
     elif not wanted and has != "nvidia":
         text = f"Its GPUs are made by {vendor_name(has)}; nothing says whose are needed, and NVIDIA is assumed."
-        yield Shortfall(text, rules_out=False, estimate=True)
+        yield Shortfall(text, rules_out=False)
 
 
 def vendor_name(vendor: str) -> str:
@@ -116,7 +117,7 @@ def _capability(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
     why = why if is_firm else "current frameworks need" if not needs.compute_capability else "the estimate is"
     text = f"Its GPUs have compute capability {offer.compute_capability}, and {why} {least}."
     flag = f"--compute-capability {offer.compute_capability}"
-    yield Shortfall(text, rules_out=is_firm, estimate=not is_firm, weight=3, flag=flag)
+    yield Shortfall(text, rules_out=is_firm, weight=3, flag=flag)
 
 
 def _number_and_memory(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
@@ -134,15 +135,15 @@ def _number_and_memory(needs: Requirements, offer: Offer) -> Iterator[Shortfall]
         if enough:
             together = f"their memory together, {gibibytes(total)}, does"
             sentence = f"It has {_gpus(offer.gpus)} instead of {count}; {together}."
-        said_by_hand = needs.gpu_count is not None and needs.gpu_count.origin == "user"
+        said_by_hand = needs.gpu_count is not None and needs.gpu_count.origin is Origin.USER
         gross = offer.gpus < count * GROSS
         out = said_by_hand or (not enough and (counted or gross))
-        yield Shortfall(sentence, rules_out=out, estimate=not counted, flag=f"--gpus {offer.gpus}")
+        yield Shortfall(sentence, rules_out=out, flag=f"--gpus {offer.gpus}")
     if one and has and has < one * NOMINAL:
         verb = "needed" if sized else "the estimate"
         text = f"A GPU of it has {gibibytes(has)} of memory, and {gibibytes(one)} is {verb}."
         flag = f"--vram {has >> 30}G"
-        yield Shortfall(text, rules_out=sized or has < one * GROSS, estimate=not sized, flag=flag)
+        yield Shortfall(text, rules_out=sized or has < one * GROSS, flag=flag)
 
 
 def _split(offer: Offer, wanted: int, sized: bool) -> Iterator[Shortfall]:
@@ -155,7 +156,7 @@ def _split(offer: Offer, wanted: int, sized: bool) -> Iterator[Shortfall]:
     have = "has" if offer.gpus == 1 else "together have"
     text = f"Its {_gpus(offer.gpus)} {have} {gibibytes(total)} of memory, and {gibibytes(wanted)} is {verb}."
     flag = f"--vram {offer.gpu_memory_bytes >> 30}G"
-    yield Shortfall(text, rules_out=sized or total < wanted * GROSS, estimate=not sized, flag=flag)
+    yield Shortfall(text, rules_out=sized or total < wanted * GROSS, flag=flag)
 
 
 def _gpus(count: int) -> str:

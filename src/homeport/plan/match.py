@@ -24,8 +24,6 @@ class Verdict:
     lacks: tuple[str, ...] = ()
     misses: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
-    only_estimates: bool = False
-    """Nothing that somebody said is lacking: each of `lacks` is an estimate that is missed by too much."""
     distance: int = 0
     """How far it is from doing it; 0: it will do."""
     flags: tuple[str, ...] = ()
@@ -35,14 +33,13 @@ class Verdict:
 def verdict(needs: Requirements, offer: Offer) -> Verdict:
     """What is firm rules out what has less. An estimate rules out what has less than `shortfall.GROSS` of it."""
     found = [*_availability(offer), *_sizes(needs, offer), *_arch(needs, offer), *check_gpus(needs, offer)]
-    lacks = [one for one in found if one.rules_out]
+    lacks = [one for one in found if one.lacking]
     return Verdict(
         lacks=tuple(one.text for one in lacks),
-        misses=tuple(one.text for one in found if one.missed and not one.rules_out),
+        misses=tuple(one.text for one in found if not one.rules_out and not one.unknown),
         doubts=tuple(one.text for one in found if one.unknown),
         flags=tuple(one.flag for one in lacks),
         distance=sum(one.weight for one in lacks),
-        only_estimates=bool(lacks) and all(one.estimate for one in lacks),
     )
 
 
@@ -95,4 +92,4 @@ def _arch(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
     wanted = needs.arch.value if needs.arch else "x86_64"
     if not same_arch(wanted, offer.arch):
         text = f"Its processors are {offer.arch}, and {wanted} is {'needed' if needs.arch else 'assumed'}."
-        yield Shortfall(text, estimate=not firm(needs.arch), rules_out=firm(needs.arch), missed=True)
+        yield Shortfall(text, rules_out=firm(needs.arch))

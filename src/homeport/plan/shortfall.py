@@ -19,16 +19,14 @@ class Shortfall:
 
     text: str
     rules_out: bool = True
-    estimate: bool = False
-    missed: bool = True
     unknown: bool = False
     weight: int = 1
     flag: str = ""
 
-    def __post_init__(self) -> None:
-        if self.unknown:
-            object.__setattr__(self, "rules_out", False)
-            object.__setattr__(self, "missed", False)
+    @property
+    def lacking(self) -> bool:
+        """With this the offer will not do."""
+        return self.rules_out and not self.unknown
 
 
 def weigh(
@@ -46,7 +44,7 @@ def weigh(
         return
     verb = "needed" if firm else "the estimate"
     text = f"It has {show(has)} {what}, and {show(wanted)} is {verb}."
-    yield Shortfall(text, rules_out=firm or has < wanted * GROSS, estimate=not firm, flag=flag)
+    yield Shortfall(text, rules_out=firm or has < wanted * GROSS, flag=flag)
 
 
 def typed(size: int) -> str:
