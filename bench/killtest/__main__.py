@@ -15,11 +15,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench.killtest.home import Outcome, run
-from bench.killtest.report import add, commit, earlier, plain
+from bench.killtest.report import add, commit, earlier, plain, published
 from bench.measure import MACHINE, homeport_version, progress
 
 ROUND = 200
@@ -98,7 +99,8 @@ def main() -> int:
         whole = add(whole, found)
         done, homes = done + found["kills"], homes + len(outcomes)
         if args.add:
-            args.add.write_text(json.dumps(add(before, whole), indent=2) + "\n")
+            at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ")
+            args.add.write_text(json.dumps(published(add(before, whole), at), indent=2) + "\n")
         if found["defects"]:
             progress("\n".join([*found["defects"], f"the ledgers are in {folder}"]))
         else:

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.measure import ROOT
+from bench.measure import ROOT, Row
 
+NONE = ("lost", "duplicated", "cut_as_clean", "damaged")
+ADDED = ("name", "rows", "at", "quick")
+"""Of a published document, made anew from the rest."""
 CODE = ("src", "bench/killtest", "bench/gatehouse.py")
 
 
@@ -26,7 +30,16 @@ def earlier(file: Path | None) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(file.read_text())
     if found["commit"] != (now := commit()):
         raise SystemExit(f"{file} is of commit {found['commit']}, this is {now}: runs of two commits are no one proof")
-    return found
+    return {name: value for name, value in found.items() if name not in ADDED}
+
+
+def published(whole: dict[str, Any], at: str) -> dict[str, Any]:
+    """With the rows of the README's table; `at` as RFC 3339."""
+    rows = [Row("kills (SIGKILL) in mixed traffic", whole["kills"], "", "at least 10000", whole["kills"] >= 10_000)]
+    rows += [
+        Row(f"{what} of {whole['requests']:,} requests", whole[what], "", "none", whole[what] == 0) for what in NONE
+    ]
+    return {**whole, "name": "killtest", "rows": [asdict(row) for row in rows], "at": at, "quick": False}
 
 
 def add(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
