@@ -39,7 +39,7 @@ def _read(repo: Repo, claims: Claims) -> None:
     share = voice.begin(_COMPOSER if _COMPOSER in repo else front, (".php",))
     composer = _composer(repo, claims)
     required = table(composer, "require")
-    _read_version(voice, composer, required)
+    _read_version(voice, required)
     listens = voice.search(_code(repo.paths), _PORTS, _ENV)
     for found, line in voice.hits("bootstrap/app.php", _UP, most=1):
         voice.health(found[1], "laravel-health", 0.72, "bootstrap/app.php", line)
@@ -70,7 +70,7 @@ def _composer(repo: Repo, claims: Claims) -> dict[str, object]:
     return data if isinstance(data, dict) else {}
 
 
-def _read_version(voice: Voice, composer: Mapping[str, object], required: Mapping[str, object]) -> None:
+def _read_version(voice: Voice, required: Mapping[str, object]) -> None:
     wanted = required.get("php")
     if isinstance(wanted, str) and (found := _VERSION.match(wanted.strip()[:60])):
         voice.version(found[1], "composer-php", 0.85, _COMPOSER, voice.repo.find(_COMPOSER, '"php"'))

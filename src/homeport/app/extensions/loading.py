@@ -44,7 +44,7 @@ def _load(found: Found) -> Extension:
         functions = {_shape(thing): thing}
     if not functions:
         raise TypeError(f"it has none of {', '.join(known)}")
-    return Extension(found.name, _file_of(found, thing), functions)
+    return Extension(found.name, _file_of(found), functions)
 
 
 def _execute(found: Found) -> ModuleType:
@@ -61,7 +61,7 @@ def _shape(function: Callable[..., Any]) -> str:
     return "select" if len(inspect.signature(function).parameters) > 1 else "select_node_type"
 
 
-def _file_of(found: Found, thing: Any) -> str:
+def _file_of(found: Found) -> str:
     if not found.entry:
         return found.where
     module = sys.modules.get(found.entry.module)
