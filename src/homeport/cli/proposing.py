@@ -12,9 +12,7 @@ import click
 from homeport.cli.group import Titled
 from homeport.cli.output import say
 from homeport.cli.reading import pairs_of, reading_of, reading_options
-from homeport.plan.duration import LEAST, YEAR
-from homeport.plan.overrides import OVERRIDES
-from homeport.plan.targets import TARGETS
+from homeport.model.limits import TARGETS
 
 if TYPE_CHECKING:
     from homeport.cli.session import Session
@@ -29,32 +27,29 @@ TEXTS: dict[str, tuple[str, str]] = {
     "start": ("COMMAND", "Start command, instead of the one concluded."),
     "port": ("PORT", "Port that the agent listens on."),
     "health": ("PATH", "Path that answers 2xx when the agent is well."),
-    "memory": ("SIZE", "Memory, for example 512M or 24G."),
     "gpu": ("NEED", "no, optional, needed; or which: 2, A100, 2xA100-40GB."),
-    "delivery": ("MODE", "What becomes of a request whose agent dies."),
-    "idempotency": ("WORD", "honours-keys: a keyed request is done once, however often it is sent."),
-    "version": ("VERSION", "Version of what runs it, for example 3.12."),
-    "cpus": ("N", "Processors."),
     "gpus": ("N", "GPUs of one machine."),
     "vram": ("SIZE", "Memory of one GPU, for example 24G."),
     "gpu-vendor": ("VENDOR", "nvidia, amd, apple, intel or tpu."),
     "cuda": ("VERSION", "CUDA, for example 12.4."),
     "rocm": ("VERSION", "ROCm, for example 6.1."),
     "compute-capability": ("VERSION", "Of an NVIDIA GPU, at least, for example 8.0."),
-    "disk": ("SIZE", "Disk, for example 200G."),
+    "cpus": ("N", "Processors."),
+    "memory": ("SIZE", "Memory, for example 512M or 24G."),
     "shm": ("SIZE", "Shared memory, for example 8G."),
+    "disk": ("SIZE", "Disk, for example 200G."),
+    "arch": ("NAME", "Architecture: x86_64 or aarch64."),
     "os": ("NAME", "Distribution of the machine, for example ubuntu."),
     "os-version": ("VERSION", "Its release, for example 24.04."),
-    "arch": ("NAME", "Architecture: x86_64 or aarch64."),
     "language": ("NAME", "Language it is written in."),
     "language-version": ("VERSION", "Its version."),
     "packages": ("NAMES", "System packages, separated by commas."),
     "kind": ("KIND", "service, training, inference, notebook, hpc, library, cli or data."),
+    "version": ("VERSION", "Version of what runs it, for example 3.12."),
+    "delivery": ("MODE", "What becomes of a request whose agent dies."),
+    "idempotency": ("WORD", "honours-keys: a keyed request is done once, however often it is sent."),
 }
 """Placeholder and help of each option that overrides a conclusion; `plan.OVERRIDES` says which there are."""
-
-_ELSEWHERE = frozenset({"runtime", "hours", "name"})
-"""Overrides whose flag means something wider here."""
 
 
 class Said(click.ParamType[str]):
@@ -62,12 +57,14 @@ class Said(click.ParamType[str]):
 
     name = "value"
 
-    def __init__(self, read: Callable[[object], object]) -> None:
-        self._read = read
+    def __init__(self, flag: str) -> None:
+        self._flag = flag
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from homeport.plan.overrides import OVERRIDES
+
         try:
-            self._read(str(value))
+            OVERRIDES[self._flag][1](str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return str(value)
@@ -79,6 +76,8 @@ class Hours(click.ParamType[float]):
     name = "hours"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from homeport.plan.duration import LEAST, YEAR
+
         found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s?([mhd]?)", str(value), re.ASCII)
         hours = float(found[1]) * {"m": 1 / 60, "d": 24.0}.get(found[2], 1.0) if found else -1.0
         if hours != 0 and not LEAST <= hours <= YEAR:
@@ -138,17 +137,15 @@ def _limits() -> list[Callable[[F], F]]:
 
 
 def _by_hand() -> list[Callable[[F], F]]:
-    return [_override(flag, read) for flag, (_, read) in OVERRIDES.items() if flag not in _ELSEWHERE]
-
-
-def _override(flag: str, read: Callable[[object], object]) -> Callable[[F], F]:
-    metavar, text = TEXTS.get(flag, ("VALUE", "Instead of what was concluded."))
-    return click.option(f"--{flag}", metavar=metavar, type=Said(read), cls=Titled, title=BY_HAND, help=text)
+    return [
+        click.option(f"--{flag}", metavar=metavar, type=Said(flag), cls=Titled, title=BY_HAND, help=text)
+        for flag, (metavar, text) in TEXTS.items()
+    ]
 
 
 def overrides_of(given: Mapping[str, object]) -> dict[str, str]:
     """What was said by hand, by the name of its flag."""
-    found = {flag: given.get(flag.replace("-", "_")) for flag in OVERRIDES if flag not in _ELSEWHERE}
+    found = {flag: given.get(flag.replace("-", "_")) for flag in TEXTS}
     return {flag: str(value) for flag, value in found.items() if value is not None}
 
 

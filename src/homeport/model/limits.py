@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from homeport.model.money import Money
 
+TARGETS = ("local", "linode", "chameleon", "kubernetes")
+"""Clouds by name, in the order in which they are shown; others follow by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -19,6 +22,6 @@ class Limits:
     """At most so much for the whole time (without an end: for the first hour)."""
     hourly: tuple[Money, ...] = ()
     targets: tuple[str, ...] = ()
-    """Clouds by name: local, linode, chameleon, kubernetes."""
+    """Clouds by name, see `TARGETS`."""
     regions: tuple[str, ...] = ()
     machine_types: tuple[str, ...] = ()

@@ -6,14 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from homeport.model.limits import Limits
+from homeport.model.limits import TARGETS, Limits
 from homeport.model.money import FREE
 from homeport.model.plan import Candidate, Offer, Quote
 from homeport.plan.price import total
 from homeport.plan.rank import Judged
-
-TARGETS = ("local", "linode", "chameleon", "kubernetes")
-"""In the order in which they are shown; others follow by name."""
 
 
 def quotes(ranked: Sequence[Judged], losers: Sequence[Candidate], chosen: Judged, limits: Limits) -> tuple[Quote, ...]:
