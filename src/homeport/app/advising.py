@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from homeport.analyze.advice import ask_requirements, settle_requirements
 from homeport.app.compose import made
-from homeport.errors import NoCapacity
+from homeport.errors import NoCapacity, UsageError
 from homeport.interfaces.llm import LLM
 from homeport.model.advice import Advised, Answer, Decision, Pick, Question
 from homeport.model.limits import Limits
@@ -28,7 +28,15 @@ BY = "llm"
 
 
 def open_llm(settings: Settings) -> LLM:
-    """The model that the settings name. Close it. Raises `UsageError` saying what is missing."""
+    """The model that the settings name. Close it. Raises `UsageError` saying what is missing.
+
+    Nothing is sent to an endpoint that nobody named: its address or a key has to be given.
+    """
+    if not settings.llm_base_url and not settings.llm_api_key:
+        raise UsageError(
+            "no model is set up to be asked", operation="plan", subject="--llm",
+            hint="OPENAI_BASE_URL=https://HOST/v1, and OPENAI_API_KEY if it takes a key",
+        )  # fmt: skip
     llm: LLM = made("llm", "openai", model=settings.llm_model, base_url=settings.llm_base_url, key=settings.llm_api_key)
     return llm
 

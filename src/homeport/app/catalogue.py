@@ -149,6 +149,8 @@ def _fetched(settings: Settings, cloud: str) -> Facts | None:
     """None where none were fetched. Raises `InvalidSource` for what is no facts of that cloud."""
     path = _path(settings, cloud)
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError
         with path.open("rb") as file:
             raw = file.read(_LARGEST + 1)
         facts = unpack(raw, Facts)

@@ -6,6 +6,7 @@ Nothing heavy is imported before a verb is chosen: `verbs` is a static table, ea
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ _ENVBOOT = """envboot is the third name of Homeport, for Chameleon: leases, bare
 Its verbs arrive with the Chameleon driver; this version has none of them.
 What works today is under `homeport`: see `homeport --help`.
 """
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,8 +36,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that the exit does not flush into it
+        _drop_stdout()
         return 0
+    except OSError as error:
+        from homeport.cli.output import fail
+        from homeport.errors import StorageFull
+
+        if error.errno not in _FULL:
+            raise
+        _drop_stdout()
+        where = error.filename or "what was to be written is not whole"
+        return fail(StorageFull(f"{error.strerror}: {where}"), as_json=False)
+
+
+def _drop_stdout() -> None:
+    """So that the exit does not flush into it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(program: str, arguments: list[str]) -> int:
@@ -66,7 +82,7 @@ def _run(program: str, arguments: list[str]) -> int:
     except ReaderLeft:
         raise BrokenPipeError from None
     except Exception as error:
-        if verbose:
+        if verbose or (isinstance(error, OSError) and error.errno in _FULL):
             raise
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return fail(HomeportError(f"this is a fault in Homeport: {said}", hint="run it again with --verbose"), as_json)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import click
@@ -49,8 +50,18 @@ def plan(session: Session, /, source: str, output: str | None, every: bool, **gi
 
 
 def _keep(file: Path, content: bytes) -> None:
+    """Whole, or as it was before; a pipe or a device is written to as it is."""
     try:
-        file.write_bytes(content)
+        if file.exists() and not file.is_file():
+            file.write_bytes(content)
+            return
+        real = file.resolve()  # of a link, what it leads to
+        partial = real.with_name(f".{real.name[:200]}.{secrets.token_hex(4)}.partial")
+        try:
+            partial.write_bytes(content)
+            partial.replace(real)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise HomeportError(
             f"cannot write {file}: {error.strerror}", operation="plan", subject=str(file), hint="another -o FILE"
