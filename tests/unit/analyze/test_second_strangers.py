@@ -350,3 +350,15 @@ def test_where_notebooks_are_developed_is_where_they_run():
 )  # fmt: skip
 def test_libraries_solvers_and_viewers_are_told_apart(files, kind):
     assert kind_of(files) is kind
+
+
+def test_a_part_of_a_package_is_no_program_that_trains():
+    needs = {"requirements.txt": "torch\n", "setup.py": ""}
+    assert kind_of({**needs, "train.py": ""}) is Kind.TRAINING
+    assert kind_of({**needs, "net/train.py": "", "inference_net.py": ""}) is Kind.INFERENCE
+    assert kind_of({"setup.py": "", "scripts/generate_tables.py": ""}) is Kind.LIBRARY
+
+
+def test_servers_of_others_in_a_compose_file_publish_no_port_of_ours():
+    text = 'services:\n  sqlserver:\n    image: mssql\n    ports:\n      - "1433:1433"\n'
+    assert of({"docker-compose.yml": text}).port is None

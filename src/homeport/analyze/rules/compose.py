@@ -38,7 +38,8 @@ _BEHIND = late(r"(?i)worker|cron|scheduler|queue|migrat|beat|runner|init|backup|
 _SIZE = late(r"(shm_size|memory|mem_limit):\s?[\"']?(\d{1,6}(?:\.\d{1,2})?)\s?([kmg])i?b?\b", re.I)
 _BESIDE = late(
     r"(?i)postgres|mysql|maria|mongo|redis|valkey|rabbit|kafka|zookeeper|elastic|minio|prometheus|grafana|nats|memcached"
-    r"|mqtt|mosquitto|mailhog|mailpit|clickhouse|adminer|jaeger|(?<![a-z])tests?(?![a-z])|ldap"
+    r"|mssql|sqlserver|meili|typesense|solr|influx|etcd|cassandra"
+    r"|couchdb|neo4j|pgadmin|phpmyadmin|mqtt|mosquitto|mailhog|mailpit|clickhouse|adminer|jaeger|(?<![a-z])tests?(?![a-z])|ldap"
 )
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 

@@ -43,6 +43,8 @@ _DATA = late(
 )
 
 
+_FOLDERS = late(r"(?i)(?:train(?:ing)?|fine_?tun(?:e|ing)|pretrain|tools|scripts|experiments|src|inference|demos?)/")
+"""Where programs lie, and not parts of a package."""
 _COMPILED = (".c", ".cc", ".cpp", ".cxx", ".cu", ".f", ".f90", ".java", ".go", ".rs")
 
 
@@ -85,11 +87,16 @@ def _read_kind(repo: Repo, claims: Claims) -> None:
     compiled = [path for path in repo.paths.ending(*_COMPILED) if not in_the_way(path)]
     if books and len(books) >= max(len(scripts) + len(compiled), 1) / 2 and len(scripts) < 60:
         claim(Kind.NOTEBOOK, 0.6, books[0], "notebooks")
-    near = repo.paths.within(1)
-    if trains := next((path for path in near if _TRAINS.search(path)), ""):
-        claim(Kind.TRAINING, 0.58, trains, "training-script")
-    if infers := next((path for path in near if _INFERS.search(path)), ""):
-        claim(Kind.INFERENCE, 0.53, infers, "inference-script")
+    near = sorted(repo.paths.within(1), key=lambda path: (path.count("/"), not _FOLDERS.match(path)))
+    models = any(one.field == "gpu" or one.evidence.rule.startswith("models.") for one in claims.all)
+    for kind, pattern, sure, rule in (
+        (Kind.TRAINING, _TRAINS, 0.58, "training-script"),
+        (Kind.INFERENCE, _INFERS, 0.53, "inference-script"),
+    ):
+        script = next((path for path in near if pattern.search(path)), "")
+        if script and (models or (kind is Kind.TRAINING and "/" not in script)):
+            deeper = 0.0 if "/" not in script else 0.01 if _FOLDERS.match(script) else 0.06
+            claim(kind, round(sure - deeper, 3), script, rule)
     builds = [path for path in ("CMakeLists.txt", "Makefile", "makefile", "requirements.txt") if path in repo]
     if mpi := next((path for path in builds if _MPI.search(repo.text(path))), ""):
         claim(Kind.HPC, 0.56, mpi, "mpi")

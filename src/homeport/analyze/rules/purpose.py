@@ -50,7 +50,7 @@ _PACKAGES = ("setup.py", "pyproject.toml", "setup.cfg", "Project.toml", "DESCRIP
 _PROGRAMS = ("setup.py", "setup.cfg", "pyproject.toml", "package.json")
 _PROGRAM = late(r"console_scripts|^\[(?:project|tool\.poetry)\.scripts\]|\"bin\"\s{0,3}:", re.M)
 _FIRST = 14
-_SECTIONS = late(r"(?i)install|build|depend|prepar|data ?set|download|convert|evaluat|test")
+_SECTIONS = late(r"(?i)prepar|data ?set|download|convert|evaluat|test")
 
 
 def _read(repo: Repo, claims: Claims) -> None:
@@ -83,7 +83,11 @@ def _read_commands(repo: Repo, claims: Claims, readme: str, told: Sequence[Sente
     """What it has people run first is what it is for, of what one does with a model."""
     package = any(file in repo for file in _PACKAGES)
     for one in told:
-        if one.code and not phrases.ASIDE.search(one.under) and not _SECTIONS.search(one.under):
+        if (
+            one.code
+            and not phrases.ASIDE.search(one.under)
+            and not _SECTIONS.search(one.headings[-1] if one.headings else "")
+        ):
             trains = _TRAINS.search(one.text)
             if trains or _INFERS.search(one.text) or (not package and _CALLS.search(one.text)):
                 kind = Kind.TRAINING if trains else Kind.INFERENCE
