@@ -19,6 +19,8 @@ from homeport.plan.rank import Judged
 from homeport.plan.targets import distance
 
 _SHOWN = 5
+_NEAR = 3
+"""What is farther away than the nearest by more than this is no near miss: it lacks a GPU as well, say."""
 
 
 def no_capacity(needs: Requirements, ranked: Sequence[Judged], limits: Limits) -> NoCapacity:
@@ -33,8 +35,10 @@ def no_capacity(needs: Requirements, ranked: Sequence[Judged], limits: Limits) -
         return _over_budget(fitting, limits)
     lines = [f"none of {_machines(len(asked))} will do; the nearest:"]
     close: dict[str, Judged] = {}
+    least_far = min(one.verdict.distance for one in asked)
     for one in sorted(asked, key=distance):
-        close.setdefault(one.verdict.lacks[0], one)
+        if one.verdict.distance <= least_far + _NEAR:
+            close.setdefault(one.verdict.lacks[0], one)
     lines += [f"  - {one.offer.called}: {why}" for why, one in list(close.items())[:_SHOWN]]
     hint = _enough(min(asked, key=distance))
     if needs.gpu.value is GpuNeed.NEEDED:
