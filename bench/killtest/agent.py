@@ -48,7 +48,10 @@ class Agent:
             connection.close()
 
     def _answer(self, file: Any, target: str, headers: dict[str, str]) -> None:
-        body = file.read(int(headers.get("content-length", "0")))
+        announced = int(headers.get("content-length", "0"))
+        body = file.read(announced)
+        if len(body) < announced:
+            raise ConnectionError("half a request is none")
         path, _, query = target.partition("?")
         _, kind, job = path.split("/")
         wanted = {name: int(value) for name, _, value in (part.partition("=") for part in query.split("&"))}

@@ -175,6 +175,23 @@ async def test_an_agent_executes_a_key_once_in_all_its_lives(tmp_path) -> None:
     assert [line["job"] for line in read(ledger)] == ["job"]
 
 
+async def test_an_agent_does_not_execute_half_a_request(tmp_path) -> None:
+    path, ledger = tmp_path / "socket", tmp_path / "ledger"
+    child = home.started([sys.executable, "-S", "-E", "-s", str(home.PROGRAM), str(path), str(ledger), "exact"])
+    try:
+        while not await home._answers(path):
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"POST /do/job?before=0&after=0 HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf")
+        writer.write_eof()
+        assert await reader.read() == b""
+        writer.close()
+    finally:
+        child.kill()
+        child.wait()
+    assert list(read(ledger)) == []
+
+
 def test_nothing_to_do_is_refused_in_words() -> None:
     argv = [sys.executable, "-m", "bench.killtest", "--kills", "0"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
