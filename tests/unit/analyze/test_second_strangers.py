@@ -356,6 +356,7 @@ def test_a_part_of_a_package_is_no_program_that_trains():
     needs = {"requirements.txt": "torch\n", "setup.py": ""}
     assert kind_of({**needs, "train.py": ""}) is Kind.TRAINING
     assert kind_of({**needs, "net/train.py": "", "inference_net.py": ""}) is Kind.INFERENCE
+    assert kind_of({**needs, "net/trainer.py": "", "scripts/chat_datasets.py": ""}) is Kind.LIBRARY
     assert kind_of({"setup.py": "", "scripts/generate_tables.py": ""}) is Kind.LIBRARY
 
 

@@ -33,10 +33,15 @@ _VERSIONS = (
     ("setup.cfg", "Python", late(r"^python_requires\s{0,2}=\s{0,2}[>=~^]{0,2}\s?(\d\.\d{1,2})")),
     ("package.json", "JavaScript", late(r"\"node\":\s{0,2}\"[\^>=~]{0,3}\s?(\d[\d.]{0,8})")),
 )  # fmt: skip
+_PARTS = r"\w{0,30}(?:trainers?|sampler|data|datasets?|utils?|templates?|config|args|stats|openapi|docs)\.py$"
+"""What programs are made of, by their names."""
 _TRAINS = late(
-    r"(?i)(?:^|/)(?:train|finetune|fine_tune|pretrain|run_train\w*|train_\w+|qlora|lora)\w{0,20}\.(?:py|sh|cu)$"
+    rf"(?i)(?:^|/)(?!{_PARTS})(?:train|finetune|fine_tune|pretrain|run_train\w*|train_\w+|qlora|lora)\w{{0,20}}"
+    r"\.(?:py|sh|cu)$"
 )
-_INFERS = late(r"(?i)(?:^|/)(?:inference|infer|generate|sample|predict|txt2img|demo|chat|webui|cli_demo)\w{0,20}\.py$")
+_INFERS = late(
+    rf"(?i)(?:^|/)(?!{_PARTS})(?:inference|infer|generate|sample|predict|txt2img|demo|chat|webui|cli_demo)\w{{0,20}}\.py$"
+)
 _MPI = late(r"(?i)find_package\s?\(\s?MPI|\bmpicc\b|\bmpicxx\b|\bmpif90\b|\bmpi4py\b|USE_MPI|MPI_HOME")
 _DATA = late(
     r"(?i)\b(?:database|vector (?:store|db|search)|search engine|data (?:warehouse|lake)|time[- ]series|geocod)\b"
