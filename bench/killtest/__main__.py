@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -87,6 +88,8 @@ def document(args: argparse.Namespace, outcomes: list[Outcome], seconds: float) 
 
 def main() -> int:
     args = arguments()
+    for number in (signal.SIGINT, signal.SIGTERM):  # in the background too: what was started is ended
+        signal.signal(number, signal.default_int_handler)
     before = earlier(args.add)
     whole: dict[str, Any] = {}
     done = homes = 0
@@ -112,4 +115,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
