@@ -4,38 +4,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fetching import git
 from homeport.client import Client
 from homeport.errors import UsageError
 from homeport.model.codec import from_builtins
 from homeport.model.plan import Plan
 from homeport.settings import load
 from homes import Home
-
-GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
-TRAINING = {
-    "README.md": "# Trainer\n\nRequires an NVIDIA GPU with at least 16 GB of VRAM and CUDA 12.1.\n",
-    "requirements.txt": "torch==2.3.0\ntransformers\naccelerate\n",
-    "train.py": "import torch\n\nif __name__ == '__main__':\n    torch.ones(1).cuda()\n",
-}
-SERVICE = {
-    "app.py": "import os\nprint(os.environ['PORT'])\n",
-    "homeport.yaml": "start: python app.py\nport: 8000\nhealth: /health\nmemory: 128Mi\n",
-}
-
-
-def repository(folder: Path, files: dict[str, str]) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    for argv in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a state"]):
-        subprocess.run([*GIT, "-C", str(folder), *argv], check=True, capture_output=True)
-    return folder
+from planned_sources import SERVICE, TRAINING, repository
 
 
 @pytest.fixture
@@ -62,7 +43,7 @@ def test_a_plan_is_kept_and_made_real_by_a_real_server(home: Home, tmp_path: Pat
     assert home.ask("/x")[0] == 200
     assert home.run("apply", file).returncode == 0, "again changes nothing"
     (source / "main.py").write_text("print()\n")
-    subprocess.run([*GIT, "-C", str(source), "commit", "-qam", "moved"], check=True)
+    git(source, "commit", "-qam", "moved")
     stale = home.run("apply", file, check=False)
     assert stale.returncode == 6 and "commit" in stale.stderr
     error = json.loads(home.run("apply", file, "--json", check=False).stdout)["error"]

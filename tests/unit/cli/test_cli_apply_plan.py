@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from door_rig import Doors, a_plan, opened_doors
+from fetching import git
 from homeport.cli import main
 from homeport.cli.realizing import realize
 from homeport.cli.session import Session
@@ -22,7 +22,6 @@ from homeport.errors import UsageError
 from homeport.model.codec import pack
 
 Run = Callable[..., tuple[int, str, str]]
-GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
 
 
 @pytest.fixture
@@ -52,13 +51,9 @@ def source(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "app.py").write_text("print('never run by these tests')\n")
     (folder / "homeport.yaml").write_text("start: python app.py\nport: 8000\nhealth: /health\n")
-    git(folder, "init", "-q")
+    git(folder, "init", "-q", "-b", "main")
     commit(folder)
     return folder
-
-
-def git(folder: Path, *argv: str) -> str:
-    return subprocess.run([*GIT, "-C", str(folder), *argv], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def commit(folder: Path) -> str:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,9 @@ from typing import Any
 import pytest
 
 from homeport.cli import main
+from planned_sources import SERVICE, TRAINING, repository
 
 Run = Callable[..., tuple[int, str, str]]
-GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"]
-TRAINING = {
-    "README.md": "# Trainer\n\nRequires an NVIDIA GPU with at least 16 GB of VRAM and CUDA 12.1.\n",
-    "requirements.txt": "torch==2.3.0\ntransformers\naccelerate\n",
-    "train.py": "import torch\n\nif __name__ == '__main__':\n    torch.ones(1).cuda()\n",
-}
-SERVICE = {
-    "app.py": "import os\nprint(os.environ['PORT'])\n",
-    "homeport.yaml": "start: python app.py\nport: 8000\nhealth: /health\nmemory: 128Mi\n",
-}
 PRICES = """\
 currency: EUR
 cluster: prod
@@ -48,15 +38,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         return code, said.out, said.err
 
     return call
-
-
-def repository(folder: Path, files: dict[str, str]) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    for argv in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a state"]):
-        subprocess.run([*GIT, "-C", str(folder), *argv], check=True, capture_output=True)
-    return folder
 
 
 @pytest.fixture
