@@ -216,6 +216,12 @@ def test_what_the_readme_has_people_run_first_is_what_it_is_for():
     assert kind_of({**SPEAKS, "README.md": f"# Net\n## Evaluation\n{infer}\n## Train\n{train}"}) is Kind.TRAINING
 
 
+def test_modules_that_are_run_count_as_their_files_do():
+    run = "# Net\nNeeds a GPU.\n```\ntorchrun --nproc-per-node=4 -m net.{}\n```"
+    assert kind_of({**SPEAKS, "README.md": run.format("generate ckpt/")}) is Kind.INFERENCE
+    assert kind_of({"setup.py": "", "README.md": run.format("base_train")}) is Kind.TRAINING
+
+
 def test_calls_shown_by_a_package_are_its_users():
     shown = "# Net\nNeeds torch on a GPU.\n```\nmodel.generate(text)\n```\n"
     assert kind_of({"README.md": shown, "requirements.txt": "torch\n"}) is Kind.INFERENCE

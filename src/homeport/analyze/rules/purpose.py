@@ -21,10 +21,12 @@ from homeport.model.requirements import HINT, Kind
 _RUNS = r"(?:python3?|torchrun|accelerate launch|deepspeed|bash|sh|uv run|mpirun)\b[^|;&#]{0,160}?"
 _TRAINS = late(
     rf"(?i){_RUNS}(?<![a-z])(?:pre_?)?(?:train|fine_?tune|finetuning|sft|dpo|grpo)(?![a-z])\w{{0,30}}\.(?:py|sh)\b"
+    r"|\s-m\s[\w.]{1,60}[._](?:train|pretrain|finetune|sft)\b"
 )
 _INFERS = late(
-    rf"(?i){_RUNS}(?<![a-z])(?:inference|infer|generate|gen|sample|predict|txt2img|img2img|demo|chat|cli_demo|web_demo|gradio|webui"
-    r"|example(?:_\w{0,20})?(?:chat|completion|inference)?)(?![a-z])\w{0,30}\.py\b"
+    rf"(?i){_RUNS}(?<![a-z])(?:inference|infer|generate|gen|sample|predict|txt2img|img2img|demo|chat|cli_demo|web_demo"
+    r"|gradio|webui|example(?:_\w{0,20})?(?:chat|completion|inference)?)(?![a-z])\w{0,30}\.py\b"
+    r"|\s-m\s[\w.]{1,60}[._](?:generate|chat|infer|inference|sample|demo)\b"
 )
 _CALLS = late(r"\.generate\(|\.chat\(|\bpipe(?:line)?\(|\.from_pretrained\(")
 """Inference, where nobody installs it to make these calls."""
