@@ -38,7 +38,7 @@ def choose_runtime(needs: Requirements, *, wished: str, engine: str, here: bool 
     if wished == "docker" or why:
         raise Unavailable(
             f"no container engine answers here{f', and {why}' if why else ''}", operation="plan",
-            hint="start Docker or Podman, or say where it listens with DOCKER_HOST",
+            hint="start Docker or Podman, or say where it listens with DOCKER_HOST; or plan for another --target",
         )  # fmt: skip
     return "process", "no container engine answers here"
 

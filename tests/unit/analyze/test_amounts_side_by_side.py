@@ -42,3 +42,10 @@ def test_of_two_estimates_of_memory_the_larger_counts() -> None:
     found = analyze(DictView({"requirements.txt": "torch\ntransformers\n", "run.py": model}))
     assert found.memory_bytes.value > 64 * GIB
     assert "GiB (requirements.txt:2): is the smaller estimate" in found.memory_bytes.note
+
+
+def test_memory_of_each_rank_is_not_that_of_the_machine() -> None:
+    job = "#!/bin/bash\n#SBATCH --ntasks-per-node=32\n#SBATCH --mem=128G\nsrun ./solver\n"
+    found = analyze(DictView({"README.md": "Needs 4 GB of RAM per rank.", "job.slurm": job}))
+    assert found.memory_bytes.value == 128 * GIB
+    assert of("Needs 4 GB of RAM per node.").memory_bytes.value == 4 * GIB

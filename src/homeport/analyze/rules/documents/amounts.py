@@ -108,7 +108,7 @@ _REDUCED = late(
 """Of a smaller thing than the whole."""
 _OTHERS = late(
     r"(?i)cpu only|cpu memory|colab|kaggle|laptop|our (?:machine|server|cluster)|file|dataset|checkpoint"
-    r"|per (?:user|day)|upload"
+    r"|per (?:user|day|rank|process|core|task|thread|worker|request)|upload"
 )
 
 
