@@ -86,6 +86,12 @@ def least(amounts: Sequence[Money], currency: str) -> Money | None:
     return min((one for one in amounts if one.currency == currency), key=lambda one: one.micros, default=None)
 
 
+def exceeds(cost: Money, amounts: Sequence[Money]) -> bool:
+    """Whether budgets do not allow so much: those in other units allow none of it. No budgets allow all."""
+    allowed = least(amounts, cost.currency)
+    return bool(amounts) and (allowed is None or cost.micros > allowed.micros)
+
+
 def _scope(offer: Offer, limits: Limits) -> str:
     if limits.targets and offer.cloud not in limits.targets:
         return f"It is on {offer.cloud}, and {_either(limits.targets)} was asked for."
@@ -108,12 +114,11 @@ def _budget(offer: Offer, hours: float, limits: Limits) -> str:
     for amounts in (limits.total, limits.hourly):
         if amounts and least(amounts, unit) is None:
             return f"It is priced in {unit}, and the budget is in {_either([one.currency for one in amounts])}."
-    most, rate = least(limits.total, unit), least(limits.hourly, unit)
-    if rate is not None and offer.hourly.micros > rate.micros:
-        return f"It costs {offer.hourly} an hour, over the limit of {rate}."
+    if exceeds(offer.hourly, limits.hourly):
+        return f"It costs {offer.hourly} an hour, over the limit of {least(limits.hourly, unit)}."
     cost = total(offer, hours)
-    if most is not None and cost.micros > most.micros:
-        return f"It costs {cost} {span(hours)}, over the budget of {most}."
+    if exceeds(cost, limits.total):
+        return f"It costs {cost} {span(hours)}, over the budget of {least(limits.total, unit)}."
     return ""
 
 

@@ -13,7 +13,7 @@ from homeport.model.limits import Limits
 from homeport.model.money import Money
 from homeport.model.paths import printable
 from homeport.model.requirements import GpuNeed, Requirements
-from homeport.plan.bounds import least
+from homeport.plan.bounds import exceeds, least
 from homeport.plan.price import paid, span, total
 from homeport.plan.rank import Judged
 from homeport.plan.targets import distance
@@ -84,13 +84,17 @@ def _over_budget(fitting: Sequence[Judged], limits: Limits) -> NoCapacity:
     lines = [f"{_machines(len(fitting))} would do, and none is within the budget; the nearest:"]
     lines += [f"  - {one.offer.called}, {_price(one)}: {one.bounds.budget}" for one in cheapest.values()]
     first = next(iter(cheapest.values()))
-    hint = "give its price in the price table"
-    if paid(first.offer) and "an hour, over" in first.bounds.budget:
-        hint = f"--max-price {_flag(first.offer.hourly)} allows {first.offer.machine_type}"
-    elif paid(first.offer):
-        hint = f"--max-cost {_flag(total(first.offer, first.hours))} allows {first.offer.machine_type}"
-        hint += _fewer_hours(first, limits)
+    hint = _enough_money(first, limits) if paid(first.offer) else "give its price in the price table"
     return NoCapacity("\n".join(lines), operation="plan", hint=hint)
+
+
+def _enough_money(one: Judged, limits: Limits) -> str:
+    """What to say to allow it, or to take it for less time."""
+    rate, cost = one.offer.hourly, total(one.offer, one.hours)
+    dear = exceeds(rate, limits.hourly)
+    flags = [f"--max-price {_flag(rate)}"] if dear else []
+    flags += [f"--max-cost {_flag(cost)}"] if exceeds(cost, limits.total) else []
+    return f"{' '.join(flags)} allows {one.offer.machine_type}{'' if dear else _fewer_hours(one, limits)}"
 
 
 def _fewer_hours(one: Judged, limits: Limits) -> str:
