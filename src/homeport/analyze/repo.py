@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from homeport.analyze.paths import Paths, in_the_way
 from homeport.analyze.prose import Sentence, sentences
@@ -76,6 +78,14 @@ class Repo:
     def find(self, path: str, needle: str) -> int:
         """The number of the first line that holds `needle`, or 0."""
         return next((number for number, line in enumerate(self.lines(path), 1) if needle in line), 0)
+
+    def hits(self, path: str, pattern: re.Pattern[str], most: int) -> Iterator[tuple[re.Match[str], int]]:
+        """The first `most` places where a pattern stands in a file, with the number of the line each begins in."""
+        text = self.text(path)
+        at, line = 0, 1
+        for found in islice(pattern.finditer(text), most):
+            line, at = line + text.count("\n", at, found.start()), found.start()
+            yield found, line
 
 
 def shown(path: str) -> str:

@@ -140,12 +140,8 @@ class Voice:
     ) -> Iterator[tuple[re.Match[str], int]]:
         """Where a pattern stands in a file, with line numbers; not in lines that begin a comment."""
         text = self.repo.text(file)
-        at, line = 0, 1
-        for count, found in enumerate(pattern.finditer(text)):
-            if count >= most:
-                return
-            line, at = line + text.count("\n", at, found.start()), found.start()
-            begin = text.rfind("\n", 0, at) + 1
+        for found, line in self.repo.hits(file, pattern, most):
+            begin = text.rfind("\n", 0, found.start()) + 1
             if not comment or not text[begin : begin + 200].lstrip().startswith(comment):
                 yield found, line
 

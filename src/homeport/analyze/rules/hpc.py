@@ -154,11 +154,7 @@ def _hits(
     repo: Repo, files: Sequence[str], pattern: re.Pattern[str], most: int = 40
 ) -> Iterator[tuple[re.Match[str], str, int]]:
     for file in files:
-        text = repo.text(file)[:60_000]
-        for count, found in enumerate(pattern.finditer(text)):
-            if count >= most:
-                break
-            yield found, file, text.count("\n", 0, found.start()) + 1
+        yield from ((found, file, line) for found, line in repo.hits(file, pattern, most))
 
 
 @once

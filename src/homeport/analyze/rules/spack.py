@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from homeport.analyze.claims import Claims, Field
 from homeport.analyze.paths import Paths, once
@@ -24,6 +23,7 @@ _VARIANT = late(
 _DEPENDS = late(r"\bdepends_on\(\s{0,20}[\"']((?:cuda|hip|mpi)\b[^\"']{0,60})[\"']([^)]{0,200})\)")
 _SINCE = late(r"cuda@(\d{1,2}(?:\.\d{1,2})?)")
 _SPEC = late(r"^\s{0,12}-\s{1,3}[\"']?([a-z][\w-]{0,60}(?:@[\w.:-]{1,30})?[^\n#]{0,200})$", re.M)
+_MOST = 100
 _ARCH = late(r"cuda_arch=(\d{2,3})\b")
 
 
@@ -35,13 +35,13 @@ def _read(repo: Repo, claims: Claims) -> None:
 
 
 def _read_recipe(repo: Repo, claims: Claims, file: str) -> None:
-    for found, line in _hits(repo, file, _RECIPE):
+    for found, line in repo.hits(file, _RECIPE, _MOST):
         if "CudaPackage" in found[1] or "ROCmPackage" in found[1]:
             _add(repo, claims, "gpu", GpuNeed.OPTIONAL, "gpu-package", 0.52, file, line)
-    for found, line in _hits(repo, file, _VARIANT):
+    for found, line in repo.hits(file, _VARIANT, _MOST):
         on = found[2] == "True"
         _add(repo, claims, "gpu", GpuNeed.OPTIONAL, "variant-on" if on else "variant", 0.55, file, line)
-    for found, line in _hits(repo, file, _DEPENDS):
+    for found, line in repo.hits(file, _DEPENDS, _MOST):
         chosen = "when" in found[2]
         if found[1].startswith("mpi"):
             _add(repo, claims, "kind", Kind.HPC, "mpi", 0.5 if chosen else 0.57, file, line)
@@ -55,7 +55,7 @@ def _read_recipe(repo: Repo, claims: Claims, file: str) -> None:
 def _read_environment(repo: Repo, claims: Claims, file: str) -> None:
     """Specs as they are written: `+cuda` was switched on."""
     near_ = 1.0 if file.count("/") == 0 else 0.85
-    for found, line in _hits(repo, file, _SPEC):
+    for found, line in repo.hits(file, _SPEC, _MOST):
         spec = found[1].strip().rstrip("\"'")
         if re.search(r"\+(?:cuda|rocm)\b", spec) or re.match(r"(?:cuda|hip)(?:@|\s|$)", spec):
             amd = "+rocm" in spec or spec.startswith("hip")
@@ -73,14 +73,6 @@ def _read_environment(repo: Repo, claims: Claims, file: str) -> None:
 def _add(repo: Repo, claims: Claims, name: Field, value: object, rule: str, sure: float, file: str, line: int) -> None:
     claims.add(name, value, Origin.DEPENDENCY if name != "kind" else Origin.CODE, file=file, line=line,
                rule=f"spack.{rule}", confidence=round(sure, 3), text=repo.line(file, line))  # fmt: skip
-
-
-def _hits(repo: Repo, file: str, pattern: re.Pattern[str]) -> Iterator[tuple[re.Match[str], int]]:
-    text = repo.text(file)[:100_000]
-    for count, found in enumerate(pattern.finditer(text)):
-        if count >= 100:
-            return
-        yield found, text.count("\n", 0, found.start()) + 1
 
 
 @once
