@@ -49,3 +49,10 @@ def test_memory_of_each_rank_is_not_that_of_the_machine() -> None:
     found = analyze(DictView({"README.md": "Needs 4 GB of RAM per rank.", "job.slurm": job}))
     assert found.memory_bytes.value == 128 * GIB
     assert of("Needs 4 GB of RAM per node.").memory_bytes.value == 4 * GIB
+
+
+def test_disk_that_is_named_after_memory_is_no_memory() -> None:
+    found = of("Requires a GPU with 16GB memory and 150 GB of disk.")
+    assert found.memory_bytes.origin == "default"
+    assert found.disk_bytes and found.disk_bytes.value == 150 * GIB
+    assert of("Needs RAM of 32 GB and 100 GB SSD.").memory_bytes.value == 32 * GIB

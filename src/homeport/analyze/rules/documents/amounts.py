@@ -35,7 +35,8 @@ _RAM = (
     late(
         rf"(?i){_SIZE}\)?\+?\s?(?:or (?:more|higher) )?(?:of )?(?:(?:free|available|system|host|cpu|main|physical"
         rf"|installed|total) ){{0,2}}(?:ram\b|memory\b)"),
-    late(rf"(?i)(?<!gpu )(?<!video )(?<!graphics )\b(?:ram|memory)\b[^.\d]{{0,25}}?{_SIZE}"),
+    late(rf"(?i)(?<!gpu )(?<!video )(?<!graphics )\b(?:ram|memory)\b[^.\d]{{0,25}}?{_SIZE}"
+        r"(?!\)?\+?\s?(?:of )?(?:(?:free|available|ssd|nvme|hard|local) ){0,3}(?:disk|storage|hard ?drive|ssd|hdd)\b)"),
 )  # fmt: skip
 _DISK = (
     late(
