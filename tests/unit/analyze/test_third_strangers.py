@@ -200,3 +200,140 @@ def test_the_machine_it_was_tested_on_counts_and_a_reduced_setting_less():
 def test_memory_that_is_used_is_needed_and_memory_that_is_there_is_not(text, size):
     found = asserted(of({"README.md": f"{NEEDS}\n{text}"}).memory_bytes)
     assert found == (size and size * GIB)
+
+
+@pytest.mark.parametrize("place", ["docker-files/alpine.Dockerfile", "packaging/docker/alpine/Dockerfile"])
+def test_images_in_other_places_say_which_port_they_publish(place):
+    assert asserted(of({place: 'FROM alpine:3.20\nEXPOSE 8080 8081\nCMD ["/bin/x"]\n'}).port) == 8080
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {
+            "backend/docker/Dockerfile": "FROM node:22\nEXPOSE 3000\n",
+            "frontend/docker/Dockerfile": "FROM node:22\nEXPOSE 3001\n",
+        },
+        {"packaging/rpm/Dockerfile": "FROM rockylinux:9\nEXPOSE 8080\n"},
+        {"tests/ssh/Dockerfile": "FROM alpine\nEXPOSE 2222\n"},
+        {"images/ssh/Dockerfile": "FROM alpine\nEXPOSE 22\n"},
+    ],
+    ids=["parts that differ", "what packs it", "tests", "a shell"],
+)
+def test_images_that_are_not_the_whole_publish_no_port_for_it(files):
+    assert asserted(of(files).port) is None
+
+
+DEVELOPED = "# Links\nKeeps links.\n\n## Development\nThe frontend is now available under http://localhost:8000\n"
+
+
+def test_the_port_one_develops_with_yields_to_the_one_that_is_deployed():
+    compose = 'services:\n  links:\n    image: x/links\n    ports:\n      - "9090:9090"\n'
+    assert asserted(of({"README.md": DEVELOPED, "docker-compose.yml": compose}).port) == 9090
+    assert asserted(of({"README.md": DEVELOPED}).port) == 8000
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [
+        ("Enter the URL http://<ip>:61208 in your browser.", 61208),
+        ("Enter the URL http://<server-ip>:61208 in your browser.", 61208),
+        ("    docker run -d -p 61208-61209:61208-61209 x/look\n", 61208),
+        ("It took <p>:61208 seconds.", None),
+    ],
+)
+def test_addresses_and_ranges_of_ports(text, port):
+    assert asserted(of({"README.md": f"# Look\nShows things.\n\n{text}"}).port) == port
+
+
+ASKS = """import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument('--port', type=int, default={})
+if __name__ == '__main__':
+    parser.parse_args()
+"""
+
+
+def test_arguments_of_several_programs_say_no_port():
+    files = {"demo/controller.py": ASKS.format(10075), "demo/worker.py": ASKS.format(21002)}
+    assert asserted(of(files).port) is None
+    assert asserted(of({"server.py": ASKS.format(9000)}).port) == 9000
+
+
+def test_a_port_that_training_meets_at_is_none():
+    assert asserted(of({"train_distributed.py": ASKS.format(29500)}).port) is None
+
+
+STAGES = """ARG CUDA=cu128
+FROM nvidia/cuda:13.0.3-devel-ubuntu24.04 AS cu130
+FROM nvidia/cuda:12.8.1-devel-ubuntu24.04 AS cu128
+FROM ${CUDA} AS final
+RUN make
+"""
+
+
+def test_an_argument_that_chooses_among_images_for_gpus_leaves_no_other():
+    files = {"Dockerfile": STAGES, "docker/Dockerfile.jetson": "FROM nvcr.io/nvidia/l4t-base:r36.2.0\n"}
+    assert of(files).gpu.value is GpuNeed.NEEDED
+
+
+def test_an_argument_that_is_the_image_leaves_another():
+    files = {
+        "Dockerfile": "ARG BASE=nvidia/cuda:12.2.0-base-ubuntu22.04\nFROM ${BASE}\n",
+        "README.md": "# Talk\nSpeaks.\n\nRun it with `--device cpu` or on a GPU.",
+    }
+    assert of(files).gpu.value is not GpuNeed.NEEDED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "To run on CPU instead of GPU, pass `--device cpu`.\n\nThe large model requires 8 GB of GPU memory.",
+        "## Requirements\n* `nvidia-ml-py` (for the GPU plugin)\n* Python 3.9",
+    ],
+)
+def test_a_gpu_that_one_can_skip_is_optional(text):
+    assert of({"README.md": f"# Tool\nIt writes.\n\n{text}"}).gpu.value is GpuNeed.OPTIONAL
+
+
+def test_a_demo_that_runs_without_a_gpu_does_not_speak_for_the_whole():
+    text = "Try the demo in Colab (no GPU needed).\n\nTraining requires 8 NVIDIA V100 GPUs."
+    assert of({"README.md": f"# Model\nA model.\n\n{text}"}).gpu.value is GpuNeed.NEEDED
+    assert of({"README.md": "# Model\nA model.\n\nNo GPU is needed."}).gpu.value is not GpuNeed.NEEDED
+
+
+def test_what_monitors_machines_needs_no_gpu():
+    text = "# Look\nAn open-source system monitoring tool.\n\n## Requirements\n* NVIDIA GPU with its driver"
+    assert of({"README.md": text}).gpu.value is GpuNeed.OPTIONAL
+    assert of({"README.md": text.replace("system monitoring tool", "solver of flows")}).gpu.value is GpuNeed.NEEDED
+
+
+def test_a_machine_for_rent_is_no_need_for_its_memory():
+    text = "The smallest virtual machine is sufficient, which includes 1/2 M60 GPU, with 8 GB memory."
+    assert asserted(of({"README.md": f"{NEEDS}\n{text}"}).vram_bytes) is None
+
+
+def test_memory_that_a_model_takes_is_not_the_machines():
+    found = of({"README.md": f"{NEEDS}\nFine-tuning a 7B model only requires 9GB of memory."})
+    assert asserted(found.memory_bytes) is None
+    assert asserted(of({"README.md": f"{NEEDS}\nThe server requires 9GB of RAM."}).memory_bytes) == 9 * GIB
+
+
+MANY = (
+    "Fine-tune it on one node with 8 GPUs.\n\nTrain it on 2 nodes with 8 GPUs each.\n\nTrain the rest with 8 GPUs.\n\n"
+)
+MANY += "Test it after training with 8 GPUs.\n"
+
+
+def test_the_number_of_gpus_most_sentences_tell_is_taken():
+    assert asserted(of({"README.md": f"{NEEDS}\n{MANY}\nEvaluate it on a single GPU."}).gpu_count) == 8
+    differ = MANY.replace("8 GPUs", "4 GPUs", 2)
+    assert asserted(of({"README.md": f"# Model\nA model for GPUs.\n\n{differ}"}).gpu_count) is None
+
+
+def test_an_image_says_its_cuda_before_the_page_of_a_part():
+    files = {
+        "docker/Dockerfile": "FROM nvidia/cuda:12.6.1-base-ubuntu22.04\n",
+        "docker/README.md": "# Image\n* CUDA version 10.1: required by default.",
+    }
+    assert of({"README.md": NEEDS, **files}).cuda.value == "12.6"

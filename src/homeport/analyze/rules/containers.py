@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from homeport.analyze.baseimages import read_base
 from homeport.analyze.claims import Claims, Field
+from homeport.analyze.command import to_port
 from homeport.analyze.dockerlines import Instruction, image_of, instructions, last_stage, stages
 from homeport.analyze.paths import Paths, once
 from homeport.analyze.pattern import late
@@ -27,6 +29,9 @@ _APT = late(r"\b(?:apt-get|apt|apk|yum|dnf|microdnf)\s(?:[^&;|]{0,80}?\s)?(?:ins
 _PACKAGE = late(r"[a-z0-9][a-z0-9.+-]{1,60}")
 _MOST = 25
 _REPLACED = 0.48
+_ARGUMENT = late(r"(?i)\s{0,20}FROM\s+(?:--\S+\s+)?\$\{?\w+(?::-[^}]{0,200})?\}?(?:\s|$)")
+_SSH = 22
+_PACKS = late(r"(?i)(?:^|/)(?:debian|rpm|deb|snap|bundle|builder|ci|tests?\w*)/")
 
 
 def _read(repo: Repo, claims: Claims) -> None:
@@ -37,11 +42,34 @@ def _read(repo: Repo, claims: Claims) -> None:
     own = [file for file in plain if not in_the_way(file)] or plain
     main = next((file for file in own if _PLAIN.search(file)), own[0] if own else "")
     alone = files[0] if len(files) == 1 and not _HIDDEN.search(files[0]) else ""
+    without = bool(main) and not _is_for_gpus(repo, main)
     for file in files:
         if file == (main or alone):
             _read_main(repo, claims, file, sure=1.0 if main else 0.9)
         else:
-            _read_other(repo, claims, file, has_main=bool(main))
+            _read_other(repo, claims, file, has_main=without)
+    _read_ports(repo, claims, own)
+
+
+def _is_for_gpus(repo: Repo, file: str) -> bool:
+    """Whether all it can be built from is made for GPUs. What an argument names outside of the file may be another."""
+    names = _stages(repo, file)
+    outside = [one for one in stages(repo.lines(file)) if image_of(one) and image_of(one).lower() not in names]
+    return bool(outside) and all(
+        read_base(image_of(one)).gpu and not _ARGUMENT.match(repo.line(file, one.line)) for one in outside
+    )
+
+
+def _read_ports(repo: Repo, claims: Claims, files: Sequence[str]) -> None:
+    """Of images that are built from elsewhere than the usual places: a port where they agree on the first."""
+    found = [(one, file) for file in files if not in_the_way(file) and not _PACKS.search(file)
+             for one in instructions(repo.lines(file)) if one.word == "EXPOSE"]  # fmt: skip
+    ports = [(to_port(one.rest.split()[0].partition("/")[0]), one, file) for one, file in found if one.rest.split()]
+    agree = len({port for port, _, _ in ports}) == 1
+    for port, one, file in ports[:4]:
+        if port and port != _SSH:
+            claims.add("port", port, Origin.CONTAINER, file=file, line=one.line, rule="containers.expose",
+                       confidence=0.54 if agree else 0.45, text=repo.line(file, one.line))  # fmt: skip
 
 
 def _read_main(repo: Repo, claims: Claims, file: str, *, sure: float) -> None:
@@ -56,13 +84,14 @@ def _read_main(repo: Repo, claims: Claims, file: str, *, sure: float) -> None:
     for place, at in enumerate([*stage[:1], *reversed(froms)][:12]):
         base = read_base(image_of(at))
         last = place == 0
+        replaced = base.gpu and _is_replaced(repo, file, at)
         if base.system:
             claim("os_family", base.system, at, "base-system", 0.85 if last else 0.55)
         if base.release:
             claim("os_version", base.release, at, "base-release", 0.85 if last else 0.45)
         if base.gpu:
             sure = 0.85 if last else 0.6
-            claim("gpu", GpuNeed.NEEDED, at, "gpu-base-image", _REPLACED if _is_replaced(repo, file, at) else sure)
+            claim("gpu", GpuNeed.NEEDED, at, "gpu-base-image", _REPLACED if replaced else sure)
         if base.cuda:
             claim("cuda", base.cuda, at, "base-cuda", 0.85 if last else 0.6)
         if base.rocm:
@@ -74,10 +103,18 @@ def _read_main(repo: Repo, claims: Claims, file: str, *, sure: float) -> None:
 
 
 def _is_replaced(repo: Repo, file: str, at: Instruction) -> bool:
-    """Whether the whole image is an argument, so that whoever builds it may do so from another."""
-    return bool(
-        re.match(r"(?i)\s{0,20}FROM\s+(?:--\S+\s+)?\$\{?\w+(?::-[^}]{0,200})?\}?(?:\s|$)", repo.line(file, at.line))
-    )
+    """Whether the whole image is an argument, so that whoever builds it may do so from another.
+
+    An argument that chooses among stages of the file, all of them for GPUs, leaves no other.
+    """
+    if not _ARGUMENT.match(repo.line(file, at.line)):
+        return False
+    given = next((image_of(one).lower() for one in stages(repo.lines(file)) if one.line == at.line), "")
+    return given not in _stages(repo, file) or not _is_for_gpus(repo, file)
+
+
+def _stages(repo: Repo, file: str) -> set[str]:
+    return {words[2].lower() for one in stages(repo.lines(file)) if len(words := one.rest.split()) >= 3}
 
 
 def _read_other(repo: Repo, claims: Claims, file: str, *, has_main: bool) -> None:

@@ -23,6 +23,8 @@ _WORDS = {
     "tpu": late(r"(?i)\b(?:cloud )?tpus?(?:[ -]?v\d\w?)?(?:-\d{1,4})?\b|\btorch_xla\b"),
     "intel": late(r"(?i)\bintel (?:gpus?|arc|xpu|gaudi)|\bgaudi\d?\b|\boneapi\b|\bsycl\b"),
 }
+_PORTED = late(r"(?i)\bconver\w+|\bport(?:ed|ing)\b|re-?implement|\boriginal|\bfrom tf\b")
+"""From one to the other, which leaves the other."""
 _BOTH = late(
     r"(?i)\btpus?\b[^.]{0,12}(?:\band\b|\bor\b|/|,|&)[^.]{0,12}\bgpus?\b|\bgpus?\b[^.]{0,12}(?:\band\b|\bor\b|/|,|&)[^.]{0,12}\btpus?\b"
 )
@@ -45,7 +47,12 @@ def _read(repo: Repo, claims: Claims) -> None:
             break
         others = _WORDS["apple"].search(one.text)
         general += bool(_GENERAL.search(one.text)) and not others
-        if "pu" in one.text.lower() and _BOTH.search(one.text) and not phrases.ASIDE.search(one.under):
+        if (
+            "pu" in one.text.lower()
+            and _BOTH.search(one.text)
+            and not _PORTED.search(one.text)
+            and not phrases.ASIDE.search(one.under)
+        ):
             either.append(one)
         for vendor, pattern in _WORDS.items():
             if pattern.search(one.text) and not phrases.ASIDE.search(one.under):

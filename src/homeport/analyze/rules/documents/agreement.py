@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 from homeport.analyze.claims import Claim, Claims, Field
@@ -16,6 +16,7 @@ _NEARLY = 0.4
 _ASSERTED = 0.52
 _HINTED = 0.45
 _RIVAL = 0.12
+_MEANT, _OFTEN = 0.35, 4
 _SPOKEN_OF = 0.3
 _COUNTED, _STARTED = "documents.gpus-counted", "documents.processes-per-node"
 
@@ -24,7 +25,8 @@ def weigh(claims: Claims) -> None:
     """Changes how sure the documents' claims are, in place."""
     for field in _REPEATED:
         _add_up(claims, field)
-    _drop_the_contradicted(claims)
+    if not _keep_the_usual(claims):
+        _drop_the_contradicted(claims)
     _keep_the_smaller(claims)
     _count_the_one(claims)
 
@@ -57,6 +59,23 @@ def _keep_the_smaller(claims: Claims) -> None:
         if number > least:
             _set(claims, one, min(one.evidence.confidence, _HINTED))
     _set(claims, complete, max(complete.evidence.confidence, _ASSERTED))
+
+
+def _keep_the_usual(claims: Claims) -> bool:
+    """Whether several sentences and commands count the same GPUs, twice as many as any other: that is asserted."""
+    counts = [one for one in _of(claims, "gpu_count") if one.evidence.rule in (_COUNTED, _STARTED)]
+    said = {(_place(one), one.value): one for one in counts if one.evidence.confidence >= _MEANT}
+    times = Counter(value for _, value in said)
+    if not times or len(times) < 2:
+        return False
+    (usual, most), (_, next_) = times.most_common(2)
+    told = any(one.value == usual and one.evidence.rule == _COUNTED for one in said.values())
+    if not told or most < _OFTEN or most < 2 * next_:
+        return False
+    for one in said.values():
+        sure = one.evidence.confidence
+        _set(claims, one, max(sure, _ASSERTED) if one.value == usual else min(sure, _HINTED))
+    return True
 
 
 def _drop_the_contradicted(claims: Claims) -> None:

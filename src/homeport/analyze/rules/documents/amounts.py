@@ -107,6 +107,10 @@ _REDUCED = late(
     r"(?i)\breduced\b|\blower hardware\b|\bsmaller (?:database|dataset|subset|version)\b|\bminimal (?:example|setup)\b"
 )
 """Of a smaller thing than the whole."""
+_RENTED = late(
+    r"(?i)\bvirtual machines?\b|\bvms?\b|\binstance (?:type|famil)|\binstances? (?:with|includ\w+|compris\w+)"
+)
+"""What a machine of somebody's has is not what is needed of it."""
 _OTHERS = late(
     r"(?i)cpu only|cpu memory|colab|kaggle|laptop|our (?:machine|server|cluster)|file|dataset|checkpoint"
     r"|per (?:user|day|rank|process|core|task|thread|worker|request)|upload"
@@ -157,12 +161,16 @@ def _amounts(file: str, one: Sentence, counts: float, claims: Claims, *, of_gpu:
     vram, spans = _first(_VRAM, one.text)
     if not vram and of_gpu and not _HOST.search(one.text):
         vram, spans = _first((_MEMORY,), one.text)
+    if not vram and _SIZED.search(one.text) and not _HOST.search(one.text) and _RUN_ON.search(one.text):
+        vram, spans = _first((_MEMORY,), one.text)  # of a model, when nothing else is said
+        counts *= 0.6
     about_gpu = bool(one.headings) and bool(_GPU.search(one.headings[-1])) and not _HOST_MEMORY.search(one.text)
     if not vram and about_gpu:
         vram, spans = _first((_RAM[0],), one.text)
     if vram:
         sure = floor if asked else 0.55 if _DOING.search(one.text) else 0.42
         lessened = 0.9 if _LESSENED.search(one.text) else 0.7 if _GAUGED.search(one.text) and not asked else 1.0
+        lessened *= 0.6 if _RENTED.search(one.text) else 1.0
         _claim(claims, "vram_bytes", vram, file, one, "vram", sure * lessened * counts)
     elif (found := _CARD_SIZE.search(one.text)) and not _SHARED.search(one.text):
         size = _bytes(found[1] or found[3], found[2] or found[4])

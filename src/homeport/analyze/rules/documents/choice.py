@@ -11,8 +11,8 @@ from homeport.analyze.pattern import late
 _TEXTS = (".md", ".rst", ".txt", ".rmd", ".adoc", ".markdown", ".mdx", ".qmd")
 _README = late(r"(?i)^readme(?:[._-]?(?:en|eng|english))?(?:\.\w{1,8})?$")
 _TELLING = late(
-    r"(?i)install|requirement|hardware|quick[-_]?start|getting[-_]?started|set[-_]?up|deploy|usage|system|planning"
-    r"|training?|inference|finetun|multi[-_]?gpu|running|complete[-_]guide|single[-_]node|sizing|tutorial|manual"
+    r"(?i)install|requirement|hardware|quick[-_]?start|get(?:ting)?[-_]?started|set[-_]?up|deploy|usage|system|planning"
+    r"|(?:pre[-_]?)?train(?:ing)?(?![a-z])|inference|finetun|multi[-_]?gpu|running|complete[-_]guide|single[-_]node|sizing|tutorial|manual"
     r"|user[-_]?guide|self[-_]?host|how[-_]to[-_](?:use|run)|docker(?!file)"
 )
 _ASKS = late(r"(?i)(?:^|[-_])(?:requirements?|hardware|prerequisites?|sizing)(?:[-_.]|$)")

@@ -21,6 +21,7 @@ _SECTION = Phrase("gpu-section", 0.5, _GPU_WORD)
 """What is said under a heading of its own about GPUs holds for those who use one."""
 _ASIDE_COUNTS = 0.25
 _PLAIN = 0.85
+_WATCHED = 0.5
 
 
 @dataclass(slots=True)
@@ -64,6 +65,8 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
     verdict = _verdict(need, doubt, round_)
     if verdict is not None:
         answer, sure = verdict
+        if answer is GpuNeed.NEEDED and _watches(documents):
+            answer, sure = GpuNeed.OPTIONAL, _WATCHED
         sides = [need] if answer is GpuNeed.NEEDED else [doubt, round_] if doubt.best or round_.best else [need]
         _claim(claims, answer, sure, sides)
     elif parts.total >= 0.3:
@@ -74,6 +77,12 @@ def is_list(documents: Sequence[tuple[str, list[Sentence]]]) -> bool:
     """A list of links to the work of others."""
     main = next((found for file, found in documents if is_main(file)), [])
     return any("awesome" in one.text.lower() and one.order <= 3 for one in main[:6])
+
+
+def _watches(documents: Sequence[tuple[str, list[Sentence]]]) -> bool:
+    """Whether it says at its top that it monitors machines."""
+    main = next((found for file, found in documents if is_main(file)), [])
+    return any(phrases.WATCHES.search(one.text) for one in main[:12] if one.order <= 6 and not one.code)
 
 
 def _verdict(need: _Side, doubt: _Side, round_: _Side) -> tuple[GpuNeed, float] | None:
@@ -105,11 +114,13 @@ def _weigh(file: str, one: Sentence, counts: float, need: _Side, doubt: _Side, r
     if phrases.DRAWING.search(one.text):
         return
     counts *= 0.5 if one.row else 1.0
-    if phrases.ASKING.search(one.under) and phrases.LISTED.search(one.text):
+    listed = phrases.ASKING.search(one.under) and phrases.LISTED.search(one.text)
+    if listed and not phrases.PURPOSE.search(one.text):
         need.add("gpu-among-requirements", 0.8 * counts, file, one)
         return
     moved = bool(phrases.MOVED.search(one.text))
-    if _GPU_WORD.search(one.text) and _first(doubt, phrases.DOUBTS, file, one, counts * (0.3 if moved else 1.0)):
+    aside = 0.3 if moved else 0.5 if phrases.SHOWN.search(one.text) else 1.0
+    if _GPU_WORD.search(one.text) and _first(doubt, phrases.DOUBTS, file, one, counts * aside):
         return
     if not moved and _first(round_, phrases.WAYS_ROUND, file, one, counts):
         return

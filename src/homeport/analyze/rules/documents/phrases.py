@@ -78,6 +78,11 @@ DOUBTS = (
         r"\bgpus?\b[^.]{0,16}(?:\band\b|\bor\b|/|,|&|\bas well as\b)[^.]{0,40}\bcpus?\b",
     ),
     _phrase(
+        "cpu-instead", 0.8,
+        r"\bcpus?\b[^.]{0,20}\b(?:instead of|rather than)\b[^.]{0,15}\b<gpu>\b",
+        r"\bskip\b[^.]{0,60}\bcpus?\b",
+    ),
+    _phrase(
         "gpu-among-models", 0.75,
         r"\b(?:openmp|kokkos|raja|sycl|tbb|openacc|opencl)\b[^.]{0,80}\b(?:cuda|hip)\b",
         r"\b(?:cuda|hip)\b[^.]{0,80}\b(?:openmp|kokkos|raja|sycl|tbb|openacc|opencl)\b",
@@ -95,7 +100,9 @@ DOUBTS = (
         "gpu-supported", 0.5,
         r"\bfaster\b[^.]{0,60}\b(?:on|with|using) (?:an? |the )?<gpu>\b",
         r"\((?:[^()]{0,30}\b)?(?:requires?|needs?)\b[^()]{0,30}\b<gpu>\b[^()]{0,30}\)",
-        r"\b(?:gpu|cuda|nvidia) (?:support|acceleration|version|build|mode|users?|backend|processing|image|feature"
+        r"\((?:only )?for (?:the )?[^()]{0,30}\b<gpu>[^()]{0,30}\)",
+        r"\b(?:gpu|cuda|nvidia) (?:plug-?ins?|extra|extension|module|support|acceleration|version"
+        r"|build|mode|users?|backend|processing|image|feature"
         r"|enabled|kernels?)\b",
         r"\b(?:supports?|enable|faster|speeds? ?up|accelerate[ds]?|recommend\w*|for|with|prefer\w*|benefit\w*|helps?"
         r"|can (?:also )?(?:be )?(?:used?|run|utili[sz]e|leverage|make use of|take advantage))\b"
@@ -115,6 +122,7 @@ WAYS_ROUND = (
         r"\bcpu[- ]only\b",
         r"\b(?:only|entirely|purely|just|solely) (?:on|uses?) (?:the |a |your )?cpu",
         r"\bpure cpu\b",
+        r"\bonly (?:the |a )?cpus?\b",
         r"\bon (?:ordinary|regular|conventional|normal|standard|consumer|your own) (?:\w+ )?laptops?\b",
         r"\bwithout (?:an? |any )?(?:gpu|cuda)",
     ),
@@ -209,6 +217,15 @@ ASIDE = late(
     r"|troubleshoot|known issues|supported compilers|showcase|community|other |third|blog|advanced"
 )
 """Headings under which a GPU is spoken of without being asked for."""
+PURPOSE = compiled(r"\((?:only |needed |required )?for (?:the )?[^()]{0,30}\b<gpu>[^()]{0,30}\)")
+"""What is listed is for those who want a GPU."""
+SHOWN = late(r"(?i)\bdemos?\b|\bcolab\b|\bnotebooks?\b|\bvisuali[sz]|\bplayground\b|\bunit tests?\b")
+"""What can be tried without a GPU says little about the rest."""
+WATCHES = late(
+    r"(?i)\b(?:system|gpu|process|resource|hardware|server|nvidia|network|infrastructure|device)s?(?: \w+)?[ -]monitor"
+    r"|\bmonitor(?:s|ing)? (?:\w+ ){0,3}(?:systems?|gpus?|process(?:es)?|resources?|hardware|servers?)\b"
+)
+"""What looks at machines computes nothing on them."""
 LISTED = compiled(
     r"^(?:an? |at least |\d |one )?(?:[\w-]+ ){0,2}<gpu>\b(?!.*(?:optional|recommended|\bif\b|\bcpu|only for|for gpu))"
 )

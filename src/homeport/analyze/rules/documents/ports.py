@@ -15,15 +15,21 @@ from homeport.analyze.rules.documents.choice import is_main, weight
 from homeport.model.evidence import Origin
 
 _PUBLISHED = late(
-    r"(?:^|\s)(?:(?:-p|--publish)[\s=]|-\s[\"']?(?=\d{2,5}:\d{2,5}[\"']?$))(?:[\d.]{7,15}:)?(?P<outside>\d{2,5}):(\d{2,5})\b(?!/udp)"
+    r"(?:^|\s)(?:(?:-p|--publish)[\s=]|-\s[\"']?(?=\d{2,5}:\d{2,5}[\"']?$))"
+    r"(?:[\d.]{7,15}:)?(?P<outside>\d{2,5})(?:-\d{2,5})?:(\d{2,5})\b(?!/udp)"
 )
-_ADDRESS = late(r"(?i)\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0|your[-_]server|<?host(?:name)?>?):(\d{2,5})\b")
+_ADDRESS = late(
+    r"(?i)(?:\b(?:localhost|127\.0\.0\.1|0\.0\.0\.0|your[-_]server|<?host(?:name)?>?)|\bhttps?://\s?):(\d{2,5})\b"
+)
+"""A name in angle brackets, `http://<ip>:80`, is taken off as markup is."""
 _INVITES = late(
-    r"(?i)\b(?:open|visit|browse|navigate|go to|head to|available (?:at|on|under)|access(?:ible)?|point your browser)\b"
+    r"(?i)\b(?:open|visit|enter|browse|navigate|go to|head to|available (?:at|on|under)|access(?:ible)?"
+    r"|point your browser)\b"
 )
 _TUNNEL = late(r"\bssh\b[^|;]{0,120}?\s-[A-Za-z]{0,6}[LRD]\s")
 """Its arguments are ports of other programs, at both ends."""
-_FIRST_STEPS = late(r"(?i)(?:^|/)[^/]{0,40}(?:quick|getting|install)[^/]{0,40}$")
+_FIRST_STEPS = late(r"(?i)(?:^|/)[^/]{0,40}(?:quick|get(?:ting)?[-_]?started|install)[^/]{0,40}$")
+_DEVELOPED = late(r"\bdevelop(?:ment|ing|ers?)\b|\bhacking\b|\bdev (?:server|setup|environment)\b|\bfrom source\b")
 _PART = 0.48  # a page for one use of many
 _AGREED = 0.55  # several pages
 _OTHERS = frozenset((22, 5432, 3306, 6379, 27017, 11434, 9200, 1234, 9092, 8888, 6006, 1025, 443))
@@ -34,6 +40,7 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
     seen: Counter[int] = Counter()
     files: dict[int, set[str]] = {}
     first: dict[int, tuple[str, Sentence, str]] = {}
+    developed: dict[int, bool] = {}
     for file, sentences in documents:
         if weight(file) < 0.5:
             continue
@@ -52,8 +59,10 @@ def read(documents: Sequence[tuple[str, list[Sentence]]], claims: Claims) -> Non
                         seen[port] += points + (inviting if not place else 0)
                         files.setdefault(port, set()).add(file)
                         first.setdefault(port, (file, one, rule))
+                        developed[port] = developed.get(port, True) and bool(_DEVELOPED.search(one.under))
     for place, (port, points) in enumerate(seen.most_common(3)):
         file, one, rule = first[port]
+        rule = "developed" if developed[port] else rule
         most = 0.6 if is_main(file) or (_FIRST_STEPS.search(file) and file.count("/") <= 3) else _PART
         most = max(most, _AGREED) if len(files[port]) > 1 and rule == "address" else most
         sure = min(0.38 + 0.05 * points, most) - 0.15 * place
