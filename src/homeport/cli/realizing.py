@@ -48,18 +48,9 @@ def realize(
     The user's hooks are called here, in the process that asked; those after the launch not with `detach`, since nobody
     waits for it.
     """
-    from homeport.app.applying import check_programs, check_target
     from homeport.app.extensions import load_extensions
-    from homeport.flow import check_start
 
-    check_target(plan, session.settings)
-    check_start(plan)
-    check_programs(plan, session.settings)
-    if missing := [name for name in plan.requirements.secrets if name not in secrets]:
-        raise UsageError(
-            f"{plan.name} asks for secrets that were not given to it: {', '.join(missing)}", operation="deploy",
-            subject=plan.name, hint=f"give them with: {' '.join(f'--secret {name}' for name in missing)}",
-        )  # fmt: skip
+    _check(session, plan, secrets)
     if plan.chosen.hourly.micros > 0 or not plan.chosen.priced:
         confirm(f"{choice(plan)} Go on?", yes=yes)
     extensions = load_extensions(session.settings.paths.plugins)
@@ -86,6 +77,21 @@ def realize(
     put(f"{plan.name} is running")
     for what, text in told.items():
         put(f"  {what + ':':8}{text}")
+
+
+def _check(session: Session, plan: Plan, secrets: tuple[str, ...]) -> None:
+    """Before anything is asked or done. Raises what keeps the plan from being made real here."""
+    from homeport.app.applying import check_programs, check_target
+    from homeport.flow import check_start
+
+    check_target(plan, session.settings)
+    check_start(plan)
+    check_programs(plan, session.settings)
+    if missing := [name for name in plan.requirements.secrets if name not in secrets]:
+        raise UsageError(
+            f"{plan.name} asks for secrets that were not given to it: {', '.join(missing)}", operation="deploy",
+            subject=plan.name, hint=f"give them with: {' '.join(f'--secret {name}' for name in missing)}",
+        )  # fmt: skip
 
 
 def _note(warnings: Iterable[str]) -> None:

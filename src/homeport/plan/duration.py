@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from homeport.errors import UsageError
 from homeport.model.advice import Pick
 from homeport.model.paths import printable
 from homeport.model.plan import Offer
@@ -44,7 +45,13 @@ def duration(needs: Requirements, wished: float | None, picks: Sequence[Pick] = 
     """How long the work takes, and warnings about picks that were not followed.
 
     A pick may replace what is assumed of a kind of work or estimated; never what the user or a document says.
+    Raises `UsageError` for a wish that is no sensible time.
     """
+    if wished is not None and wished != 0 and not LEAST <= wished <= YEAR:
+        raise UsageError(
+            f"hours must be 0 (until stopped), or from a minute to {YEAR:g}, not {wished}",
+            operation="plan", subject="hours",
+        )  # fmt: skip
     if wished is not None:
         return Duration(wished, "asked for", "user"), ()
     found = _found(needs)

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from homeport.errors import UsageError
 from homeport.model.advice import Advised, Pick
 from homeport.model.limits import Limits
 from homeport.model.names import check_name
@@ -17,7 +16,7 @@ from homeport.model.source import Source
 from homeport.model.systemimage import SystemImage
 from homeport.plan.bounds import placed, settle_limits
 from homeport.plan.cautions import cautions
-from homeport.plan.duration import LEAST, YEAR, duration, hours_on
+from homeport.plan.duration import duration, hours_on
 from homeport.plan.images import choose_image
 from homeport.plan.overrides import apply_overrides
 from homeport.plan.price import total
@@ -58,11 +57,6 @@ def make_plan(
     `Unavailable` when it takes a container engine and none answers.
     """
     check_name(name)
-    if hours is not None and hours != 0 and not LEAST <= hours <= YEAR:
-        raise UsageError(
-            f"hours must be 0 (until stopped), or from a minute to {YEAR:g}, not {hours}",
-            operation="plan", subject="hours",
-        )  # fmt: skip
     needs = apply_overrides(requirements, overrides or {})
     limits, aliased = settle_limits(limits)
     work, passed_over = duration(needs, hours, picks)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs that put their work on a GPU: with or without a way back to the CPU, by what stands in their text.
 
-Python, notebooks and Julia; nothing is parsed, so that broken files count as well."""
+Python and notebooks; nothing is parsed, so that broken files count as well."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ _GUARDS = late(
 )
 _NCCL = late(r"init_process_group\(\s{0,12}(?:backend\s{0,2}=\s{0,2})?[\"']nccl[\"']")
 _ELSEWHERE = late(r"(?i)gloo|is_available\(\)|use_cpu\b|no_cuda")
-_JULIA = late(r"^(CUDA|AMDGPU|Metal)\s{0,2}=\s{0,2}\"")
 _ACCELERATOR = late(r"\"accelerator\":\s{0,2}\"(GPU|TPU)\"")
 _MOST, _DEPTH = 150, 3
 
@@ -43,7 +42,6 @@ _MOST, _DEPTH = 150, 3
 def _read(repo: Repo, claims: Claims) -> None:
     _read_python(repo, claims)
     _read_notebooks(repo, claims)
-    _read_julia(repo, claims)
     _read_cargo(repo, claims)
 
 
@@ -103,22 +101,6 @@ def _read_notebooks(repo: Repo, claims: Claims) -> None:
             return
 
 
-def _read_julia(repo: Repo, claims: Claims) -> None:
-    """A package under [deps] is always there, one under [weakdeps] only where the user loads it."""
-    section = ""
-    for number, line in enumerate(repo.lines("Project.toml")[:400], 1):
-        if line.startswith("["):
-            section = line.strip().strip("[]")
-        elif (found := _JULIA.match(line)) and section in ("deps", "weakdeps"):
-            weak = section == "weakdeps"
-            claims.add("gpu", GpuNeed.OPTIONAL if weak else GpuNeed.NEEDED, Origin.DEPENDENCY, file="Project.toml",
-                       line=number, rule="devices.julia-package", confidence=0.6, text=line)  # fmt: skip
-            vendor = {"CUDA": "nvidia", "AMDGPU": "amd", "Metal": "apple"}[found[1]]
-            sure = 0.52 if vendor == "nvidia" else 0.5  # where several are there
-            claims.add("gpu_vendor", vendor, Origin.DEPENDENCY, file="Project.toml", line=number,
-                       rule="devices.julia-package", confidence=sure, text=line)  # fmt: skip
-
-
 def _read_cargo(repo: Repo, claims: Claims) -> None:
     """A feature called cuda is a choice."""
     inside = False
@@ -150,7 +132,7 @@ def _notebooks(paths: Paths) -> list[str]:
 
 
 def _wants(paths: Sequence[str]) -> list[str]:
-    return [name for name in ("Project.toml", "Cargo.toml") if name in paths] + _python(paths) + _notebooks(paths)
+    return (["Cargo.toml"] if "Cargo.toml" in paths else []) + _python(paths) + _notebooks(paths)
 
 
 RULES = Ruleset(wants=_wants, read=_read)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Julia: Project.toml, programs that serve. Its packages for GPUs are read with the devices."""
+"""Julia: Project.toml, packages for GPUs, programs that serve."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from homeport.analyze.repo import Repo
 from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.tomlfile import read_toml, table, text_of
 from homeport.analyze.voice import Voice, near
-from homeport.model.requirements import Ecosystem, Kind
+from homeport.model.evidence import Origin
+from homeport.model.requirements import Ecosystem, GpuNeed, Kind
 
 _PROJECT = "Project.toml"
 _ENTRIES = ("server.jl", "app.jl", "main.jl", "api.jl", "run.jl", "src/main.jl", "src/server.jl", "bin/server.jl")
@@ -24,13 +25,18 @@ _PORTS = (
 )  # fmt: skip
 _ENV = late(r"\bENV\[\"([A-Z][A-Z0-9_]{2,99})\"\]")
 _SERVES = late(r"^\s{0,8}(?:HTTP\.|Oxygen\.|Genie\.)?(?:serve|up|listen|loadapp)!?\(", re.M)
+_GPU = late(r"^(CUDA|AMDGPU|Metal)\s{0,2}=\s{0,2}\"")
+_VENDORS = {"CUDA": "nvidia", "AMDGPU": "amd", "Metal": "apple"}
 _SERVERS = ("HTTP", "Genie", "Oxygen", "Mux", "Bukdu")
 
 
 def _read(repo: Repo, claims: Claims) -> None:
-    if _PROJECT not in repo or not repo.paths.ending(".jl"):
+    if _PROJECT not in repo:
         return
     voice = Voice(repo, claims, Ecosystem.JULIA)
+    _read_gpu(voice)
+    if not repo.paths.ending(".jl"):
+        return
     share = voice.begin(_PROJECT, (".jl",))
     project = read_toml(repo.text(_PROJECT))
     if project is None:
@@ -55,6 +61,20 @@ def _read(repo: Repo, claims: Claims) -> None:
         voice.kind(Kind.SERVICE, "serves", 0.58, serving or listens)
     elif package and not entry:
         voice.kind(Kind.LIBRARY, "package", 0.55, _PROJECT)
+
+
+def _read_gpu(voice: Voice) -> None:
+    """A package under [deps] is always there, one under [weakdeps] only where the user loads it."""
+    section = ""
+    for number, line in enumerate(voice.repo.lines(_PROJECT)[:400], 1):
+        if line.startswith("["):
+            section = line.strip().strip("[]")
+        elif (found := _GPU.match(line)) and section in ("deps", "weakdeps"):
+            need = GpuNeed.OPTIONAL if section == "weakdeps" else GpuNeed.NEEDED
+            vendor = _VENDORS[found[1]]
+            sure = 0.52 if vendor == "nvidia" else 0.5  # where several are there
+            voice.say("gpu", need, "gpu-package", 0.6, _PROJECT, number, Origin.DEPENDENCY)
+            voice.say("gpu_vendor", vendor, "gpu-package", sure, _PROJECT, number, Origin.DEPENDENCY)
 
 
 @once
