@@ -60,12 +60,16 @@ class GateHouse:
                 )  # fmt: skip
         finally:
             os.close(ready)
-        with os.fdopen(told) as lines:
-            said = lines.readline().strip()
-        if said != "ready":
+        try:
+            with os.fdopen(told) as lines:
+                said = lines.readline().strip()
+            if said != "ready":
+                log = (self.home / "keeper.log").read_text()[-2000:]
+                raise SystemExit(f"the gateway did not start: {said}\n{log}")
+            self.port = int(self._status()["listen"]["gateway"].rpartition(":")[2])
+        except BaseException:
             self.close()
-            raise SystemExit(f"the gateway did not start: {said}\n{(self.home / 'keeper.log').read_text()[-2000:]}")
-        self.port = int(self._status()["listen"]["gateway"].rpartition(":")[2])
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:

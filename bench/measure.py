@@ -121,6 +121,11 @@ def show(result: Result, args: argparse.Namespace) -> int:
     return 0 if all(row.met for row in result.rows) else 1
 
 
+def number(value: float) -> str:
+    """Three digits of it, or all of those before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def text(result: Result) -> str:
     where = result.machine
     lines = [
@@ -132,5 +137,5 @@ def text(result: Result) -> str:
     width = max(len(row.what) for row in result.rows)
     for row in result.rows:
         goal = f"   goal {row.goal}: {'met' if row.met else 'MISSED'}" if row.goal else ""
-        lines.append(f"  {row.what:<{width}}  {row.value:>9.3g} {row.unit}{goal}")
+        lines.append(f"  {row.what:<{width}}  {number(row.value):>9} {row.unit}{goal}")
     return "\n".join(lines) + "\n"

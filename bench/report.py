@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.measure import KEPT, ROOT
+from bench.measure import KEPT, ROOT, number
 
 BEGIN, END = "<!-- measurements: begin -->", "<!-- measurements: end -->"
 
@@ -22,7 +22,7 @@ def table(folder: Path = KEPT) -> str:
     for result in results:
         for row in result["rows"]:
             goal = f"{row['goal']}: {'met' if row['met'] else 'missed'}" if row["goal"] else ""
-            lines.append(f"| `{result['name']}` | {row['what']} | {row['value']:.3g} {row['unit']} | {goal} |")
+            lines.append(f"| `{result['name']}` | {row['what']} | {number(row['value'])} {row['unit']} | {goal} |")
     lines += ["", *sorted({footnote(result) for result in results})]
     return "\n".join(lines) + "\n"
 

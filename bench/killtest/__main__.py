@@ -63,6 +63,7 @@ def document(args: argparse.Namespace, outcomes: list[Outcome], seconds: float) 
     verdicts = [outcome.verdict for outcome in outcomes]
     by = sum((outcome.kills for outcome in outcomes), Counter())
     defects = [s for v in verdicts for s in (*v.lost, *v.duplicated, *v.cut_as_clean, *v.damaged)]
+    defects += ["no request was answered in a home: it shows nothing" for v in verdicts if not v.answered]
     return {
         "kills": by.total(),
         "lost": sum(len(v.lost) for v in verdicts),
@@ -97,7 +98,11 @@ def main() -> int:
         kills = min(ROUND * args.homes, args.kills - done)
         folder = Path(tempfile.mkdtemp(prefix="hp-killtest-"))
         began = time.monotonic()
-        outcomes = asyncio.run(one_round(args, folder, homes, kills))
+        try:
+            outcomes = asyncio.run(one_round(args, folder, homes, kills))
+        except KeyboardInterrupt:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         found = document(args, outcomes, time.monotonic() - began)
         whole = add(whole, found)
         done, homes = done + found["kills"], homes + len(outcomes)

@@ -25,6 +25,9 @@ from homeport.testing.servers.postgres import PostgresServer
 
 PROGRAM = Path(__file__).with_name("agent.py")
 RESTART_S = 0.02
+_TRAFFIC = (0, 1, 4, 8, 12, 16)
+"""Requests of which callers have heard since the gateway was killed last, before anything is killed again: 0 also
+kills one that is only starting."""
 CALM_S, KILL_S = 120.0, 10.0
 """Until all is settled after the last kill; and for each kill, before the run counts as stuck."""
 
@@ -37,6 +40,8 @@ class Agents:
         self._routes = {name: route(name) for name in AGENTS}
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._changed = asyncio.Event()
+        self.ready = asyncio.Event()
+        """The gateway knows all of them."""
         self._lives: Counter[str] = Counter()
         self._tasks = [asyncio.create_task(self._tell()), *(asyncio.create_task(self._keep(name)) for name in AGENTS)]
 
@@ -85,6 +90,8 @@ class Agents:
             self._changed.clear()
             try:
                 await self._house.control.put_routes(self._house.table(*self._routes.values()))
+                if all(one.ready for one in self._routes.values()):
+                    self.ready.set()
             except HomeportError:
                 self._changed.set()  # the gateway is between two lives, or its database is
                 await asyncio.sleep(PAUSE_S)
@@ -121,9 +128,10 @@ class Killer:
     """Kills in the order and at the distances that its generator gives."""
 
     def __init__(
-        self, house: GateHouse, agents: Agents, server: PostgresServer | None, seed: str, pause: float
+        self, house: GateHouse, agents: Agents, callers: Callers, server: PostgresServer | None, seed: str, pause: float
     ) -> None:
-        self._house, self._agents, self._server = house, agents, server
+        self._house, self._agents, self._callers, self._server = house, agents, callers, server
+        self._heard = 0
         self._chance, self._pause = Random(seed), pause
         self._starting: asyncio.Task[None] | None = None
         self.kills: Counter[str] = Counter()
@@ -133,8 +141,11 @@ class Killer:
         while self.kills.total() < number:
             await asyncio.sleep(self._chance.expovariate(1 / self._pause))
             what = self._chance.choices(("gateway", "agent", "journal"), (5, 6, 1 if self._server else 0))[0]
-            name = self._chance.choice(AGENTS)
+            name, enough = self._chance.choice(AGENTS), self._chance.choice(_TRAFFIC)
+            while self._callers.heard < self._heard + enough:  # noqa: ASYNC110  (a count, not an event)
+                await asyncio.sleep(PAUSE_S)
             if await self._kill(what, name):
+                self._heard = self._callers.heard if what == "gateway" else self._heard
                 self.kills[what] += 1
         if self._starting is not None:
             await self._starting
@@ -180,8 +191,10 @@ async def run(folder: Path, *, seed: str, kills: int, workers: int, pause: float
         ledger = Ledger(str(folder / "clients"), sync=False)
         held.callback(ledger.close)
         try:
+            async with asyncio.timeout(CALM_S):
+                await agents.ready.wait()
             callers = Callers(house.port, ledger, seed, workers)
-            killer = Killer(house, agents, server, f"kills of {seed}", pause)
+            killer = Killer(house, agents, callers, server, f"kills of {seed}", pause)
             async with asyncio.timeout(CALM_S + KILL_S * kills):
                 await killer.run(kills)
             agents.tell_again()

@@ -18,18 +18,26 @@ CODE = ("src", "bench/killtest", "bench/gatehouse.py")
 
 
 def commit() -> str:
-    """Of this checkout; with "+changes" where the code is not what was committed."""
+    """Of this checkout; with "+changes" where the code is not what was committed, "unknown" without Git."""
     head = _git("rev-parse", "HEAD").strip()
+    if head == "unknown":
+        return head
     return head + ("+changes" if _git("status", "--porcelain", "--", *CODE).strip() else "")
 
 
 def earlier(file: Path | None) -> dict[str, Any]:
     """What `file` has; {} where there is none. Raises SystemExit where it is of another commit."""
     if file is None or not file.exists():
+        if file is not None and not file.parent.is_dir():
+            raise SystemExit(f"there is no folder {file.parent} to keep {file.name} in")
         return {}
-    found: dict[str, Any] = json.loads(file.read_text())
-    if found["commit"] != (now := commit()):
-        raise SystemExit(f"{file} is of commit {found['commit']}, this is {now}: runs of two commits are no one proof")
+    try:
+        found: dict[str, Any] = dict(json.loads(file.read_text()))
+        of = found["commit"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise SystemExit(f"{file} is no result of the killtest: {error!r}") from None
+    if of != (now := commit()):
+        raise SystemExit(f"{file} is of commit {of}, this is {now}: runs of two commits are no one proof")
     return {name: value for name, value in found.items() if name not in ADDED}
 
 
@@ -74,4 +82,5 @@ def plain(whole: dict[str, Any]) -> str:
 
 def _git(*words: str) -> str:
     argv = ["git", "-C", str(ROOT), *words]
-    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else "unknown"

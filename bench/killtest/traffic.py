@@ -71,7 +71,7 @@ class Callers:
         self._port, self._ledger = port, ledger
         self._stop = asyncio.Event()
         self._promised: dict[str, Job] = {}
-        self.cut = 0
+        self.cut = self.heard = 0
         self._tasks = [asyncio.create_task(self._work(f"{seed}-{n}")) for n in range(workers)]
 
     async def end(self) -> None:
@@ -101,6 +101,7 @@ class Callers:
             except _GONE:
                 self.cut += 1
                 done = False
+            self.heard += 1
             if done or not what.key or self._stop.is_set():
                 return
             await asyncio.sleep(PAUSE_S)

@@ -148,6 +148,16 @@ def test_runs_of_two_commits_do_not_add_up(tmp_path) -> None:
         report.earlier(file)
 
 
+@pytest.mark.parametrize("text", ["", "[1]", "{}", "nothing"])
+def test_a_file_that_is_no_result_is_refused_before_anything_is_killed(tmp_path, text: str) -> None:
+    file = tmp_path / "killtest.json"
+    file.write_text(text)
+    with pytest.raises(SystemExit, match="no result of the killtest"):
+        report.earlier(file)
+    with pytest.raises(SystemExit, match="no folder"):
+        report.earlier(tmp_path / "away" / "killtest.json")
+
+
 async def test_an_agent_executes_a_key_once_in_all_its_lives(tmp_path) -> None:
     async def ask(path: Path) -> bytes:
         while True:
