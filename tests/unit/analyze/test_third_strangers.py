@@ -337,3 +337,22 @@ def test_an_image_says_its_cuda_before_the_page_of_a_part():
         "docker/README.md": "# Image\n* CUDA version 10.1: required by default.",
     }
     assert of({"README.md": NEEDS, **files}).cuda.value == "12.6"
+
+
+EXTRA = '[project]\nname = "x"\ndependencies = ["accelerate"]\n[project.optional-dependencies]\nfast = ["vllm"]\n'
+TORCH = "FROM pytorch/pytorch:2.8.0-cuda12.8-cudnn9-devel\n"
+
+
+def test_an_image_for_gpus_is_one_way_to_install_what_needs_them_for_extras_only():
+    readme = "# Tune\nTunes models.\n\nIt runs on CPU or GPU; a GPU is optional."
+    files = {"pyproject.toml": EXTRA, "docker/tune/Dockerfile": TORCH}
+    assert of({**files, "README.md": readme}).gpu.value is GpuNeed.OPTIONAL
+    assert of({**files, "README.md": NEEDS}).gpu.value is GpuNeed.NEEDED
+
+
+def test_a_card_it_was_compared_on_is_not_asked_for():
+    text = "We evaluated it vs. another on a single RTX 4090(24G); results are shown below."
+    found = of({"README.md": f"# Serve\nRuns models on a GPU.\n\n{text}"})
+    assert (asserted(found.vram_bytes), asserted(found.gpu_count)) == (None, None)
+    found = of({"README.md": "# Train\nTrains models on a GPU.\n\nIt was trained on a single RTX 4090(24G)."})
+    assert asserted(found.vram_bytes) == 24 * GIB

@@ -18,7 +18,14 @@ from homeport.model.requirements import HINT, GpuNeed
 _SPOKEN = 0.45
 _ONE_WAY = 0.47
 """Below all that is asserted."""
-_SWITCHES = ("builds.cmake-option", "cpp.hip-option", "cpp.switch", "devices.cargo-feature", "builds.make-condition")
+_SWITCHES = (
+    "python.gpu-extra",
+    "builds.cmake-option",
+    "cpp.hip-option",
+    "cpp.switch",
+    "devices.cargo-feature",
+    "builds.make-condition",
+)
 _WORKS_BEHIND = late(r"(?i)train|distribut|worker|controller|(?:^|/)test")
 _PART = late(r"(?i)/readme[\w.-]{0,20}$")
 _FIRM = 0.6

@@ -89,6 +89,8 @@ _RUN_ON = late(
 _SHM = late(r"--shm-size[= ][\"']?(\d{1,5})\s?([gm])(?:i?b)?\b", re.I)
 _OUTRIGHT = late(r"(?i)\bminimum\b[^.]{0,40}\b(?:memory|ram|vram)\b[^.]{0,20}\brequire|\bat least\b|\bminimum of\b")
 _GAUGED = late(r"(?i)\bprofil|\bbenchmark|\bspeed\b|\blatency|\bthroughput|\bfaster\b")
+_AGAINST = late(r"(?i)\bvs\b|\bversus\b|\bcompar(?:ed|ison|ing)\b|\bresults are (?:shown|illustrated|below)\b")
+"""It was measured on that, against something else."""
 _SIZED = late(r"\b\d{1,3}(?:\.\d)?B\b")
 _SHARED = late(r"(?i)\bshar(?:ed|ing|eable)\b|\bslic(?:e|ing|eable)|\bMIG\b|\bpartition")
 _LESSENED = late(r"(?i)\bint[48]\b|\bquanti[sz]|[48]-?bit|\bas (?:little|low) as\b|\bno gpu at all|\bonly \d")
@@ -175,7 +177,7 @@ def _amounts(file: str, one: Sentence, counts: float, claims: Claims, *, of_gpu:
     elif (found := _CARD_SIZE.search(one.text)) and not _SHARED.search(one.text):
         size = _bytes(found[1] or found[3], found[2] or found[4])
         sure = 0.62 if asked else 0.55 if _RUN_ON.search(one.text) else 0.42
-        _claim(claims, "vram_bytes", size, file, one, "card", sure * counts)
+        _claim(claims, "vram_bytes", size, file, one, "card", sure * counts * (0.8 if _AGAINST.search(one.text) else 1))
         spans.append(found.span())
     rest = _without(one.text, spans)
     tested = bool(_TESTED.search(one.text))
@@ -240,7 +242,7 @@ def _counts(file: str, one: Sentence, counts: float, claims: Claims) -> None:
         number = _of_one_machine(one.text, found)
         if number > 0:
             sure = ((0.75 if asked else 0.6) if number <= 16 else 0.3) * (0.8 if _OURS.search(one.text) else 1.0)
-            sure = min(sure, _EXAMPLE) if _USAGE.search(one.text) else sure
+            sure = min(sure, _EXAMPLE) if _USAGE.search(one.text) or _AGAINST.search(one.text) else sure
             _claim(claims, "gpu_count", number, file, one, "gpus-counted", sure * counts)
     elif asked and _ONE.search(one.text):
         _claim(claims, "gpu_count", 1, file, one, "a-gpu", 0.55 * counts)
