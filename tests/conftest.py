@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cgroups import cgroups
 from homeport.testing.servers import engine as engines
@@ -18,6 +19,9 @@ from homeport.testing.servers.baseimage import base_image
 from homeport.testing.servers.engine import DockerEngine, Engine
 from homeport.testing.servers.postgres import PostgresServer
 from homes import Home, free_port
+
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")  # how long an example takes says how busy the machine is, no more
 
 
 @pytest.fixture(scope="session")
