@@ -112,7 +112,7 @@ class Settings:
     chameleon_api: str = ""
     """Where Chameleon's reference data is read from; "" is Chameleon's own."""
     kubernetes_prices: str = ""
-    """A file with what your cluster's nodes cost (how-to "Prices and offers"); "" means that Kubernetes is not priced."""
+    """A file with what your cluster's nodes cost (see "Prices and offers"); "" means that Kubernetes is not priced."""
     llm_base_url: str = ""
     """Any OpenAI-compatible endpoint, asked only with --llm; "" is the one of the `openai` client."""
     llm_api_key: str = ""
