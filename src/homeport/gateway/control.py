@@ -21,7 +21,7 @@ from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.model.codec import from_json, to_builtins, to_json
 from homeport.model.names import DEFAULT_NAMESPACE
-from homeport.model.request import Body, RequestState, StoredRequest
+from homeport.model.request import TUNNEL, Body, RequestState, StoredRequest
 from homeport.model.route import RoutingTable
 
 SHOWN = 64 * 1024
@@ -151,6 +151,9 @@ class Control:
 
     async def _replay(self, request_id: str, reply: Reply) -> None:
         before = await self._tools.journal.get(request_id)
+        if before is not None and before.method == TUNNEL:
+            answer(reply, 409, Refusal(409, "Conflict", "a WebSocket is never sent again").to_dict())
+            return
         request = await self._tools.journal.replay(request_id)
         if before is None:
             answer(reply, 404, Refusal(404, "NotFound", "no such request").to_dict())

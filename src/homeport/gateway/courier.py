@@ -7,7 +7,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from homeport.errors import HomeportError, StorageFull, Unavailable
 from homeport.gateway.core.access import Key
@@ -15,7 +15,7 @@ from homeport.gateway.core.delivery import Verdict, backoff, may_repeat
 from homeport.gateway.delivery import Delivery
 from homeport.gateway.sockets.agents import AgentPool
 from homeport.gateway.tools import Tools
-from homeport.model.request import RequestState, StoredRequest
+from homeport.model.request import RequestState, StoredRequest, StoredResponse
 from homeport.model.route import Route
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,16 @@ T = TypeVar("T")
 ANSWER_S = 3600.0
 """Seconds an agent may take over one request; then the attempt counts as interrupted."""
 _PASSING = (StorageFull, Unavailable)
+
+
+class Active(Protocol):
+    """What is under way to an agent: a delivery, or a WebSocket."""
+
+    request: StoredRequest
+    route: Route
+    started: float
+
+    def gone(self, why: str) -> None: ...
 
 
 class Courier:
@@ -33,7 +43,7 @@ class Courier:
         self._pools: dict[tuple[Key, str, str], AgentPool] = {}
         self._refusals: dict[Key, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.active: dict[str, Delivery] = {}
+        self.active: dict[str, Active] = {}
 
     def free(self, route: Route) -> int:
         """How many more requests the agent takes at once."""
@@ -68,7 +78,7 @@ class Courier:
         try:
             if self._tools.journal.shared and not await self._still_ours(request):
                 return None
-            delivery = Delivery(request, route, self._pool(route), self._tools, repeatable=repeatable)
+            delivery = Delivery(request, route, self.pool(route), self._tools, repeatable=repeatable)
             self.active[request.id] = delivery
             verdict = await delivery.run()
             if verdict is None:
@@ -103,6 +113,11 @@ class Courier:
         if verdict.state is not RequestState.PENDING:
             self._tools.waiters.settle(request.id)
 
+    async def conclude(self, request: StoredRequest, response: StoredResponse) -> None:
+        """Write an answer down that its client has, however full the disk is just now."""
+        kept = await _stubbornly(lambda: self._tools.journal.complete(request.id, request.fence, response))
+        self._settled(request, in_time=kept)
+
     def interrupt(self, route: Route, why: str) -> None:
         """Nobody will answer at this instance any more."""
         for delivery in [d for d in self.active.values() if _same_instance(d.route, route)]:
@@ -118,9 +133,8 @@ class Courier:
     def tick(self, now: float) -> None:
         """End what has held its lease for too long."""
         for delivery in list(self.active.values()):
-            if now - delivery.started < ANSWER_S:
-                return
-            delivery.gone(f"no answer within {ANSWER_S:.0f} s")
+            if now - delivery.started >= ANSWER_S:
+                delivery.gone(f"no answer within {ANSWER_S:.0f} s")
 
     async def close(self) -> None:
         """Wait for completions under way; end idle connections."""
@@ -132,7 +146,8 @@ class Courier:
             pool.close()
         self._pools.clear()
 
-    def _pool(self, route: Route) -> AgentPool:
+    def pool(self, route: Route) -> AgentPool:
+        """The connections to this instance."""
         place = _place(route)
         pool = self._pools.get(place)
         if pool is None:

@@ -12,10 +12,11 @@ from homeport.gateway.core.delivery import MAX_BACKOFF_S, Verdict
 from homeport.gateway.courier import ANSWER_S, Courier
 from homeport.gateway.tables import newest_revision
 from homeport.gateway.tools import Tools
-from homeport.model.request import RequestState, StoredRequest
+from homeport.model.request import TUNNEL, RequestState, StoredRequest
 from homeport.model.route import Route
 
 log = logging.getLogger(__name__)
+_NEVER_AGAIN = Verdict(RequestState.FAILED, "a WebSocket is never sent again", attempted=False)
 _REMOVED = Verdict(RequestState.DEAD, "the agent was removed before it answered")
 _FURTHEST_US = int(MAX_BACKOFF_S * 1e6)
 _PAUSE_S = 1.0
@@ -153,7 +154,10 @@ class Dispatcher:
                     self.courier.give(key)
             if leased is None:
                 continue
-            if leased.agent_id in ("", route.agent_id):
+            if leased.method == TUNNEL:
+                self.courier.give(key)
+                await self.courier.release(leased, _NEVER_AGAIN, key)
+            elif leased.agent_id in ("", route.agent_id):
                 self.start(leased, route)
             else:
                 self.courier.give(key)

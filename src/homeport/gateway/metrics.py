@@ -19,6 +19,7 @@ class Metrics:
         self._refused: dict[int, int] = {}
         self._buckets = [0] * (len(_BOUNDS) + 1)
         self._seconds = 0.0
+        self._tunnels: dict[Key, list[int]] = {}
 
     def answered(self, request: StoredRequest, head: ResponseHead | None) -> None:
         """An agent answered the whole of it."""
@@ -34,6 +35,18 @@ class Metrics:
     def released(self, key: Key, state: RequestState) -> None:
         label = (*key, state.value)
         self._released[label] = self._released.get(label, 0) + 1
+
+    def tunnel_opened(self, key: Key) -> None:
+        counts = self._tunnels.setdefault(key, [0, 0, 0, 0])
+        counts[0] += 1
+        counts[1] += 1
+
+    def tunnel_ended(self, key: Key, up: int, down: int) -> None:
+        """`up` bytes went to the agent, `down` to the client."""
+        counts = self._tunnels[key]
+        counts[0] -= 1
+        counts[2] += up
+        counts[3] += down
 
     def refused(self, status: int) -> None:
         """Answered by the gateway itself."""
@@ -56,6 +69,7 @@ class Metrics:
             lines.append(f'homeport_gateway_pending{{namespace="{namespace}",agent="{agent}"}} {n}')
         lines += ["# TYPE homeport_gateway_journal_up gauge", f"homeport_gateway_journal_up {int(journal_up)}"]
         lines += ["# TYPE homeport_gateway_in_flight gauge", f"homeport_gateway_in_flight {in_flight}"]
+        lines += self._tunnel_lines()
         lines.append("# TYPE homeport_gateway_seconds histogram")
         total = 0
         for bound, n in zip((*map(str, _BOUNDS), "+Inf"), self._buckets, strict=True):
@@ -63,3 +77,13 @@ class Metrics:
             lines.append(f'homeport_gateway_seconds_bucket{{le="{bound}"}} {total}')
         lines += [f"homeport_gateway_seconds_sum {self._seconds:.6f}", f"homeport_gateway_seconds_count {total}"]
         return "\n".join(lines) + "\n"
+
+    def _tunnel_lines(self) -> list[str]:
+        lines = []
+        for n, name in enumerate(("open", "total", "sent_bytes_total", "received_bytes_total")):
+            kind = "counter" if n else "gauge"
+            lines.append(f"# TYPE homeport_gateway_websockets_{name} {kind}")
+            for (namespace, agent), counts in sorted(self._tunnels.items()):
+                labels = f'namespace="{namespace}",agent="{agent}"'
+                lines.append(f"homeport_gateway_websockets_{name}{{{labels}}} {counts[n]}")
+        return lines

@@ -20,6 +20,7 @@ from homeport.gateway.sockets.clients import ClientConnection
 from homeport.gateway.spool import Spool
 from homeport.gateway.tenure import Tenure
 from homeport.gateway.tools import Tools
+from homeport.gateway.tunnels import Tunnels
 from homeport.gateway.waiting import Reply
 from homeport.interfaces.clock import Clock, Ids
 from homeport.interfaces.journal import Journal
@@ -60,6 +61,7 @@ class Gateway:
         self.control = Control(self._tools, self.routes, self._dispatcher)
         self._answers = Answers(self._tools)
         self._exchange = Exchange(self._tools, self.routes, self._dispatcher, self._answers)
+        self._tunnels = Tunnels(self._tools, self.routes, self._dispatcher.courier)
         self._connections: set[ClientConnection] = set()
         self._servers: list[asyncio.Server] = []
         self._tenure = Tenure(self._tools, self.routes, self._dispatcher)
@@ -86,6 +88,7 @@ class Gateway:
             server.close()
         self._tenure.leave()
         self._tools.waiters.end()
+        self._tunnels.drain()
         for connection in list(self._connections):
             connection.end()
         deadline = time.monotonic() + grace
@@ -117,7 +120,8 @@ class Gateway:
         except BaseException:
             incoming.body.discard()
             raise
-        self._tools.metrics.took(time.perf_counter() - started)
+        if not incoming.head.upgrade:
+            self._tools.metrics.took(time.perf_counter() - started)
 
     async def _serve(self, incoming: Incoming, reply: Reply) -> None:
         refusal, caller = incoming.refusal, incoming.caller
@@ -131,6 +135,9 @@ class Gateway:
             # The table may have changed while the body came in.
             route = self.routes.route(caller, incoming.name)
             if not isinstance(route, Refusal):
+                if incoming.head.upgrade:
+                    await self._tunnels.serve(incoming, reply, route, caller)
+                    return
                 await self._exchange.serve(incoming, reply, route)
                 return
             refusal = route
@@ -175,6 +182,7 @@ class Gateway:
             await asyncio.sleep(1.0)
             now = time.monotonic()
             self._dispatcher.courier.tick(now)
+            self._tunnels.tick(now)
             for connection in list(self._connections):
                 connection.tick(now)
 

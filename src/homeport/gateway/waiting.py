@@ -7,6 +7,7 @@ import asyncio
 from typing import Protocol
 
 from homeport.gateway.core.message import ResponseHead
+from homeport.gateway.sockets.tunnel import Taken
 from homeport.model.request import Headers
 
 
@@ -44,6 +45,10 @@ class Reply(Protocol):
         ...
 
     def end(self) -> None: ...
+
+    def switch(self, head: bytes) -> Taken:
+        """Write the head of a 101 and give the socket away; `end` it when that is closed."""
+        ...
 
     def cut(self) -> None:
         """End the connection so that the response cannot be taken for a whole one."""

@@ -21,6 +21,10 @@ class RequestState(StrEnum):
     DEAD = "dead"
 
 
+TUNNEL = "CONNECT"
+"""The method by which the journal keeps a WebSocket, as HTTP/2 asks for one (RFC 8441). Nothing else has it, and what
+has it is never sent again."""
+
 Headers = tuple[tuple[bytes, bytes], ...]
 """In the order received, repeated ones kept, names as sent."""
 

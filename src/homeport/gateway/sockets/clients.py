@@ -16,8 +16,11 @@ from homeport.gateway.core.parse import BodyRead, EndRead, HeadRead, Rejected, R
 from homeport.gateway.core.write import CONTINUE, reason
 from homeport.gateway.incoming import MAX_BODY, Incoming, answer, refusal_of, refuse
 from homeport.gateway.sockets.reply import ClientReply
+from homeport.gateway.sockets.tunnel import Taken
 from homeport.gateway.waiting import Reply
 
+EARLY = 64 * 1024
+"""Bytes that may come before the agent has agreed to a WebSocket."""
 HEAD_S, BODY_S, IDLE_S, UNREAD_S, LINGER_S = 10.0, 60.0, 75.0, 60.0, 2.0
 """Seconds: for a whole head, between two pieces of a body, between requests, for a client that does not read, and
 for it to read the last answer before the connection is closed on its unread body."""
@@ -46,6 +49,7 @@ class ClientConnection(asyncio.Protocol):
         self._arriving: Incoming | None = None
         self._owes_continue = False
         self._deaf = False
+        self._early: bytes | None = None
         self._wake: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._paused = False
@@ -89,6 +93,9 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        if self._early is not None:
+            self._hold_early(data)
+            return
         if self._reader.between_requests or self._arriving is not None:
             self._since = time.monotonic()
         for event in self._reader.feed(data):
@@ -102,9 +109,24 @@ class ClientConnection(asyncio.Protocol):
                 self._reject(Refusal(event.status, "UsageError", event.message))
             if self._deaf:
                 return
+        if self._queue and self._queue[-1][0].head.upgrade:
+            self._hold_early(self._reader.rest)
         if len(self._queue) > 1 and not self._paused and self.transport is not None:
             self._paused = True
             self.transport.pause_reading()
+
+    def _hold_early(self, data: bytes) -> None:
+        self._early = (self._early or b"") + data
+        if len(self._early) > EARLY and not self._paused and self.transport is not None:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def hand_over(self) -> Taken:
+        """The socket; what it sends is no HTTP any more, and does not come here."""
+        assert self.transport is not None
+        taken = Taken(self.transport, self, self._early or b"", self._deaf)
+        self._early, self._deaf = b"", True
+        return taken
 
     def pause_writing(self) -> None:
         self._writable = asyncio.get_running_loop().create_future()
