@@ -53,6 +53,7 @@ class MemoryJournal:
         outcome: str,
         not_before_us: int = 0,
         attempted: bool = True,
+        response: StoredResponse | None = None,
     ) -> bool:
         return await self._written(
             lambda: self._leave(
@@ -62,6 +63,7 @@ class MemoryJournal:
                 outcome=outcome,
                 not_before_us=not_before_us,
                 uncounted=int(not attempted),
+                response=response,
             )
         )
 
@@ -71,7 +73,20 @@ class MemoryJournal:
     async def pending(self, namespace: str, agent: str, *, limit: int = 100) -> list[StoredRequest]:
         wanted = (RequestState.PENDING, namespace, agent)
         found = [r for r in self._sorted() if (r.state, r.namespace, r.agent) == wanted]
-        return found[:limit]
+        return sorted(found, key=lambda r: r.priority)[:limit]
+
+    async def due(
+        self, namespace: str, agent: str, *, now_us: int, furthest_us: int, limit: int = 100
+    ) -> list[StoredRequest]:
+        found = await self.pending(namespace, agent, limit=len(self.requests))
+        return [r for r in found if not now_us < r.not_before_us <= furthest_us and not self._blocked(r)][:limit]
+
+    async def waiting(self, namespace: str, agent: str, *, most: int) -> int:
+        return len(await self.pending(namespace, agent, limit=most))
+
+    async def expiring(self, *, limit: int = 100) -> list[StoredRequest]:
+        found = [r for r in self._sorted() if r.state is RequestState.PENDING and r.deadline_us]
+        return sorted(found, key=lambda r: (r.deadline_us, r.id))[:limit]
 
     async def interrupted(self, *, owner: str, now_us: int, limit: int = 100) -> list[StoredRequest]:
         flying = [r for r in self._sorted() if r.state is RequestState.IN_FLIGHT]
@@ -143,7 +158,7 @@ class MemoryJournal:
 
     def _lease(self, request_id: str, owner: str, until_us: int) -> StoredRequest | None:
         held = self.requests.get(request_id)
-        if held is None or held.state is not RequestState.PENDING:
+        if held is None or held.state is not RequestState.PENDING or self._blocked(held):
             return None
         self.requests[request_id] = replace(
             held,
@@ -155,6 +170,13 @@ class MemoryJournal:
             not_before_us=0,
         )
         return self.requests[request_id]
+
+    def _blocked(self, request: StoredRequest) -> bool:
+        """Whether another of its lane is in flight, or pending and was accepted before it."""
+        lane = (request.namespace, request.agent, request.lane)
+        others = [r for r in self.requests.values() if request.lane and (r.namespace, r.agent, r.lane) == lane]
+        first = next((r for r in others if r.state is RequestState.PENDING), request)
+        return first.id != request.id or any(r.state is RequestState.IN_FLIGHT for r in others)
 
     def _renew(self, request_id: str, fence: int, owner: str, until_us: int) -> bool:
         held = self.requests.get(request_id)

@@ -10,6 +10,7 @@ import pytest
 
 from homeport.errors import Unavailable
 from homeport.interfaces.journal import Journal
+from homeport.model.kept import Forgotten, Usage
 from homeport.model.request import Body, RequestState, StoredRequest, StoredResponse
 
 
@@ -182,6 +183,78 @@ class JournalSuite:
         assert [held.id for held in await journal.pending("default", "echo", limit=1)] == ["req_0001"]
         assert await journal.backlog() == {("default", "echo"): 3, ("default", "other"): 1, ("other", "echo"): 1}
 
+    async def test_terms_are_read_back(self, journal: Journal) -> None:
+        written = request(lane="=caf\xe9", priority=0, deadline_us=10**15 + 5, once=True)
+        await journal.accept(written)
+        assert await journal.get(written.id) == written
+
+    async def test_pending_goes_by_priority_before_age(self, journal: Journal) -> None:
+        for n, priority in ((1, 2), (2, 1), (3, 0), (4, 1)):
+            await journal.accept(request(n, priority=priority))
+        assert [held.id[-1] for held in await journal.pending("default", "echo")] == ["3", "2", "4", "1"]
+        found = await journal.due("default", "echo", now_us=50, furthest_us=99, limit=2)
+        assert [held.id[-1] for held in found] == ["3", "2"]
+        assert await journal.waiting("default", "echo", most=9) == 4
+        assert await journal.waiting("default", "echo", most=3) == 3
+        assert await journal.waiting("default", "other", most=3) == 0
+
+    async def test_what_waits_for_its_time_is_not_due_and_keeps_nobody_waiting(self, journal: Journal) -> None:
+        for n, when in ((1, 100), (2, 0), (3, 200)):
+            await journal.accept(request(n, not_before_us=when))
+        times = ((50, 150, "23"), (99, 300, "2"), (100, 300, "12"), (250, 300, "123"))
+        for now, furthest, ids in times:
+            found = await journal.due("default", "echo", now_us=now, furthest_us=furthest)
+            assert "".join(held.id[-1] for held in found) == ids
+
+    async def test_of_a_lane_one_is_in_flight_at_a_time_in_the_order_of_acceptance(self, journal: Journal) -> None:
+        async def due() -> str:
+            return "".join(held.id[-1] for held in await journal.due("default", "echo", now_us=9, furthest_us=9))
+
+        for n, lane in ((3, "a"), (1, "a"), (2, "b"), (4, "")):
+            await journal.accept(request(n, lane=lane))
+        await journal.accept(request(5, agent="other", lane="a"))
+        assert await due() == "234"
+        assert await journal.lease("req_0001", "me", 99) is None
+        first = await journal.lease("req_0003", "me", 99)
+        assert first is not None
+        assert await journal.lease("req_0001", "me", 99) is None
+        assert await due() == "24"
+        assert await journal.release("req_0003", first.fence, RequestState.PENDING, outcome="x", not_before_us=50)
+        assert await journal.lease("req_0001", "me", 99) is None
+        first = await journal.lease("req_0003", "me", 99)
+        assert first is not None
+        assert await journal.complete("req_0003", first.fence, response())
+        assert await due() == "124"
+        second = await journal.lease("req_0001", "me", 99)
+        assert second is not None
+        assert await journal.replay("req_0003") is not None
+        assert await journal.lease("req_0003", "me", 99) is None
+        assert await journal.lease("req_0005", "me", 99) is not None
+
+    async def test_of_many_that_lease_at_once_in_a_lane_one_gets_it(self, journal: Journal) -> None:
+        for n in range(1, 9):
+            await journal.accept(request(n, lane="a"))
+        leased = await asyncio.gather(*(journal.lease(f"req_{n:04d}", "me", 99) for n in range(8, 0, -1)))
+        assert [one.id for one in leased if one] == ["req_0001"]
+
+    async def test_the_nearest_deadline_comes_first(self, journal: Journal) -> None:
+        for n, deadline in ((1, 300), (2, 0), (3, 100), (4, 200)):
+            await journal.accept(request(n, deadline_us=deadline))
+        await journal.accept(flying(5, deadline_us=50))
+        assert [held.id[-1] for held in await journal.expiring()] == ["3", "4", "1"]
+        assert [held.id[-1] for held in await journal.expiring(limit=1)] == ["3"]
+
+    async def test_the_last_answer_of_one_given_up_is_kept_until_it_is_replayed(self, journal: Journal) -> None:
+        await journal.accept(flying())
+        last = replace(response(b"busy"), status=503)
+        assert await journal.release("req_0001", 1, RequestState.DEAD, outcome="given up", response=last)
+        held = await journal.get("req_0001")
+        assert held is not None
+        assert (held.state, held.response) == (RequestState.DEAD, last)
+        replayed = await journal.replay("req_0001")
+        assert replayed is not None
+        assert replayed.response is None
+
     async def test_lists_are_newest_first_filtered_in_pages_and_without_bytes(self, journal: Journal) -> None:
         for n in range(1, 6):
             await journal.accept(flying(n) if n % 2 else request(n, agent="other"))
@@ -245,3 +318,88 @@ class JournalSuite:
         await journal.close()
         with pytest.raises(Unavailable):
             await journal.accept(request())
+
+    async def test_a_listing_is_narrowed_by_method_key_status_and_time(self, journal: Journal) -> None:
+        await journal.accept(request(1, method="GET"))
+        await journal.accept(request(2, key="k"))
+        await journal.accept(flying(3))
+        await journal.complete("req_0003", 1, replace(response(), status=503))
+
+        async def ids(**wanted: object) -> list[str]:
+            return [found.id for found in await journal.list("default", **wanted)]  # type: ignore[arg-type]
+
+        assert await ids(method="GET") == ["req_0001"]
+        assert await ids(key="k") == ["req_0002"]
+        assert await ids(statuses=(500, 599)) == ["req_0003"]
+        assert await ids(statuses=(200, 200)) == []
+        assert await ids(since_us=2) == ["req_0003", "req_0002"]
+        assert await ids(since_us=2, until_us=3) == ["req_0002"]
+        assert await ids(newer="req_0001") == ["req_0002", "req_0003"]
+        assert await ids(newer="req_0001", limit=1) == ["req_0002"]
+
+    async def test_what_is_kept_is_told_by_agent(self, journal: Journal) -> None:
+        assert await journal.usage() == {}
+        await journal.accept(request(1))
+        await journal.accept(flying(2))
+        await journal.accept(flying(3))
+        await journal.accept(flying(4, agent="other", body=Body(b"", "req_0004.request", 10**9)))
+        await journal.complete("req_0002", 1, response())
+        await journal.release("req_0003", 1, RequestState.DEAD, outcome="gone")
+        await journal.complete("req_0004", 1, response())
+        assert await journal.usage() == {
+            ("default", "echo"): Usage(3, 19, 2, 10),
+            ("default", "other"): Usage(1, 10**9 + 4, 0, 0),
+        }
+
+    async def test_what_is_over_says_since_when(self, journal: Journal) -> None:
+        await journal.accept(request(1))
+        for n in (2, 3, 4):
+            await journal.accept(flying(n))
+        await journal.complete("req_0002", 1, response())
+        await journal.release("req_0003", 1, RequestState.DEAD, outcome="gone", not_before_us=900)
+        await journal.release("req_0004", 1, RequestState.FAILED, outcome="refused")
+        found = await journal.finished()
+        assert [(one.id, one.state, one.settled_at_us, one.bytes) for one in found] == [
+            ("req_0002", RequestState.COMPLETED, 7, 9),
+            ("req_0003", RequestState.DEAD, 900, 5),
+            ("req_0004", RequestState.FAILED, 4, 5),
+        ]
+        assert await journal.finished(after="req_0002", limit=1) == found[1:2]
+
+    async def test_only_what_is_finished_is_forgotten_with_its_key_and_its_bodies(self, journal: Journal) -> None:
+        await journal.accept(request(1))
+        await journal.accept(flying(2))
+        await journal.accept(flying(3, key="k", body=Body(b"", "req_0003.request", 10**6)))
+        await journal.accept(flying(4, body=Body(b"x" * 5000, "", 5000)))
+        await journal.complete("req_0003", 1, replace(response(), body=Body(b"", "req_0003.1.answer", 10**6)))
+        await journal.release("req_0004", 1, RequestState.DEAD, outcome="gone")
+        ids = ["req_0001", "req_0002", "req_0003", "req_0004", "req_none"]
+        done = await forget_all(journal, ids)
+        assert (done.handled, done.removed) == (5, 2)
+        assert sorted(done.bodies) == ["req_0003.1.answer", "req_0003.request"]
+        assert [found.id for found in await journal.list("default")] == ["req_0002", "req_0001"]
+        counts = await journal.counts()
+        assert {state: n for state, n in counts.items() if n} == {RequestState.PENDING: 1, RequestState.IN_FLIGHT: 1}
+        assert (await journal.accept(request(5, key="k"))).existing is None
+        assert (await forget_all(journal, ids)).removed == 0
+
+    async def test_forgetting_ends_while_others_write(self, journal: Journal) -> None:
+        for n in range(300):
+            journal.accept(flying(n))
+            await journal.complete(f"req_{n:04d}", 1, response())
+        forgetting = asyncio.ensure_future(forget_all(journal, [f"req_{n:04d}" for n in range(300)]))
+        accepted = [await journal.accept(request(1000 + n)) for n in range(50)]
+        assert (await forgetting).removed == 300
+        assert len(accepted) == 50
+        assert sum((await journal.counts()).values()) == 50
+        assert await journal.finished() == []
+
+
+async def forget_all(journal: Journal, ids: list[str]) -> Forgotten:
+    """Slice after slice, as one."""
+    done = Forgotten()
+    while done.handled < len(ids):
+        more = await journal.forget(ids[done.handled :])
+        assert more.handled > 0
+        done = Forgotten(done.handled + more.handled, done.removed + more.removed, done.bodies + more.bodies)
+    return done
