@@ -356,12 +356,12 @@ class JournalSuite:
         for n in (2, 3, 4):
             await journal.accept(flying(n))
         await journal.complete("req_0002", 1, response())
-        await journal.release("req_0003", 1, RequestState.DEAD, outcome="gone", not_before_us=900)
+        await journal.release("req_0003", 1, RequestState.DEAD, outcome="gone", not_before_us=9 * 10**12)
         await journal.release("req_0004", 1, RequestState.FAILED, outcome="refused")
         found = await journal.finished()
         assert [(one.id, one.state, one.settled_at_us, one.bytes) for one in found] == [
             ("req_0002", RequestState.COMPLETED, 7, 9),
-            ("req_0003", RequestState.DEAD, 900, 5),
+            ("req_0003", RequestState.DEAD, 9 * 10**12, 5),
             ("req_0004", RequestState.FAILED, 4, 5),
         ]
         assert await journal.finished(after="req_0002", limit=1) == found[1:2]

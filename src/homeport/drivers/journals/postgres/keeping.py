@@ -33,7 +33,7 @@ def finished(rows: Iterable[Row], clocks: Clocks) -> list[Finished]:
     return [
         Finished(
             id=id, namespace=namespace, agent=agent, state=RequestState(state), accepted_at_us=accepted,
-            settled_at_us=max(accepted, clocks.to_caller(given_up) if answered is None else answered), bytes=size,
+            settled_at_us=max(accepted, clocks.to_caller(given_up), answered or 0), bytes=size,
         )
         for id, namespace, agent, state, accepted, answered, given_up, size in rows
     ]  # fmt: skip

@@ -67,7 +67,8 @@ ACCEPT = _moving(
 # Who leases in a lane holds it until the commit: two gateways that look at once do not both see it free.
 HOLD_LANES = (
     "SELECT pg_advisory_xact_lock(lane) FROM (SELECT DISTINCT"
-    " hashtextextended(namespace || '/' || agent || '/' || lane, 7) AS lane FROM requests WHERE id = ANY (%b::text[]) AND lane <> '' ORDER BY 1) AS lanes"
+    " hashtextextended(namespace || '/' || agent || '/' || lane, 7) AS lane"
+    " FROM requests WHERE id = ANY (%b::text[]) AND lane <> '' ORDER BY 1) AS lanes"
 )
 # Nobody of its lane is in flight, and nobody who waits was accepted before it.
 _SAME_LANE = "SELECT FROM requests o WHERE o.namespace = r.namespace AND o.agent = r.agent AND o.lane = r.lane"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import apsw
 
@@ -100,7 +100,8 @@ class SqliteJournal:
         return await self._rows(queries.DUE, (namespace, agent, now_us, furthest_us, limit))
 
     async def waiting(self, namespace: str, agent: str, *, most: int) -> int:
-        return await self._read(lambda db: int(db.execute(queries.WAITING, (namespace, agent, most)).fetchall()[0][0]))
+        found = await self._read(lambda db: db.execute(queries.WAITING, (namespace, agent, most)).fetchall())
+        return cast("int", found[0][0])
 
     async def expiring(self, *, limit: int = 100) -> list[StoredRequest]:
         return await self._rows(queries.EXPIRING, (limit,))

@@ -93,7 +93,7 @@ USAGE = (
 )
 ALL_FINISHED = (
     "SELECT r.id, r.namespace, r.agent, r.state, r.accepted_at_us,"
-    " max(r.accepted_at_us, coalesce(s.at_us, r.not_before_us)), r.size + coalesce(s.size, 0) FROM requests r"
+    " max(r.accepted_at_us, r.not_before_us, coalesce(s.at_us, 0)), r.size + coalesce(s.size, 0) FROM requests r"
     " LEFT JOIN responses s ON s.n = r.n WHERE r.id > ? AND r.state IN ('completed', 'failed', 'dead')"
     " ORDER BY r.id LIMIT ?"
 )
