@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from homeport.model.evidence import Evidence, Inferred
-from homeport.model.workload import Delivery, HealthCheck, RestartPolicy
+from homeport.model.workload import Delivery, DeliveryPolicy, HealthCheck, RestartPolicy
 
 HINT = 0.5
 """Confidence below which evidence is a hint: it yields to all that is firmer, whoever said it."""
@@ -112,3 +112,4 @@ class Requirements:
     arch: Inferred[str] | None = None
     published_port: Inferred[int] | None = None
     env_evidence: dict[str, Evidence] = field(default_factory=dict)
+    policy: Inferred[DeliveryPolicy] | None = None
