@@ -3,13 +3,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 
 from homeport.model.request import RequestState
 
 DAY_S = 86_400.0
 FINISHED = frozenset({RequestState.COMPLETED, RequestState.FAILED, RequestState.DEAD})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which requests. What is empty or 0 does not narrow. `status`: of the answer, 503, or 5 for all from 500 to 599.
+    Accepted from `since_us` on and before `until_us`."""
+
+    agent: str = ""
+    state: str = ""
+    method: str = ""
+    key: str = ""
+    status: int = 0
+    since_us: int = 0
+    until_us: int = 0
+
+    def statuses(self) -> tuple[int, int]:
+        """The lowest and the highest."""
+        return (self.status * 100, self.status * 100 + 99) if self.status < 10 and self.status else (self.status,) * 2
+
+    def query(self) -> dict[str, str | int]:
+        """What narrows, by name."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+ALL = Wanted()
+BEGINNING = "0"
+"""Before every id."""
 
 
 @dataclass(frozen=True, slots=True)
