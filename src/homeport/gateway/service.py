@@ -11,13 +11,16 @@ from homeport.gateway.answers import Answers
 from homeport.gateway.control import Control
 from homeport.gateway.core.access import Refusal, Routes, split_target
 from homeport.gateway.core.message import RequestHead
+from homeport.gateway.core.terms import read_terms
 from homeport.gateway.courier import ANSWER_S
+from homeport.gateway.deadlines import Deadlines
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.exchange import Exchange
 from homeport.gateway.incoming import Incoming, refuse
 from homeport.gateway.sealing import Sealing
 from homeport.gateway.sockets.clients import ClientConnection
 from homeport.gateway.spool import Spool
+from homeport.gateway.streams import Streams
 from homeport.gateway.tenure import Tenure
 from homeport.gateway.tools import Tools
 from homeport.gateway.tunnels import Tunnels
@@ -59,8 +62,12 @@ class Gateway:
         self.routes = Routes()
         self._dispatcher = Dispatcher(self._tools, self.routes)
         self.control = Control(self._tools, self.routes, self._dispatcher)
-        self._answers = Answers(self._tools)
-        self._exchange = Exchange(self._tools, self.routes, self._dispatcher, self._answers)
+        self._streams = Streams(self._tools)
+        self._answers = Answers(self._tools, self._streams)
+        self._deadlines = Deadlines(self._tools, self._dispatcher.courier)
+        self._exchange = Exchange(
+            self._tools, self.routes, self._dispatcher, self._answers, self._streams, self._deadlines
+        )
         self._tunnels = Tunnels(self._tools, self.routes, self._dispatcher.courier)
         self._connections: set[ClientConnection] = set()
         self._servers: list[asyncio.Server] = []
@@ -78,7 +85,7 @@ class Gateway:
             await loop.create_server(lambda: ClientConnection(self, self._connections, trusted=False), sock=tcp),
             await loop.create_unix_server(lambda: ClientConnection(self, self._connections, trusted=True), sock=unix),
         ]
-        self._tickers = [loop.create_task(self._tick())]
+        self._tickers = [loop.create_task(self._tick()), loop.create_task(self._deadlines.run())]
         if self._tools.journal.shared:
             self._tickers.append(loop.create_task(self._tenure.run()))
 
@@ -138,6 +145,8 @@ class Gateway:
                 if incoming.head.upgrade:
                     await self._tunnels.serve(incoming, reply, route, caller)
                     return
+                if b"last-event-id" in incoming.head.fields and await self._streams.again(incoming, caller, reply):
+                    return
                 await self._exchange.serve(incoming, reply, route)
                 return
             refusal = route
@@ -165,6 +174,10 @@ class Gateway:
             key = incoming.head.get(b"idempotency-key")
             if key is not None and not 0 < len(key) <= 255:
                 return Refusal(400, "UsageError", "Idempotency-Key must have 1 to 255 characters")
+            terms = read_terms(incoming.head)
+            if isinstance(terms, Refusal):
+                return terms
+            incoming.terms = terms
         return None
 
     async def _sweep_spool(self) -> None:
@@ -182,7 +195,7 @@ class Gateway:
             await asyncio.sleep(1.0)
             now = time.monotonic()
             self._dispatcher.courier.tick(now)
-            self._tunnels.tick(now)
+            self._tunnels.tick()
             for connection in list(self._connections):
                 connection.tick(now)
 

@@ -12,7 +12,6 @@ from typing import Protocol
 from homeport.model.kept import Finished, Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
-
 Overdue = list[Finished]
 
 
@@ -119,6 +118,10 @@ class Journal(Protocol):
         `attempted` False: nothing reached the agent, so this attempt is not counted. For FAILED and DEAD
         `not_before_us` is when it was given up: its age counts from there.
         """
+        ...
+
+    async def abandon(self, request_id: str, state: RequestState, *, outcome: str) -> bool:
+        """PENDING → FAILED or DEAD, whosever turn it is; False if it is not pending any more."""
         ...
 
     async def replay(self, request_id: str) -> StoredRequest | None:

@@ -68,6 +68,9 @@ class MemoryJournal:
             )
         )
 
+    async def abandon(self, request_id: str, state: RequestState, *, outcome: str) -> bool:
+        return await self._written(lambda: self._abandon(request_id, state, outcome))
+
     async def replay(self, request_id: str) -> StoredRequest | None:
         return await self._written(lambda: self._replay(request_id))
 
@@ -206,6 +209,13 @@ class MemoryJournal:
             not_before_us=0,
         )
         return self.requests[request_id]
+
+    def _abandon(self, request_id: str, state: RequestState, outcome: str) -> bool:
+        held = self.requests.get(request_id)
+        if held is None or held.state is not RequestState.PENDING:
+            return False
+        self.requests[request_id] = replace(held, state=state, outcome=outcome, not_before_us=0)
+        return True
 
     def _blocked(self, request: StoredRequest) -> bool:
         """Whether another of its lane is in flight, or pending and was accepted before it."""

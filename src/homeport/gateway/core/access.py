@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from homeport.gateway.core.delivery import Sent, Verdict, after_loss, may_repeat
+from homeport.gateway.core.delivery import MAX_ATTEMPTS, Sent, Verdict, after_loss, may_repeat
 from homeport.gateway.core.message import RequestHead
 from homeport.model.names import DEFAULT_NAMESPACE, LABEL
 from homeport.model.request import TUNNEL, RequestState, StoredRequest
@@ -80,7 +80,8 @@ class Routes:
             honours_keys=route is not None and route.honours_keys,
             delivery=route.delivery if route else Delivery.EXACT_OR_DEAD,
         )
-        return after_loss(Sent.PERHAPS, repeatable=repeatable, attempts=request.attempts, why=why)
+        most = route.policy.retry.attempts if route else MAX_ATTEMPTS
+        return after_loss(Sent.PERHAPS, repeatable=repeatable, attempts=request.attempts, why=why, most=most)
 
     def caller(self, head: RequestHead, *, trusted: bool, now_us: int) -> Caller | Refusal:
         """From the token, or on the trusted listener from the namespace header."""

@@ -237,6 +237,20 @@ class JournalSuite:
         leased = await asyncio.gather(*(journal.lease(f"req_{n:04d}", "me", 99) for n in range(8, 0, -1)))
         assert [one.id for one in leased if one] == ["req_0001"]
 
+    async def test_one_that_waits_is_given_up_whosever_turn_it_is(self, journal: Journal) -> None:
+        for n in (1, 2):
+            await journal.accept(request(n, lane="a", outcome="away"))
+        assert await journal.abandon("req_0002", RequestState.FAILED, outcome="late")
+        held = await journal.get("req_0002")
+        assert held is not None
+        assert (held.state, held.outcome) == (RequestState.FAILED, "late")
+        assert not await journal.abandon("req_0002", RequestState.DEAD, outcome="later")
+        assert not await journal.abandon("req_none", RequestState.DEAD, outcome="later")
+        assert await journal.lease("req_0001", "me", 99) is not None
+        assert not await journal.abandon("req_0001", RequestState.DEAD, outcome="later")
+        assert (await journal.counts())[RequestState.FAILED] == 1
+        assert await journal.replay("req_0002") is not None
+
     async def test_the_nearest_deadline_comes_first(self, journal: Journal) -> None:
         for n, deadline in ((1, 300), (2, 0), (3, 100), (4, 200)):
             await journal.accept(request(n, deadline_us=deadline))

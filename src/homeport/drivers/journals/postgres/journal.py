@@ -100,6 +100,9 @@ class PostgresJournal:
         one = operations.Release(request_id, fence, state, *rest, attempted=attempted, response=response)
         return await self._write(one)  # type: ignore[no-any-return]
 
+    async def abandon(self, request_id: str, state: RequestState, *, outcome: str) -> bool:
+        return await self._write(operations.Abandon(request_id, state, outcome))  # type: ignore[no-any-return]
+
     async def replay(self, request_id: str) -> StoredRequest | None:
         return await self._write(operations.Replay(request_id))  # type: ignore[no-any-return]
 

@@ -182,6 +182,24 @@ class Release(Operation):
         return held is not None and (held.state, held.fence) == (self._state, self._fence)
 
 
+class Abandon(Operation):
+    sql = statements.ABANDON
+
+    def __init__(self, request_id: str, state: RequestState, outcome: str) -> None:
+        super().__init__(request_id)
+        self._state, self._outcome = state, rows.text(outcome)
+
+    def rows(self, clocks: Clocks) -> list[Row]:
+        return [(self.touches[0], self._state.value, self._outcome)]
+
+    def settle(self, returned: Returned, clocks: Clocks) -> Any:
+        return True if self.touches[0] in returned else MISSING
+
+    def resolve(self, connection: Connection, clocks: Clocks, *, again: bool) -> bool:
+        held = self._held(connection, clocks) if again else None
+        return held is not None and (held.state, held.outcome) == (self._state, self._outcome)
+
+
 class Replay(Operation):
     sql = statements.REPLAY
 

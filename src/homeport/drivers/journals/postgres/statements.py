@@ -31,6 +31,7 @@ _RESPONSE = {name: kind for name, kind in _COMPLETED.items() if name.startswith(
 _RELEASED = _RESPONSE | _columns(
     "id text, fence bigint, state text, outcome text, not_before_us bigint, uncounted bigint"
 )
+_ABANDONED = _columns("id text, state text, outcome text")
 _LEASED = _columns("id text, lease_owner text, lease_until_us bigint")
 _RENEWED = _columns("id text, fence bigint, lease_owner text, lease_until_us bigint")
 _SET_RESPONSE = ", ".join(f"{name} = g.{name}" for name in _RESPONSE)
@@ -102,6 +103,12 @@ RELEASE = _moving(
     f"{_SET_LAST} FROM {_given(_RELEASED)} WHERE r.id = g.id AND r.fence = g.fence AND r.state = 'in_flight'"
     " RETURNING r.id, r.state",
     "SELECT 'in_flight', -1 FROM done UNION ALL SELECT state, 1 FROM done",
+)
+# Pending → given up.
+ABANDON = _moving(
+    "UPDATE requests r SET state = g.state, outcome = g.outcome, not_before_us = 0"
+    f" FROM {_given(_ABANDONED)} WHERE r.id = g.id AND r.state = 'pending' RETURNING r.id, r.state",
+    "SELECT 'pending', -1 FROM done UNION ALL SELECT state, 1 FROM done",
 )
 # Finished → pending, by a person's wish.
 REPLAY = _moving(

@@ -85,6 +85,9 @@ class SqliteJournal:
         rest = (outcome, not_before_us, attempted, response)
         return await self._writer.submit(lambda batch: operations.release(batch, request_id, fence, state, *rest))
 
+    async def abandon(self, request_id: str, state: RequestState, *, outcome: str) -> bool:
+        return await self._writer.submit(lambda batch: operations.abandon(batch, request_id, state, outcome))
+
     async def replay(self, request_id: str) -> StoredRequest | None:
         return await self._writer.submit(lambda batch: operations.replay(batch, request_id))
 

@@ -74,6 +74,14 @@ def release(
     return True
 
 
+def abandon(batch: Batch, request_id: str, state: RequestState, outcome: str) -> bool:
+    batch.db.execute(queries.ABANDON, (state.value, outcome, request_id))
+    if not batch.db.changes():
+        return False
+    batch.moved("pending", state.value)
+    return True
+
+
 def replay(batch: Batch, request_id: str) -> StoredRequest | None:
     row = batch.db.execute(queries.FINISHED, (request_id,)).fetchone()
     if row is None:

@@ -50,6 +50,8 @@ RELEASE = (
     " attempts = attempts - ?"
     " WHERE id = ? AND fence = ? AND state = 'in_flight' RETURNING n"
 )
+# Pending → given up.
+ABANDON = "UPDATE requests SET state = ?, outcome = ?, not_before_us = 0 WHERE id = ? AND state = 'pending'"
 INSERT_RESPONSE = (
     "INSERT INTO responses (n, status, reason, headers, spool, size, at_us, body) VALUES (?,?,?,?,?,?,?,?)"
 )
