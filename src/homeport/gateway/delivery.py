@@ -137,7 +137,9 @@ class Delivery:
 
     def pause(self) -> None:
         self._held_back = True
-        if self._connection is not None and not self._attempt.ended:
+        if self._live is not None and self._live.readers:
+            self._returned()
+        elif self._connection is not None and not self._attempt.ended:
             self._connection.pause()
 
     def resume(self) -> None:

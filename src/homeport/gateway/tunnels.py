@@ -112,6 +112,10 @@ class Crossing:
             self._reply.cut()
         self._answer(why)
 
+    def tick(self, now: float) -> None:
+        if self.tunnel is not None:
+            self.tunnel.tick(now)
+
     def pause(self) -> None:
         if self._connection is not None:
             self._connection.pause()
@@ -154,15 +158,13 @@ class Tunnels:
             self._courier.active.pop(request.id, None)
             crossings.discard(crossing)
 
-    def tick(self, now: float) -> None:
-        """Once a second: end those that are quiet, or whose caller may not be there any more."""
+    def tick(self) -> None:
+        """Once a second: end those whose caller may not be there any more."""
         now_us = self._tools.clock.now_us()
         for key, crossings in self._open.items():
             for crossing in list(crossings):
-                if crossing.tunnel is not None:
-                    crossing.tunnel.tick(now)
-                    if not self._routes.still(crossing.caller, key[1], now_us):
-                        crossing.gone("the token is not valid any more")
+                if not self._routes.still(crossing.caller, key[1], now_us):
+                    crossing.gone("the token is not valid any more")
 
     def drain(self) -> None:
         """Take no new ones; those there are told to go elsewhere, by a Close frame between two others."""

@@ -32,6 +32,19 @@ class Reply(Protocol):
     @property
     def begun(self) -> bool: ...
 
+    @property
+    def ended(self) -> bool: ...
+
+    @property
+    def listening(self) -> bool:
+        """It has begun, has not ended, and somebody is there."""
+        ...
+
+    @property
+    def half_closed(self) -> bool:
+        """The client sends no more: it only reads, or is gone and has not been written to since."""
+        ...
+
     def begin(self, head: ResponseHead, request_id: str = "", source: Source | None = None) -> None: ...
 
     def data(self, data: bytes) -> None: ...

@@ -65,6 +65,11 @@ class ClientConnection(asyncio.Protocol):
         return self.transport is not None and not self.transport.is_closing()
 
     @property
+    def deaf(self) -> bool:
+        """Nothing more is heard from it: it ended its side, or is not listened to any more."""
+        return self._deaf
+
+    @property
     def busy(self) -> bool:
         return self._reply is not None or bool(self._queue)
 

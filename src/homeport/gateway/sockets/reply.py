@@ -20,6 +20,9 @@ class Connection(Protocol):
     @property
     def alive(self) -> bool: ...
 
+    @property
+    def deaf(self) -> bool: ...
+
     async def drained(self) -> bool: ...
 
     def hand_over(self) -> Taken: ...
@@ -47,6 +50,14 @@ class ClientReply:
     @property
     def open(self) -> bool:
         return not self.begun and self._connection.alive
+
+    @property
+    def listening(self) -> bool:
+        return self.begun and not self.ended and self._connection.alive
+
+    @property
+    def half_closed(self) -> bool:
+        return self._connection.deaf
 
     @property
     def reusable(self) -> bool:
