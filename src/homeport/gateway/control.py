@@ -114,6 +114,7 @@ class Control:
             "revision": self._routes.revision,
             "routes": [to_builtins(route) for route in self._routes.by_key.values()],
             "in_flight": len(self._dispatcher.courier.active),
+            "circuits_open": [list(key) for key in self._dispatcher.courier.circuits()],
             "pending": sum(backlog.values()),
             "requests": {state.value: n for state, n in counts.items()},
             "journal": {"away": bool(away), "reason": reason, "shared": journal.shared, "owner": self._tools.owner},
@@ -144,13 +145,7 @@ class Control:
         return [summary(request) for request in found]
 
     async def _forget(self, raw: bytes) -> dict[str, int]:
-        removed, ids = 0, from_json(raw, list[str])
-        while ids:
-            done = await self._tools.journal.forget(ids)
-            for name in done.bodies:
-                await self._tools.spool.remove(name)
-            removed, ids = removed + done.removed, ids[done.handled :]
-        return {"removed": removed}
+        return {"removed": await self._tools.keeping.forget(from_json(raw, list[str]))}
 
     async def _show(self, request: StoredRequest | None, reply: Reply, query: str) -> None:
         """`most`: how many bytes of a body are shown, 0 for none of them."""
@@ -200,7 +195,8 @@ class Control:
             except Unavailable:
                 up = False
         in_flight = len(self._dispatcher.courier.active)
-        text = self._tools.metrics.text(backlog, in_flight, journal_up=up).encode()
+        broken = self._dispatcher.courier.circuits()
+        text = self._tools.metrics.text(backlog, in_flight, journal_up=up, broken=broken).encode()
         if reply.open:
             reply.begin(ResponseHead(200, "OK", ((b"Content-Type", b"text/plain; version=0.0.4"),), len(text)))
             reply.data(text)

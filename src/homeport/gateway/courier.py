@@ -134,14 +134,13 @@ class Courier:
             retry = route.policy.retry if route else USUAL_POLICY.retry
             not_before = self._tools.clock.now_us() + int(self._wait(request, verdict, key, retry) * 1e6)
             verdict = or_given_up(request, verdict, retry, next_us=not_before)
-            not_before = not_before if verdict.state is RequestState.PENDING else 0
         await _stubbornly(
             lambda: self._tools.journal.release(
                 request.id,
                 request.fence,
                 verdict.state,
                 outcome=verdict.outcome,
-                not_before_us=not_before,
+                not_before_us=not_before if verdict.state is RequestState.PENDING else self._tools.clock.now_us(),
                 attempted=verdict.attempted,
             )
         )

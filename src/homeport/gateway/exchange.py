@@ -55,7 +55,9 @@ class Exchange:
         direct = not lane and route.ready and self._courier.take(route)
         queued = not direct and route.policy.queue > 0
         try:
-            refusal = None if direct else await self._no_place(route, terms, lane)
+            refusal = self._tools.keeping.refusal((route.namespace, route.agent), body.size)
+            if refusal is None and not direct:
+                refusal = await self._no_place(route, terms, lane)
             if refusal is None:
                 request = await self._record(incoming, route, body, direct=direct, lane=lane)
                 accepted = await self._tools.journal.accept(request)

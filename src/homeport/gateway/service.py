@@ -17,6 +17,7 @@ from homeport.gateway.deadlines import Deadlines
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.exchange import Exchange
 from homeport.gateway.incoming import Incoming, refuse
+from homeport.gateway.keeping import Keeping
 from homeport.gateway.sealing import Sealing
 from homeport.gateway.sockets.clients import ClientConnection
 from homeport.gateway.spool import Spool
@@ -28,7 +29,9 @@ from homeport.gateway.waiting import Reply
 from homeport.interfaces.clock import Clock, Ids
 from homeport.interfaces.journal import Journal
 from homeport.interfaces.secrets import Sealer
+from homeport.model.kept import Retention
 
+KEEP = Retention()
 OWNER = "gateway"
 """Of a journal that is ours alone, so that every lease of a former life is ours to judge."""
 LEASE_S = 15.0
@@ -54,10 +57,13 @@ class Gateway:
         spool: Spool,
         owner: str = OWNER,
         lease_s: float = LEASE_S,
+        retention: Retention = KEEP,
     ) -> None:
         """`owner` is this gateway's name among those on the journal. A journal of our own needs no short leases."""
         lease_s = lease_s if journal.shared else ANSWER_S
-        self._tools = Tools(journal, clock, spool, Sealing(sealer), owner, lease_s)
+        self._tools = Tools(
+            journal, clock, spool, Sealing(sealer), owner, lease_s, Keeping(journal, spool, clock, retention)
+        )
         self._ids = ids
         self.routes = Routes()
         self._dispatcher = Dispatcher(self._tools, self.routes)
@@ -86,6 +92,7 @@ class Gateway:
             await loop.create_unix_server(lambda: ClientConnection(self, self._connections, trusted=True), sock=unix),
         ]
         self._tickers = [loop.create_task(self._tick()), loop.create_task(self._deadlines.run())]
+        self._tickers.append(loop.create_task(self._tools.keeping.run()))
         if self._tools.journal.shared:
             self._tickers.append(loop.create_task(self._tenure.run()))
 

@@ -80,7 +80,7 @@ class Rule:
     failed_s: float = 7 * DAY_S
     dead_s: float = 30 * DAY_S
     requests: int = 100_000
-    bytes: int = 1 << 30
+    bytes: int = 10 << 30
 
     def seconds(self, state: RequestState) -> float:
         return {
