@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from homeport.gateway.core.access import Key
 from homeport.gateway.core.message import ResponseHead
@@ -52,7 +52,7 @@ class Metrics:
         """Answered by the gateway itself."""
         self._refused[status] = self._refused.get(status, 0) + 1
 
-    def text(self, backlog: Mapping[Key, int], in_flight: int, *, journal_up: bool) -> str:
+    def text(self, backlog: Mapping[Key, int], in_flight: int, *, journal_up: bool, broken: Iterable[Key] = ()) -> str:
         """In the Prometheus text format 0.0.4. Names are DNS labels: nothing needs escaping."""
         lines = ["# TYPE homeport_gateway_answers_total counter"]
         for (namespace, agent, kind), n in sorted(self._answers.items()):
@@ -67,6 +67,9 @@ class Metrics:
         lines.append("# TYPE homeport_gateway_pending gauge")
         for (namespace, agent), n in sorted(backlog.items()):
             lines.append(f'homeport_gateway_pending{{namespace="{namespace}",agent="{agent}"}} {n}')
+        lines.append("# TYPE homeport_gateway_circuit_open gauge")
+        for namespace, agent in sorted(broken):
+            lines.append(f'homeport_gateway_circuit_open{{namespace="{namespace}",agent="{agent}"}} 1')
         lines += ["# TYPE homeport_gateway_journal_up gauge", f"homeport_gateway_journal_up {int(journal_up)}"]
         lines += ["# TYPE homeport_gateway_in_flight gauge", f"homeport_gateway_in_flight {in_flight}"]
         lines += self._tunnel_lines()
