@@ -73,6 +73,10 @@ class JournalMachine(RuleBasedStateMachine):
         self.both("release", f"req_{n:04d}", fence, state, **options)
 
     @rule(n=NUMBERS)
+    def abandon(self, n: int) -> None:
+        self.both("abandon", f"req_{n:04d}", RequestState.FAILED, outcome="late")
+
+    @rule(n=NUMBERS)
     def replay(self, n: int) -> None:
         self.both("replay", f"req_{n:04d}")
 
