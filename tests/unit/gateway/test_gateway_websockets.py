@@ -260,6 +260,7 @@ async def test_what_is_pipelined_before_it_is_answered_before_it(house) -> None:
     assert await client.reader.readexactly(7) == b"\x81\x05hello"
     client.send(request(path="/agent/echo/smuggled"))
     await client.reader.read()
+    client.close()
     assert all(seen.target != "/smuggled" for seen in made.agent.seen)
 
 

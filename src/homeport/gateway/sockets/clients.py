@@ -24,6 +24,8 @@ EARLY = 64 * 1024
 HEAD_S, BODY_S, IDLE_S, UNREAD_S, LINGER_S = 10.0, 60.0, 75.0, 60.0, 2.0
 """Seconds: for a whole head, between two pieces of a body, between requests, for a client that does not read, and
 for it to read the last answer before the connection is closed on its unread body."""
+SLOWEST = 500
+"""Bytes a second that a body must come with on the whole, from `BODY_S` on."""
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class ClientConnection(asyncio.Protocol):
         self._reply: ClientReply | None = None
         self._task: asyncio.Task[None] | None = None
         self._since = time.monotonic()
+        self._body_since, self._body_had = 0.0, 0
         self._unread_since = 0.0
         self.transport: asyncio.Transport | None = None
         self.draining = False
@@ -157,9 +160,10 @@ class ClientConnection(asyncio.Protocol):
         if self._unread_since and now - self._unread_since > UNREAD_S and self.transport is not None:
             self.transport.abort()
         elif self._deaf or self.busy:
-            return
+            self._body_since, self._body_had = now, self._arriving.body.size if self._arriving is not None else 0
         elif self._arriving is not None:
-            if now - self._since > BODY_S:
+            took, got = now - self._body_since, self._arriving.body.size - self._body_had
+            if now - self._since > BODY_S or (took > BODY_S and got < took * SLOWEST):
                 self._reject(Refusal(408, "UsageError", "the body did not come in time"))
         elif not self._reader.between_requests:
             if now - self._since > HEAD_S:
@@ -175,6 +179,7 @@ class ClientConnection(asyncio.Protocol):
     def _head(self, head: RequestHead) -> None:
         incoming = self._service.admit(head, trusted=self._trusted, peer=self._peer)
         self._arriving = incoming
+        self._body_since, self._body_had = self._since, 0
         if head.length > MAX_BODY:
             incoming.refuse(_TOO_LARGE)
         if incoming.refusal is not None and head.length:
