@@ -17,6 +17,7 @@ from homeport.drivers.journals.postgres.schema import MIGRATIONS, SCHEMA
 from homeport.errors import Conflict, HomeportError, Unavailable, UsageError
 from homeport.model.request import Body, RequestState
 from homeport.testing.conformance.journal import JournalSuite, flying, request, response
+from homeport.testing.conformance.journal_kept import KeptSuite
 from homeport.testing.servers.postgres import PostgresServer
 
 Opener = Callable[..., Awaitable[PostgresJournal]]
@@ -53,7 +54,7 @@ async def opened(database: str) -> AsyncIterator[Opener]:
         await journal.close()
 
 
-class TestPostgresJournal(JournalSuite):
+class TestPostgresJournal(JournalSuite, KeptSuite):
     @pytest.fixture
     async def journal(self, opened):
         return await opened()
