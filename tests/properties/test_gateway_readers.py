@@ -17,8 +17,8 @@ LINES = [
     b"GET / HTTP/1.1", b"POST /x?y HTTP/1.1", b"HEAD / HTTP/1.0", b"HTTP/1.1 200 OK", b"HTTP/1.1 204 ",
     b"HTTP/1.1 100 C", b"HTTP/1.1 101 S", b"HTTP/1.0 304 X", b"Host: x", b"Content-Length: 5", b"Content-Length: 0",
     b"Content-Length: 5, 5", b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip", b"Connection: close",
-    b"Connection: Upgrade", b"Upgrade: websocket", b"Expect: 100-continue", b" folded", b"X: a\0b", b"X: a\rb", b"X : y", b"",
-    b"", b"", b"5",
+    b"Connection: Upgrade", b"Upgrade: websocket", b"Expect: 100-continue", b" folded", b"X: a\0b", b"X: a\rb",
+    b"X : y", b"", b"", b"", b"5",
     b"hello", b"0", b"5;x=y", b"-1", b"ffffffffffffffffff", b"X-Trailer: z", b"\xff\xfe",
 ]  # fmt: skip
 MESSAGES = st.lists(st.sampled_from(LINES), max_size=24).map(lambda lines: b"\r\n".join(lines) + b"\r\n")
