@@ -59,7 +59,7 @@ class Courier:
         busy = self._busy.get(key, 0)
         free = max(0, (1 if route.policy.ordered else route.concurrency) - busy)
         circuit = self._circuits.get(key)
-        return free if circuit is None else circuit.places(time.monotonic(), busy=busy, free=free)
+        return free if circuit is None else circuit.places(time.monotonic(), free)
 
     def broken(self, key: Key) -> bool:
         """Whether its instance has refused so often that it is only tried now and then."""
@@ -80,6 +80,9 @@ class Courier:
             return False
         key = (route.namespace, route.agent)
         self._busy[key] = self._busy.get(key, 0) + 1
+        circuit = self._circuits.get(key)
+        if circuit is not None:
+            circuit.taken(time.monotonic())
         return True
 
     def give(self, key: Key) -> None:
@@ -106,13 +109,14 @@ class Courier:
                 return None
             delivery = Delivery(request, route, self.pool(route), self._tools, repeatable=repeatable)
             self.active[request.id] = delivery
+            if key in self._circuits:
+                delivery.reached = lambda: self._closed(key)
             if request.deadline_us:
                 left = (request.deadline_us - self._tools.clock.now_us()) / 1e6
                 timer = asyncio.get_running_loop().call_later(max(0.0, left), delivery.gone, DEADLINE)
             verdict = await delivery.run()
             if verdict is None or verdict.after is not None:
                 self._refusals.pop(key, None)
-                self._circuits.pop(key, None)
             if verdict is None:
                 await self._keep(delivery)
                 return None
@@ -158,6 +162,11 @@ class Courier:
             self._tools.waiters.settle(request.id)
             if request.lane:
                 self._freed(key)
+
+    def _closed(self, key: Key) -> None:
+        """Its instance took a connection."""
+        if self._circuits.pop(key, None) is not None:
+            self._freed(key)
 
     def _wait(self, request: StoredRequest, verdict: Verdict, key: Key, retry: RetryPolicy) -> float:
         """Seconds until the next attempt."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 
 from homeport.errors import HomeportError, StorageFull, Unavailable
 from homeport.gateway.core.attempt import (
@@ -56,6 +57,8 @@ class Delivery:
         self._declinable = self._retry.statuses if repeatable else ()
         self._attempt = Attempt(repeatable=repeatable, attempts=request.attempts, most=self._retry.attempts)
         self.given_up: Verdict | None = None
+        self.reached: Callable[[], None] | None = None
+        """Called when the agent took a connection."""
         self._connection: AgentConnection | None = None
         self._again: asyncio.Future[bool] | None = None
         self._verdict: Verdict | None = None
@@ -84,6 +87,8 @@ class Delivery:
             if self._attempt.ended:
                 connection.abort()
                 break
+            if self.reached is not None:
+                self.reached()
             self._again = asyncio.get_running_loop().create_future()
             self._connection = connection
             await self._send(connection, head)

@@ -94,7 +94,7 @@ class Exchange:
             now = self._routes.by_key.get(key)
             if now is None or not now.ready or now.agent_id != request.agent_id:
                 verdict = Verdict(RequestState.PENDING, "the agent stopped being ready", attempted=False)
-                await self._courier.release(request, verdict, key)
+                verdict = await self._courier.release(request, verdict, key)
                 self._courier.give(key)
             elif wait is None:
                 verdict = await self._courier.deliver(request, now)
