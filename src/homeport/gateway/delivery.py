@@ -253,7 +253,7 @@ class Delivery:
     def _relay(self, head: ResponseHead) -> None:
         head = ResponseHead(head.status, head.reason, relayed(head.headers), head.length)
         self._head = head
-        if is_event_stream(head):
+        if head.length < 0 and is_event_stream(head):
             self._live = LiveStream(head, self._tools.event_limits, self._returned)
             self._tools.live[self.request.id] = self._live
         self._reply = self._tools.waiters.claim(self.request.id)
