@@ -87,6 +87,10 @@ class Answers:
         answer(reply, 202, value, ((b"Location", url.encode()),))
 
     async def _stored(self, request: StoredRequest, response: StoredResponse, reply: Reply) -> None:
+        if response.status == 101:
+            refusal = Refusal(410, "NotFound", "this was a WebSocket: what it said was not kept")
+            answer(reply, 410, refusal.to_dict() | {"id": request.id})
+            return
         body = response.body
         sent = request.method != "HEAD" and response.status not in (204, 304)
         if sent and body.size and not body.spool and not body.inline:

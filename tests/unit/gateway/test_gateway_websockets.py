@@ -15,7 +15,11 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 
 from gateway_rig import TOKEN, Rig, request, rig, until
 from homeport.gateway import tunnels
+from homeport.gateway.core.access import Routes
 from homeport.gateway.sockets import tunnel
+from homeport.model.request import TUNNEL, Body, RequestState, StoredRequest
+from homeport.model.route import Route, RoutingTable
+from homeport.model.workload import Delivery
 
 
 class Chat:
@@ -145,6 +149,18 @@ async def test_it_is_never_sent_again(house) -> None:
     with pytest.raises(Exception, match="never sent again"):
         await made.control.replay(request_id)
     assert len(chat.requests) == 1
+    assert (await made.call(path=f"/requests/{request_id}/response")).status == 410
+
+
+def test_one_that_was_open_when_its_gateway_died_has_failed_whatever_its_agent_declares() -> None:
+    routes = Routes()
+    routes.replace(RoutingTable(1, (Route("default", "chat", "agt_1", delivery=Delivery.AT_LEAST_ONCE),), ()))
+    held = StoredRequest(
+        "req_1", "default", "chat", TUNNEL, "/", (), Body(), RequestState.IN_FLIGHT, accepted_at_us=0, attempts=1
+    )
+    verdict = routes.verdict_on(held, "the gateway was restarted")
+    assert verdict.state is RequestState.FAILED
+    assert "was cut: the gateway was restarted" in verdict.outcome
 
 
 @pytest.mark.parametrize(
