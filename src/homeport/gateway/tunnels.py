@@ -48,6 +48,9 @@ class Crossing:
 
     async def shake(self, connection: AgentConnection, head: bytes) -> str:
         """Have the handshake answered; "" or why it was not."""
+        if self._answered.done():  # told to end while the connection was made
+            connection.abort()
+            return self._answered.result()
         self._connection = connection
         connection.start(self, "GET", upgrade=True)
         connection.write(head)
@@ -140,11 +143,11 @@ class Tunnels:
     async def serve(self, incoming: Incoming, reply: Reply, route: Route, caller: Caller) -> None:
         """Returns when the tunnel is closed and that is in the journal, or the handshake is refused."""
         key = (route.namespace, route.agent)
-        crossings = self._open.setdefault(key, set())
-        refusal = self._refusal(route, len(crossings))
+        refusal = self._refusal(route, len(self._open.get(key, ())))
         if refusal is not None:
             self._refuse(reply, refusal)
             return
+        crossings = self._open.setdefault(key, set())
         request = self._record(incoming, route)
         crossing = Crossing(request, route, caller, reply)
         crossings.add(crossing)
@@ -157,11 +160,13 @@ class Tunnels:
         finally:
             self._courier.active.pop(request.id, None)
             crossings.discard(crossing)
+            if not crossings and self._open.get(key) is crossings:
+                del self._open[key]
 
     def tick(self) -> None:
         """Once a second: end those whose caller may not be there any more."""
         now_us = self._tools.clock.now_us()
-        for key, crossings in self._open.items():
+        for key, crossings in list(self._open.items()):
             for crossing in list(crossings):
                 if not self._routes.still(crossing.caller, key[1], now_us):
                     crossing.gone("the token is not valid any more")
@@ -169,7 +174,7 @@ class Tunnels:
     def drain(self) -> None:
         """Take no new ones; those there are told to go elsewhere, by a Close frame between two others."""
         self._draining = True
-        for crossings in self._open.values():
+        for crossings in list(self._open.values()):
             for crossing in list(crossings):
                 crossing.leave(GOING_AWAY, "the gateway stops")
 
