@@ -9,9 +9,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection, unix_serve
-from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
 from gateway_rig import TOKEN, Rig, request, rig, until
 from homeport.gateway import tunnels
@@ -20,6 +17,12 @@ from homeport.gateway.sockets import tunnel
 from homeport.model.request import TUNNEL, Body, RequestState, StoredRequest
 from homeport.model.route import Route, RoutingTable
 from homeport.model.workload import Delivery
+
+pytest.importorskip("websockets", reason="both ends are the real library: pip install -r requirements/dev.txt")
+
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, unix_serve
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 
 
 class Chat:
