@@ -11,7 +11,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import click
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
@@ -45,7 +48,20 @@ def verbs() -> list[str]:
         command = root.get_command(context, name)
         found.append(name)
         if isinstance(command, click.Group):
-            found += [f"{name} {inner}" for inner in command.list_commands(context)]
+            found += [f"{name} {inner}" for inner in _inner(command, context)]
+    return found
+
+
+def _inner(group: click.Group, context: click.Context) -> list[str]:
+    """The commands of a group, those of groups in it too."""
+    import click
+
+    found = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        found.append(name)
+        if isinstance(command, click.Group):
+            found += [f"{name} {inner}" for inner in _inner(command, context)]
     return found
 
 

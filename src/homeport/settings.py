@@ -99,6 +99,18 @@ class Settings:
     """Image that agents without one of their own run in; "" takes the programs of this machine, read-only."""
     database_url: str = ""
     """postgresql://… for state, journal and durable steps; "" means SQLite files in the state folder."""
+    retention_completed: str = ""
+    """How long answered requests are kept, with their answers and keys: 12h, 30d; "" is 7d, 0 for ever."""
+    retention_failed: str = ""
+    """The same for those given up with a known outcome; "" is 7d."""
+    retention_dead: str = ""
+    """The same for dead letters; "" is 30d."""
+    retention_requests: str = ""
+    """How many requests of one agent are kept; "" is 100000, 0 no limit. Only what was answered makes room."""
+    retention_bytes: str = ""
+    """How many bytes of bodies of one agent are kept: 500MiB, 10GiB; "" is 10GiB, 0 no limit."""
+    retention_agents: str = ""
+    """Others for some agents: `NAMESPACE/AGENT: completed=30d, requests=1000; …`; * and ? fit in names."""
     node: str = ""
     """This server's name among those on one database; "" means the host's name."""
     default_site: str = ""
@@ -137,6 +149,8 @@ _SECRETS = ("token", "llm_api_key")
 _TEXT_FIELDS = (
     *("namespace", "api_listen", "gateway_listen", "url", "token", "log_level", "log_format", "runtime"),
     *("docker_host", "docker_network", "docker_base", "database_url", "node"),
+    *("retention_completed", "retention_failed", "retention_dead"),
+    *("retention_requests", "retention_bytes", "retention_agents"),
     *("default_site", "default_network", "default_key_name", "linode_api", "chameleon_api", "kubernetes_prices"),
     *("llm_base_url", "llm_api_key", "llm_model"),
 )

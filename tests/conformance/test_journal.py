@@ -11,10 +11,11 @@ from homeport.drivers.journals.sqlite import Options, SqliteJournal
 from homeport.drivers.journals.sqlite.schema import MIGRATIONS
 from homeport.errors import Conflict, HomeportError
 from homeport.testing.conformance.journal import JournalSuite, flying, request, response
+from homeport.testing.conformance.journal_kept import KeptSuite
 from homeport.testing.journals import MemoryJournal
 
 
-class TestMemoryJournal(JournalSuite):
+class TestMemoryJournal(JournalSuite, KeptSuite):
     @pytest.fixture
     async def journal(self):
         journal = MemoryJournal()
@@ -22,7 +23,7 @@ class TestMemoryJournal(JournalSuite):
         await journal.close()
 
 
-class TestSqliteJournal(JournalSuite):
+class TestSqliteJournal(JournalSuite, KeptSuite):
     @pytest.fixture
     async def journal(self, tmp_path):
         journal = SqliteJournal(Options(tmp_path / "journal.db"))

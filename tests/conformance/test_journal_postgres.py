@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from homeport.drivers.journals.postgres import Options, PostgresJournal
-from homeport.drivers.journals.postgres.schema import SCHEMA
+from homeport.drivers.journals.postgres.schema import MIGRATIONS, SCHEMA
 from homeport.errors import Conflict, HomeportError, Unavailable, UsageError
 from homeport.model.request import Body, RequestState
 from homeport.testing.conformance.journal import JournalSuite, flying, request, response
+from homeport.testing.conformance.journal_kept import KeptSuite
 from homeport.testing.servers.postgres import PostgresServer
 
 Opener = Callable[..., Awaitable[PostgresJournal]]
@@ -53,7 +54,7 @@ async def opened(database: str) -> AsyncIterator[Opener]:
         await journal.close()
 
 
-class TestPostgresJournal(JournalSuite):
+class TestPostgresJournal(JournalSuite, KeptSuite):
     @pytest.fixture
     async def journal(self, opened):
         return await opened()
@@ -236,7 +237,7 @@ class TestOpening:
         with pytest.raises(HomeportError, match="written by a newer Homeport") as caught:
             await opened()
         assert caught.value.hint
-        assert postgres.query(name, f"SELECT count(*) FROM {SCHEMA}.migrations") == "2"
+        assert postgres.query(name, f"SELECT count(*) FROM {SCHEMA}.migrations") == str(len(MIGRATIONS) + 1)
 
     async def test_a_server_that_is_not_there_is_named_without_its_password(self, tmp_path: Path) -> None:
         url = f"postgresql://someone:SECRET@/db?host={tmp_path}"

@@ -47,11 +47,23 @@ class JournalMachine(RuleBasedStateMachine):
         expected = self.loop.run_until_complete(ask(self.model))
         assert self.loop.run_until_complete(ask(self.real)) == expected
 
-    @rule(n=NUMBERS, key=st.sampled_from(["", "a", "b"]), direct=st.booleans(), size=st.sampled_from([0, 9, 3000]))
-    def accept(self, n: int, key: str, direct: bool, size: int) -> None:
+    @rule(
+        n=NUMBERS,
+        key=st.sampled_from(["", "a", "b"]),
+        direct=st.booleans(),
+        size=st.sampled_from([0, 9, 3000]),
+        lane=st.sampled_from(["", "", "=l", "=m"]),
+        priority=st.integers(0, 2),
+        deadline=st.sampled_from([0, 7, 60]),
+    )
+    def accept(self, n: int, key: str, direct: bool, size: int, lane: str, priority: int, deadline: int) -> None:
         if f"req_{n:04d}" not in self.model.requests:
-            body = Body(b"z" * size, "", size)
-            self.both("accept", (flying if direct else request)(n, key=key, body=body))
+            terms = {"key": key, "priority": priority, "deadline_us": deadline, "body": Body(b"z" * size, "", size)}
+            self.both("accept", flying(n, **terms) if direct else request(n, lane=lane, **terms))
+
+    @rule(n=NUMBERS)
+    def abandon(self, n: int) -> None:
+        self.both("abandon", f"req_{n:04d}", RequestState.FAILED, outcome="late")
 
     @rule(n=NUMBERS, until=st.integers(1, 100))
     def lease(self, n: int, until: int) -> None:
@@ -120,6 +132,9 @@ class JournalMachine(RuleBasedStateMachine):
         self.both("backlog")
         self.both("list", "default")
         self.both("pending", "default", "echo")
+        self.both("due", "default", "echo", now_us=4, furthest_us=8)
+        self.both("waiting", "default", "echo", most=3)
+        self.both("expiring")
         self.both("interrupted", owner="me", now_us=50)
         self.both("get_note", "n")
         for n in range(1, 6):

@@ -16,7 +16,7 @@ from homeport.model.imagename import parse_image
 from homeport.model.names import suggest_name
 from homeport.model.requirements import Ecosystem, GpuNeed, Kind, Requirements
 from homeport.model.source import Source, SourceKind
-from homeport.model.workload import Delivery, HealthCheck, RestartPolicy
+from homeport.model.workload import Delivery, DeliveryPolicy, HealthCheck, RestartPolicy
 
 T = TypeVar("T")
 DEFAULT_MEMORY = 512 * 1024**2
@@ -51,6 +51,7 @@ def analyze(view: FileView) -> Requirements:
         gpu=gpu,
         delivery=settle(claims, "delivery", Delivery) or Inferred(Delivery.EXACT_OR_DEAD, Origin.DEFAULT),
         honours_keys=settle(claims, "honours_keys", bool) or Inferred(False, Origin.DEFAULT),
+        policy=settle(claims, "policy", DeliveryPolicy),
         install=installs[0][1] if installs else (),
         env=tuple(claims.env),
         env_evidence=dict(claims.asked),

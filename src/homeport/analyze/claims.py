@@ -25,6 +25,7 @@ Field = Literal[
     "gpu",
     "delivery",
     "honours_keys",
+    "policy",
     "image",
     "dockerfile",
     "cpus",

@@ -12,6 +12,7 @@ from homeport.model.agent import Agent
 from homeport.model.deployment import Deployment
 from homeport.model.event import Event
 from homeport.model.instance import LogLine
+from homeport.model.kept import ALL, Wanted
 from homeport.model.plan import Plan
 from homeport.model.token import Role, Token
 
@@ -103,13 +104,38 @@ class Control(Protocol):
         ...
 
     async def requests(
-        self, actor: Actor, *, agent: str = "", state: str = "", after: str = "", limit: int = 100
+        self,
+        actor: Actor,
+        *,
+        agent: str = "",
+        state: str = "",
+        after: str = "",
+        limit: int = 100,
+        wanted: Wanted = ALL,
     ) -> list[dict[str, Any]]:
         """Newest first: id, agent, method, target, state, attempts, accepted_at, outcome, status, bytes."""
         ...
 
-    async def request(self, actor: Actor, request_id: str) -> dict[str, Any]:
-        """The same and more: headers (credentials redacted), bodies up to 64 KiB. Audited."""
+    async def request(self, actor: Actor, request_id: str, *, bodies: bool = True) -> dict[str, Any]:
+        """The same and more: headers (credentials redacted), `bodies` up to 64 KiB. With these it is audited."""
+        ...
+
+    def export_requests(
+        self, actor: Actor, wanted: Wanted, *, newer: str = "", limit: int = 1000, bodies: bool = False
+    ) -> AsyncIterator[dict[str, Any]]:
+        """One page, oldest first, after the id `newer`; fewer with `bodies`. Audited. An empty page is the end."""
+        ...
+
+    def tail_requests(self, actor: Actor, wanted: Wanted) -> AsyncIterator[dict[str, Any]]:
+        """Requests from now on, again at each change of their state."""
+        ...
+
+    async def clear_requests(self, actor: Actor, wanted: Wanted) -> dict[str, Any]:
+        """Removes finished ones of `wanted.state`: `removed`, and whether there are `more`."""
+        ...
+
+    async def drop(self, actor: Actor, request_id: str) -> dict[str, Any]:
+        """Removes one that is over. Raises `NotFound`, `UsageError`."""
         ...
 
     async def replay(self, actor: Actor, request_id: str) -> dict[str, Any]: ...

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from homeport.app.access import Access
@@ -16,8 +16,9 @@ from homeport.app.eventlog import EventLog
 from homeport.app.house import LocalHouse
 from homeport.app.loops.publish import Publisher
 from homeport.app.loops.supervise import Supervisor
+from homeport.app.requests import Requests
 from homeport.app.runtimes import Runtimes
-from homeport.errors import NotFound, Unavailable, UsageError
+from homeport.errors import Unavailable
 from homeport.gateway.control_client import GatewayControl
 from homeport.interfaces.audit import Audit, AuditEntry
 from homeport.interfaces.secrets import Secrets
@@ -26,9 +27,9 @@ from homeport.model.codec import to_builtins
 from homeport.model.deployment import Deployment
 from homeport.model.event import Event
 from homeport.model.instance import LogLine
+from homeport.model.kept import ALL, Wanted
 from homeport.model.names import check_name
 from homeport.model.plan import Plan
-from homeport.model.request import RequestState
 from homeport.model.token import Role, Token
 
 AUDIT_PAGE = 1000
@@ -153,29 +154,41 @@ class Service:
 
     # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────
     async def requests(
-        self, actor: Actor, *, agent: str = "", state: str = "", after: str = "", limit: int = 100
+        self,
+        actor: Actor,
+        *,
+        agent: str = "",
+        state: str = "",
+        after: str = "",
+        limit: int = 100,
+        wanted: Wanted = ALL,
     ) -> list[dict[str, Any]]:
-        await self.access.require(actor, "requests.read", agent)
-        if state and state not in {str(known) for known in RequestState}:
-            raise UsageError(f"no request state {state!r}", hint=f"one of: {', '.join(RequestState)}")
-        return await self.gateway.requests(
-            namespace=actor.namespace, agent=agent, state=state, after=after, limit=limit
-        )
+        narrowed = replace(wanted, agent=agent or wanted.agent, state=state or wanted.state)
+        return await self._requests.list(actor, narrowed, after=after, limit=limit)
 
-    async def request(self, actor: Actor, request_id: str) -> dict[str, Any]:
-        await self.access.require(actor, "requests.bodies", request_id)
-        return self._own(actor, await self.gateway.request(request_id), request_id)
+    async def request(self, actor: Actor, request_id: str, *, bodies: bool = True) -> dict[str, Any]:
+        return await self._requests.show(actor, request_id, bodies=bodies)
+
+    def export_requests(
+        self, actor: Actor, wanted: Wanted, *, newer: str = "", limit: int = 1000, bodies: bool = False
+    ) -> AsyncIterator[dict[str, Any]]:
+        return self._requests.export(actor, wanted, newer=newer, limit=limit, bodies=bodies)
+
+    def tail_requests(self, actor: Actor, wanted: Wanted) -> AsyncIterator[dict[str, Any]]:
+        return self._requests.tail(actor, wanted)
+
+    async def clear_requests(self, actor: Actor, wanted: Wanted) -> dict[str, Any]:
+        return await self._requests.clear(actor, wanted)
+
+    async def drop(self, actor: Actor, request_id: str) -> dict[str, Any]:
+        return await self._requests.drop(actor, request_id)
 
     async def replay(self, actor: Actor, request_id: str) -> dict[str, Any]:
-        await self.access.require(actor, "requests.write", request_id)
-        self._own(actor, await self.gateway.request(request_id), request_id)
-        return await self.gateway.replay(request_id)
+        return await self._requests.replay(actor, request_id)
 
-    @staticmethod
-    def _own(actor: Actor, request: dict[str, Any], request_id: str) -> dict[str, Any]:
-        if request.get("namespace") != actor.namespace:
-            raise NotFound(f"there is no request {request_id!r}", subject=request_id, hint="homeport requests list")
-        return request
+    @property
+    def _requests(self) -> Requests:
+        return Requests(self.access, self.gateway)
 
     # ── tokens, secrets, audit ───────────────────────────────────────────────────────────────────────────────────
     async def create_token(

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from homeport.cli.output import say
 from homeport.errors import Conflict, HomeportError, StorageFull
@@ -78,3 +78,28 @@ def _sync(folder: Path) -> None:
 
 def _there(file: Path) -> Conflict:
     return Conflict(f"{file} is there already", operation="backup", subject=str(file), hint="another name, or --force")
+
+
+def write_lines(records: Iterator[Any], file: Path) -> int:
+    """Records as lines of JSON in a new `file`, 0600, that appears when it is whole; how many. Raises as `keep`."""
+    import json
+
+    if os.path.lexists(file):
+        raise Conflict(f"{file} is there already", operation="export", subject=str(file), hint="take another name")
+    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}.partial")
+    written = 0
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as out:
+            for record in records:
+                out.write(json.dumps(record, separators=(",", ":")) + "\n")
+                written += 1
+            out.flush()
+            os.fsync(out.fileno())
+        _appear(partial, file)
+        _sync(file.parent)
+    except OSError as error:
+        kind = StorageFull if error.errno in (28, 122) else HomeportError
+        raise kind(f"cannot write {file}: {error.strerror}", operation="export", subject=str(file)) from None
+    finally:
+        partial.unlink(missing_ok=True)
+    return written

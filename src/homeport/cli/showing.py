@@ -30,7 +30,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "How it runs": {
         "start": "start", "version": "runtime_version", "port": "port", "health": "health_path", "checks": "checks",
-        "delivery": "delivery", "keys": "honours_keys", "restart": "restart",
+        "delivery": "delivery", "keys": "honours_keys", "policy": "policy", "restart": "restart",
     },
 }  # fmt: skip
 """Label and field of `Requirements`, in the order in which they are shown."""
@@ -120,6 +120,11 @@ def _plain(what: str, value: Any) -> str:
         return f"every {value.interval:g} s, {value.retries} retries"
     if what == "restart":
         return f"up to {value.max_restarts} times" if value.enabled else "never"
+    if what == "policy":
+        order = "one at a time, in order" if value.ordered else f"{value.concurrency} at once"
+        waiting = f", at most {value.queue} waiting" if value.queue else ""
+        again = f", again after {', '.join(map(str, value.retry.statuses))}" if value.retry.statuses else ""
+        return f"{order}{waiting}; {value.retry.kind} retries, {value.retry.attempts} attempts{again}"
     if what == "packages":
         return ", ".join(value[:8]) + (", …" if len(value) > 8 else "")
     if isinstance(value, bool):

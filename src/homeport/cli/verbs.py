@@ -26,7 +26,7 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "stop": ("life:stop", "Stop agents; their data and requests stay."),
             "restart": ("life:restart", "Stop and start agents."),
             "remove": ("life:remove", "Stop agents and remove their records, folders and logs."),
-            "requests": ("requests:requests", "Requests in the journal: list, show, replay."),
+            "requests": ("requests:requests", "Requests in the journal, dead letters, exports."),
             "events": ("logs:events", "What happened, and what happens."),
         },
     ),

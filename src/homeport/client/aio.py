@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from homeport.model.deployment import Deployment
     from homeport.model.event import Event
     from homeport.model.instance import LogLine
+    from homeport.model.kept import Wanted
     from homeport.model.plan import Plan
     from homeport.model.token import Role, Token
     from homeport.settings import Settings
@@ -84,12 +85,30 @@ class AsyncClient:
         return _items(lambda: self._client.events(after=after, follow=follow, subject=subject, limit=limit))
 
     async def requests(
-        self, *, agent: str = "", state: str = "", after: str = "", limit: int = 100
+        self, *, agent: str = "", state: str = "", after: str = "", limit: int = 100, wanted: Wanted | None = None
     ) -> list[dict[str, Any]]:
-        return await asyncio.to_thread(self._client.requests, agent=agent, state=state, after=after, limit=limit)
+        return await asyncio.to_thread(
+            self._client.requests, agent=agent, state=state, after=after, limit=limit, wanted=wanted
+        )
 
-    async def request(self, request_id: str) -> dict[str, Any]:
-        return await asyncio.to_thread(self._client.request, request_id)
+    async def request(self, request_id: str, *, bodies: bool = True) -> dict[str, Any]:
+        return await asyncio.to_thread(self._client.request, request_id, bodies=bodies)
+
+    async def export_requests(
+        self, wanted: Wanted, *, bodies: bool = False, newer: str = ""
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        found, end = self._client.export_requests(wanted, bodies=bodies, newer=newer), None
+        while (one := await asyncio.to_thread(next, found, end)) is not None:
+            yield one
+
+    def tail_requests(self, wanted: Wanted) -> AsyncGenerator[dict[str, Any], None]:
+        return _items(lambda: self._client.tail_requests(wanted))
+
+    async def clear_requests(self, wanted: Wanted) -> int:
+        return await asyncio.to_thread(self._client.clear_requests, wanted)
+
+    async def drop(self, request_id: str) -> dict[str, Any]:
+        return await asyncio.to_thread(self._client.drop, request_id)
 
     async def replay(self, request_id: str) -> dict[str, Any]:
         return await asyncio.to_thread(self._client.replay, request_id)

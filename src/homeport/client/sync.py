@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from homeport.model.deployment import Deployment
     from homeport.model.event import Event
     from homeport.model.instance import LogLine
+    from homeport.model.kept import Wanted
     from homeport.model.plan import Plan
     from homeport.model.token import Role, Token
     from homeport.settings import Settings
@@ -107,13 +108,45 @@ class Client:
         return Stream(self._transport, "/events", query, Event, idle_s=idle_s)
 
     # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────
-    def requests(self, *, agent: str = "", state: str = "", after: str = "", limit: int = 100) -> list[dict[str, Any]]:
-        query: Query = {"agent": agent, "state": state, "after": after, "limit": limit}
+    def requests(
+        self, *, agent: str = "", state: str = "", after: str = "", limit: int = 100, wanted: Wanted | None = None
+    ) -> list[dict[str, Any]]:
+        narrowed = wanted.query() if wanted else {}
+        given = {name: text for name, text in (("agent", agent), ("state", state)) if text}
+        query: Query = {**narrowed, **given, "after": after, "limit": limit}
         found: list[dict[str, Any]] = self._transport.json("GET", "/requests", query=query)
         return found
 
-    def request(self, request_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._transport.json("GET", f"/requests/{segment(request_id)}")
+    def request(self, request_id: str, *, bodies: bool = True) -> dict[str, Any]:
+        query: Query = {} if bodies else {"bodies": "false"}
+        found: dict[str, Any] = self._transport.json("GET", f"/requests/{segment(request_id)}", query=query)
+        return found
+
+    def export_requests(self, wanted: Wanted, *, bodies: bool = False, newer: str = "") -> Iterator[dict[str, Any]]:
+        """All of them, oldest first, from after the id `newer` on; asked for in pages, so that none is cut unseen."""
+        while True:
+            query: Query = {**wanted.query(), "bodies": bodies, "newer": newer}
+            page: list[dict[str, Any]] = self._transport.json("GET", "/requests/export", query=query)
+            if not page:
+                return
+            yield from page
+            newer = page[-1]["id"]
+
+    def tail_requests(self, wanted: Wanted) -> Stream[dict[str, Any]]:
+        from homeport.client.stream import Stream
+
+        return Stream(self._transport, "/requests/tail", wanted.query(), dict)
+
+    def clear_requests(self, wanted: Wanted) -> int:
+        """Removes those that are over and in `wanted.state`; how many."""
+        removed, more = 0, True
+        while more:
+            done = self._transport.json("POST", "/requests/clear", query=wanted.query())
+            removed, more = removed + done["removed"], done["more"]
+        return removed
+
+    def drop(self, request_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._transport.json("DELETE", f"/requests/{segment(request_id)}")
         return found
 
     def replay(self, request_id: str) -> dict[str, Any]:

@@ -8,8 +8,11 @@ from typing import Any
 from homeport.errors import HomeportError
 from homeport.gateway.core.access import Caller, Refusal
 from homeport.gateway.core.message import ResponseHead, wait_preference
+from homeport.gateway.core.retry import DEADLINE
 from homeport.gateway.incoming import Incoming, answer
+from homeport.gateway.live import DROPPED
 from homeport.gateway.sealing import shown_target
+from homeport.gateway.streams import Streams
 from homeport.gateway.times import rfc3339
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
@@ -19,8 +22,9 @@ _UNKNOWN = Refusal(404, "NotFound", "no such request", "ids begin with req_; `ho
 
 
 class Answers:
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, streams: Streams) -> None:
         self._tools = tools
+        self._streams = streams
 
     async def serve(self, incoming: Incoming, reply: Reply, caller: Caller) -> None:
         """`GET /requests/ID` and `GET /requests/ID/response`, for those who may call its agent."""
@@ -36,6 +40,9 @@ class Answers:
             or not caller.may_call(request.agent)
         ):
             answer(reply, 404, _UNKNOWN.to_dict())
+            return
+        if last_id := self._streams.wanted(incoming.head):
+            await self._streams.resume(request, last_id, reply)
             return
         wait = wait_preference(incoming.head.get(b"prefer"))
         if wait is not None:
@@ -58,14 +65,15 @@ class Answers:
         elif request.state in (RequestState.PENDING, RequestState.IN_FLIGHT):
             self._promise(request, reply, reason)
         else:
-            self._tools.metrics.refused(502)
+            status = 504 if DEADLINE in request.outcome else 502
+            self._tools.metrics.refused(status)
             refusal = Refusal(
-                502,
+                status,
                 "Unavailable",
                 f"no answer: {request.outcome}",
                 f"`homeport requests replay {request.id}` sends it again",
             )
-            answer(reply, 502, refusal.to_dict() | {"id": request.id, "status": request.state.value})
+            answer(reply, status, refusal.to_dict() | {"id": request.id, "status": request.state.value})
 
     def _promise(self, request: StoredRequest, reply: Reply, reason: str) -> None:
         url = f"/requests/{request.id}"
@@ -79,6 +87,10 @@ class Answers:
         answer(reply, 202, value, ((b"Location", url.encode()),))
 
     async def _stored(self, request: StoredRequest, response: StoredResponse, reply: Reply) -> None:
+        if response.status == 101:
+            refusal = Refusal(410, "NotFound", "this was a WebSocket: what it said was not kept")
+            answer(reply, 410, refusal.to_dict() | {"id": request.id})
+            return
         body = response.body
         sent = request.method != "HEAD" and response.status not in (204, 304)
         if sent and body.size and not body.spool and not body.inline:
@@ -86,6 +98,10 @@ class Answers:
             answer(reply, 410, refusal.to_dict() | {"id": request.id})
             return
         headers = self._tools.sealing.unseal(response.headers)
+        if any(name == DROPPED for name, _ in headers):
+            refusal = Refusal(410, "NoCapacity", "only the end of this event stream was kept", "send Last-Event-ID")
+            answer(reply, 410, refusal.to_dict() | {"id": request.id})
+            return
         pieces = await self._tools.spool.read(body) if sent else iter(())
         if not reply.open:
             return

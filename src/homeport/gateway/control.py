@@ -20,12 +20,15 @@ from homeport.gateway.tables import NOTE, newest_revision
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.model.codec import from_json, to_builtins, to_json
+from homeport.model.kept import Wanted
 from homeport.model.names import DEFAULT_NAMESPACE
-from homeport.model.request import Body, RequestState, StoredRequest
+from homeport.model.request import TUNNEL, Body, RequestState, StoredRequest
 from homeport.model.route import RoutingTable
 
 SHOWN = 64 * 1024
 """Bytes of a body that are shown."""
+SHOWN_MOST = 1024 * 1024
+"""And those that may be asked for."""
 
 
 class Control:
@@ -52,8 +55,10 @@ class Control:
                     answer(reply, 200, await self._status())
                 case ("GET", "requests"):
                     answer(reply, 200, await self._list(query))
+                case ("POST", "requests", "forget"):
+                    answer(reply, 200, await self._forget(await self._read(incoming)))
                 case ("GET", "requests", request_id):
-                    await self._show(await self._tools.journal.get(request_id), reply)
+                    await self._show(await self._tools.journal.get(request_id), reply, query)
                 case ("POST", "requests", request_id, "replay"):
                     await self._replay(request_id, reply)
                 case ("POST", "snapshot", folder):
@@ -109,6 +114,7 @@ class Control:
             "revision": self._routes.revision,
             "routes": [to_builtins(route) for route in self._routes.by_key.values()],
             "in_flight": len(self._dispatcher.courier.active),
+            "circuits_open": [list(key) for key in self._dispatcher.courier.circuits()],
             "pending": sum(backlog.values()),
             "requests": {state.value: n for state, n in counts.items()},
             "journal": {"away": bool(away), "reason": reason, "shared": journal.shared, "owner": self._tools.owner},
@@ -116,10 +122,11 @@ class Control:
         }
 
     async def _list(self, query: str) -> list[dict[str, Any]]:
-        values = {name: found[-1] for name, found in parse_qs(query, max_num_fields=10).items()}
+        values = _values(query)
         try:
             state = RequestState(values["state"]) if values.get("state") else None
             limit = min(1000, max(1, int(values.get("limit", "100"))))
+            status, since_us, until_us = (int(values.get(name, "0")) for name in ("status", "since_us", "until_us"))
         except ValueError as error:
             raise HomeportError(f"not a valid filter: {error}", operation="list requests") from None
         found = await self._tools.journal.list(
@@ -128,29 +135,42 @@ class Control:
             state=state,
             after=values.get("after", ""),
             limit=limit,
+            method=values.get("method", ""),
+            key=values.get("key", ""),
+            statuses=Wanted(status=status).statuses(),
+            since_us=since_us,
+            until_us=until_us,
+            newer=values.get("newer", ""),
         )
         return [summary(request) for request in found]
 
-    async def _show(self, request: StoredRequest | None, reply: Reply) -> None:
+    async def _forget(self, raw: bytes) -> dict[str, int]:
+        return {"removed": await self._tools.keeping.forget(from_json(raw, list[str]))}
+
+    async def _show(self, request: StoredRequest | None, reply: Reply, query: str) -> None:
+        """`most`: how many bytes of a body are shown, 0 for none of them."""
         if request is None:
             answer(reply, 404, Refusal(404, "NotFound", "no such request").to_dict())
             return
-        shown = summary(request) | {
-            "key": request.key,
-            "fence": request.fence,
-            "headers": redacted(request.headers),
-            "body": await self._body(request.body),
-        }
+        most = _values(query).get("most", str(SHOWN))
+        limit = min(SHOWN_MOST, int(most)) if most.isdecimal() else SHOWN
+        shown = summary(request) | {"key": request.key, "fence": request.fence, "headers": redacted(request.headers)}
+        if limit:
+            shown["body"] = await self._body(request.body, limit)
         if request.response is not None:
             shown["response_headers"] = redacted(request.response.headers)
-            shown["response_body"] = await self._body(request.response.body)
+            if limit:
+                shown["response_body"] = await self._body(request.response.body, limit)
         answer(reply, 200, shown)
 
-    async def _body(self, body: Body) -> str:
-        return base64.b64encode(await self._tools.spool.head(body, SHOWN)).decode()
+    async def _body(self, body: Body, limit: int) -> str:
+        return base64.b64encode(await self._tools.spool.head(body, limit)).decode()
 
     async def _replay(self, request_id: str, reply: Reply) -> None:
         before = await self._tools.journal.get(request_id)
+        if before is not None and before.method == TUNNEL:
+            answer(reply, 409, Refusal(409, "Conflict", "a WebSocket is never sent again").to_dict())
+            return
         request = await self._tools.journal.replay(request_id)
         if before is None:
             answer(reply, 404, Refusal(404, "NotFound", "no such request").to_dict())
@@ -175,8 +195,16 @@ class Control:
             except Unavailable:
                 up = False
         in_flight = len(self._dispatcher.courier.active)
-        text = self._tools.metrics.text(backlog, in_flight, journal_up=up).encode()
+        broken = self._dispatcher.courier.circuits()
+        text = self._tools.metrics.text(backlog, in_flight, journal_up=up, broken=broken).encode()
         if reply.open:
             reply.begin(ResponseHead(200, "OK", ((b"Content-Type", b"text/plain; version=0.0.4"),), len(text)))
             reply.data(text)
             reply.end()
+
+
+def _values(query: str) -> dict[str, str]:
+    try:
+        return {name: found[-1] for name, found in parse_qs(query, max_num_fields=20).items()}
+    except ValueError:
+        raise HomeportError("too many parameters", operation="read the query") from None

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from homeport.errors import Conflict, HomeportError, NotFound, Unavailable, error_from_dict
 from homeport.model.codec import to_json
+from homeport.model.kept import ALL, Wanted
 from homeport.model.route import RoutingTable
 from homeport.sockets import short_path
 
@@ -37,17 +39,34 @@ class GatewayControl:
         return found
 
     async def requests(
-        self, namespace: str = "default", *, agent: str = "", state: str = "", after: str = "", limit: int = 100
+        self,
+        namespace: str = "default",
+        *,
+        agent: str = "",
+        state: str = "",
+        after: str = "",
+        limit: int = 100,
+        newer: str = "",
+        wanted: Wanted = ALL,
     ) -> list[dict[str, Any]]:
-        """Newest first; `after` is the last id of the page before."""
-        query = urlencode({"namespace": namespace, "agent": agent, "state": state, "after": after, "limit": limit})
+        """Newest first; `after` is the last id of the page before. With `newer`: those after this id, oldest first."""
+        given = {"agent": agent, "state": state, "after": after, "newer": newer}
+        narrowed = wanted.query() | {name: value for name, value in given.items() if value}
+        query = urlencode({**narrowed, "namespace": namespace, "limit": limit})
         found: list[dict[str, Any]] = await self._call("GET", f"/_gateway/requests?{query}")
         return found
 
-    async def request(self, request_id: str) -> dict[str, Any]:
-        """The same and more: headers (credentials redacted), bodies in base64 up to 64 KiB. Raises `NotFound`."""
-        found: dict[str, Any] = await self._call("GET", f"/_gateway/requests/{quote(request_id, safe='')}")
+    async def request(self, request_id: str, *, most: int = 64 * 1024) -> dict[str, Any]:
+        """The same and more: headers (credentials redacted), the first `most` bytes of bodies in base64; 0: without
+        them. Raises `NotFound`."""
+        target = f"/_gateway/requests/{quote(request_id, safe='')}?most={most}"
+        found: dict[str, Any] = await self._call("GET", target)
         return found
+
+    async def forget(self, request_ids: Sequence[str]) -> int:
+        """Removes those that are finished; how many."""
+        answer = await self._call("POST", "/_gateway/requests/forget", to_json(list(request_ids)))
+        return int(answer["removed"])
 
     async def replay(self, request_id: str) -> dict[str, Any]:
         """Send a finished one again. Raises `NotFound`, `Conflict` while it is pending or in flight."""

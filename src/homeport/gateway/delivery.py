@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
+from collections.abc import Callable
 
 from homeport.errors import HomeportError, StorageFull, Unavailable
 from homeport.gateway.core.attempt import (
@@ -13,6 +15,7 @@ from homeport.gateway.core.attempt import (
     Attempt,
     Complete,
     Cut,
+    Declined,
     Event,
     Gone,
     HangUp,
@@ -23,8 +26,11 @@ from homeport.gateway.core.attempt import (
     SendAgain,
 )
 from homeport.gateway.core.delivery import Sent, Verdict
+from homeport.gateway.core.events import is_event_stream
 from homeport.gateway.core.message import ResponseHead, relayed
+from homeport.gateway.core.retry import after_status, retry_after
 from homeport.gateway.core.write import request_head
+from homeport.gateway.live import LONELY_S, LiveStream
 from homeport.gateway.sockets.agents import AgentConnection, AgentPool
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
@@ -47,7 +53,12 @@ class Delivery:
         self._pool = pool
         self._tools = tools
         self._max_idle = REUSE_S if repeatable else REUSE_ONCE_S
-        self._attempt = Attempt(repeatable=repeatable, attempts=request.attempts)
+        self._retry = route.policy.retry
+        self._declinable = self._retry.statuses if repeatable else ()
+        self._attempt = Attempt(repeatable=repeatable, attempts=request.attempts, most=self._retry.attempts)
+        self.given_up: Verdict | None = None
+        self.reached: Callable[[], None] | None = None
+        """Called when the agent took a connection."""
         self._connection: AgentConnection | None = None
         self._again: asyncio.Future[bool] | None = None
         self._verdict: Verdict | None = None
@@ -55,6 +66,9 @@ class Delivery:
         self._head: ResponseHead | None = None
         self._body = tools.spool.writer(f"{request.id}.{request.fence}.answer")
         self._kept = True
+        self._held_back = False
+        self._live: LiveStream | None = None
+        self._trimmed = False
 
     async def run(self) -> Verdict | None:
         try:
@@ -73,6 +87,8 @@ class Delivery:
             if self._attempt.ended:
                 connection.abort()
                 break
+            if self.reached is not None:
+                self.reached()
             self._again = asyncio.get_running_loop().create_future()
             self._connection = connection
             await self._send(connection, head)
@@ -84,8 +100,17 @@ class Delivery:
         return self._verdict
 
     async def response(self) -> StoredResponse:
-        """The whole answer, its body on disk if it is large. A body that found no room has a size but no bytes."""
+        """The whole answer, its body on disk if it is large. A body that found no room has a size but no bytes; of a
+        very long event stream it is the end."""
         assert self._head is not None
+        headers = self._head.headers
+        if self._live is not None and self._trimmed:
+            tail, dropped = self._live.tail()
+            self._body.discard()
+            self._body = self._tools.spool.writer(f"{self.request.id}.{self.request.fence}.answer")
+            self._body.write(tail)
+            headers, self._trimmed = (*headers, *dropped), False
+            self._head.headers = headers
         try:
             body = await self._body.finish() if self._kept else Body(size=self._body.size)
         except StorageFull:
@@ -93,7 +118,7 @@ class Delivery:
         return StoredResponse(
             self._head.status,
             self._head.reason,
-            self._tools.sealing.seal(self._head.headers),
+            self._tools.sealing.seal(headers),
             body if self.request.method != "HEAD" else Body(size=max(0, self._head.length)),
             self._tools.clock.now_us(),
         )
@@ -102,21 +127,48 @@ class Delivery:
         """Nobody will answer any more; if nothing was sent yet, nothing is unknown."""
         self._handle(Gone(why) if self._connection is not None else Refused(why))
 
+    def tick(self, now: float) -> None:
+        """Once a second: a stream that was only to be looked at ends when nobody looks."""
+        live = self._live
+        if live is None or live.ended:
+            return
+        reply, silent = self._reply, now - self.started > LONELY_S
+        if live.readers or (reply is not None and reply.listening and not (reply.half_closed and silent)):
+            live.heard = now
+        elif self.request.method == "GET" and now - live.heard > LONELY_S and not self._attempt.ended:
+            if self._connection is not None:
+                self._connection.abort()
+            self._fail(f"nobody read the stream for {LONELY_S:.0f} s")
+
     def pause(self) -> None:
-        if self._connection is not None and not self._attempt.ended:
+        self._held_back = True
+        if self._live is not None and self._live.readers:
+            self._returned()
+        elif self._connection is not None and not self._attempt.ended:
             self._connection.pause()
 
     def resume(self) -> None:
+        self._held_back = False
         if self._connection is not None and not self._attempt.ended:
             self._connection.resume()
 
     def answering(self, head: ResponseHead) -> None:
-        self._handle(Answering(head))
+        if head.status in self._declinable:
+            now_us = self._tools.clock.now_us()
+            asked, chance = retry_after(head.headers, now_us), random.random()  # noqa: S311
+            after = after_status(self.request, self._retry, asked=asked, now_us=now_us, chance=chance)
+            self._handle(Declined(head, after))
+        else:
+            self._handle(Answering(head))
 
     def answer(self, data: bytes) -> None:
         if self._reply is not None:
             self._reply.data(data)
-        if self._kept:
+        if self._live is not None:
+            self._stream(self._live, data)
+        if self._trimmed:
+            self._body.size += len(data)
+        elif self._kept:
             try:
                 self._body.write(data)
             except HomeportError:
@@ -148,24 +200,50 @@ class Delivery:
                 connection.write(piece, last=left == 0)
         except HomeportError as error:
             connection.abort()
-            self._verdict = Verdict(RequestState.FAILED, error.message)
-            self._attempt.ended = True
-            self._decide(again=False)
+            self._fail(error.message)
+
+    def _fail(self, why: str) -> None:
+        self._verdict = Verdict(RequestState.FAILED, why)
+        self._attempt.ended = True
+        self._end_live(whole=False)
+        self._decide(again=False)
+
+    def _stream(self, live: LiveStream, data: bytes) -> None:
+        """For those who come back; and a stream that goes on is not late."""
+        live.feed(data)
+        self.started = time.monotonic()
+        if self._body.size + len(data) > live.limits.stored and not self._trimmed and self._kept:
+            self._trimmed = True
+            self._body.discard()
+
+    def _returned(self) -> None:
+        """A client came back for the stream: one that holds it back is taken for gone."""
+        if self._held_back and self._reply is not None:
+            self._reply.cut()
+            self._reply = None
+            self.resume()
+
+    def _end_live(self, *, whole: bool) -> None:
+        if self._live is not None:
+            self._live.end(whole=whole)
 
     def _handle(self, event: Event) -> None:
         for command in self._attempt.handle(event):
             if isinstance(command, Relay):
                 self._relay(command.head)
             elif isinstance(command, Complete):
+                self.given_up = command.given_up
                 self._tools.metrics.answered(self.request, self._head)
                 if self._reply is not None:
                     self._reply.end()
+                self._end_live(whole=True)
                 self._decide(again=False)
             elif isinstance(command, SendAgain):
                 self._decide(again=True)
             elif isinstance(command, Cut):
                 if self._reply is not None:
                     self._reply.cut()
+                self._end_live(whole=False)
             elif isinstance(command, Release):
                 self._verdict = command.verdict
                 self._decide(again=False)
@@ -175,6 +253,9 @@ class Delivery:
     def _relay(self, head: ResponseHead) -> None:
         head = ResponseHead(head.status, head.reason, relayed(head.headers), head.length)
         self._head = head
+        if head.length < 0 and is_event_stream(head):
+            self._live = LiveStream(head, self._tools.event_limits, self._returned)
+            self._tools.live[self.request.id] = self._live
         self._reply = self._tools.waiters.claim(self.request.id)
         if self._reply is not None:
             self._reply.begin(head, self.request.id, self)

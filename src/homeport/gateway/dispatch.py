@@ -8,16 +8,20 @@ import logging
 
 from homeport.errors import HomeportError
 from homeport.gateway.core.access import Key, Routes
-from homeport.gateway.core.delivery import MAX_BACKOFF_S, Verdict
+from homeport.gateway.core.delivery import Verdict
+from homeport.gateway.core.retry import expired, furthest
 from homeport.gateway.courier import ANSWER_S, Courier
 from homeport.gateway.tables import newest_revision
 from homeport.gateway.tools import Tools
-from homeport.model.request import RequestState, StoredRequest
+from homeport.model.request import TUNNEL, RequestState, StoredRequest
 from homeport.model.route import Route
 
 log = logging.getLogger(__name__)
+_NEVER_AGAIN = Verdict(RequestState.FAILED, "a WebSocket is never sent again", attempted=False)
 _REMOVED = Verdict(RequestState.DEAD, "the agent was removed before it answered")
-_FURTHEST_US = int(MAX_BACKOFF_S * 1e6)
+_AHEAD = 16
+_LOOK_S, _LOOK_SHARED_S = 1.0, 0.25
+"""The longest wait while something is pending but not due: of several gateways another may free the lane."""
 _PAUSE_S = 1.0
 """After an error of the journal, before it is asked again."""
 
@@ -32,7 +36,7 @@ class Dispatcher:
         self._draining: dict[Key, asyncio.Task[None]] = {}
         self._deliveries: set[asyncio.Task[Verdict | None]] = set()
         self._stopped = False
-        self.courier = Courier(tools, self._freed)
+        self.courier = Courier(tools, self._freed, routes)
 
     def wake(self, key: Key) -> None:
         """Something may be pending for this agent, or it may be ready now."""
@@ -137,14 +141,17 @@ class Dispatcher:
         """Start what is due. Returns whether more may be pending, and for how many seconds to wait for an event."""
         free = self.courier.free(route)
         if not free:
-            return True, ANSWER_S
-        found = await self._tools.journal.pending(*key, limit=free)
+            return True, self.courier.rest(key) or ANSWER_S
         now_us = self._tools.clock.now_us()
-        # Further away than any backoff goes: the clock was set back since, and nobody waits for it to catch up.
-        due = [request for request in found if not now_us < request.not_before_us <= now_us + _FURTHEST_US]
+        # Further away than any wait goes: the clock was set back since, and nobody waits for it to catch up.
+        furthest_us = now_us + int(furthest(route.policy.retry) * 1e6)
+        due = await self._tools.journal.due(*key, now_us=now_us, furthest_us=furthest_us, limit=free)
         for request in due:
+            if 0 < request.deadline_us <= now_us:
+                await self.courier.abandon(request, expired(request))
+                continue
             if not self.courier.take(route):
-                return True, ANSWER_S
+                return True, self.courier.rest(key) or ANSWER_S
             leased = None
             try:
                 leased = await self._tools.journal.lease(request.id, self._tools.owner, self._tools.lease_until())
@@ -153,14 +160,24 @@ class Dispatcher:
                     self.courier.give(key)
             if leased is None:
                 continue
-            if leased.agent_id in ("", route.agent_id):
+            if leased.method == TUNNEL:
+                self.courier.give(key)
+                await self.courier.release(leased, _NEVER_AGAIN, key)
+            elif leased.agent_id in ("", route.agent_id):
                 self.start(leased, route)
             else:
                 self.courier.give(key)
                 await self.courier.release(leased, _REMOVED, key)
-        if due or not found:
-            return bool(found), 0.0
-        return True, max(0.001, (min(request.not_before_us for request in found) - now_us) / 1e6)
+        return (True, 0.0) if due else await self._look_ahead(key, now_us)
+
+    async def _look_ahead(self, key: Key, now_us: int) -> tuple[bool, float]:
+        """Nothing is due. Returns as `_send_due`: until the next time, or until a lane may be free."""
+        waiting = await self._tools.journal.pending(*key, limit=_AHEAD)
+        if not waiting:
+            return False, 0.0
+        wait = _LOOK_SHARED_S if self._tools.journal.shared else _LOOK_S
+        later = [request.not_before_us for request in waiting if request.not_before_us > now_us]
+        return True, min([wait, *(max(0.001, (at - now_us) / 1e6) for at in later)])
 
     async def _bury(self, key: Key) -> tuple[bool, float]:
         """The requests of an agent that is gone become dead letters. Returns as `_send_due`: nothing is left."""
@@ -168,9 +185,7 @@ class Dispatcher:
             for request in found:
                 if key in self._routes.by_key:  # there is one of that name again
                     return True, 0.0
-                leased = await self._tools.journal.lease(request.id, self._tools.owner, 0)
-                if leased is not None:
-                    await self.courier.release(leased, _REMOVED, key)
+                await self.courier.abandon(request, _REMOVED)
         return False, 0.0
 
 

@@ -9,10 +9,14 @@ from homeport.errors import HomeportError
 from homeport.gateway.answers import Answers
 from homeport.gateway.core.access import Refusal, Routes
 from homeport.gateway.core.delivery import Verdict
-from homeport.gateway.core.message import forwarded, wait_preference
+from homeport.gateway.core.message import forwarded
+from homeport.gateway.core.terms import Terms
+from homeport.gateway.deadlines import Deadlines
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.incoming import Incoming, answer, refusal_of, refuse
+from homeport.gateway.queues import Queues, full
 from homeport.gateway.spool import Spool
+from homeport.gateway.streams import Streams
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.model.request import Body, RequestState, StoredRequest
@@ -23,33 +27,59 @@ PATIENCE_S = 30.0
 
 
 class Exchange:
-    def __init__(self, tools: Tools, routes: Routes, dispatcher: Dispatcher, answers: Answers) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        routes: Routes,
+        dispatcher: Dispatcher,
+        answers: Answers,
+        streams: Streams,
+        deadlines: Deadlines,
+    ) -> None:
+        self._deadlines = deadlines
+        self._queues = Queues(tools)
         self._tools = tools
         self._routes = routes
         self._dispatcher = dispatcher
         self._courier = dispatcher.courier
         self._answers = answers
+        self._streams = streams
 
     async def serve(self, incoming: Incoming, reply: Reply, route: Route) -> None:
-        wait = wait_preference(incoming.head.get(b"prefer"))
+        terms = incoming.terms
+        wait = terms.wait
         if wait is not None:
-            reply.extra = ((b"Preference-Applied", b"wait=%d" % wait),)
+            reply.extra = ((b"Preference-Applied", terms.applied),)
         body = await incoming.body.finish()
-        direct = route.ready and self._courier.take(route)
+        lane = terms.lane(route)
+        direct = not lane and route.ready and self._courier.take(route)
+        queued = not direct and route.policy.queue > 0
         try:
-            request = await self._record(incoming, route, body, direct=direct)
-            accepted = await self._tools.journal.accept(request)
+            refusal = self._tools.keeping.refusal((route.namespace, route.agent), body.size)
+            if refusal is None and not direct:
+                refusal = await self._no_place(route, terms, lane)
+            if refusal is None:
+                request = await self._record(incoming, route, body, direct=direct, lane=lane)
+                accepted = await self._tools.journal.accept(request)
         except HomeportError as error:
-            await self._undo(route, body, direct=direct)
             refusal = refusal_of(error)
+        finally:
+            if queued:
+                self._queues.leave((route.namespace, route.agent))
+        if refusal is not None:
+            await self._undo(route, body, direct=direct)
             self._tools.metrics.refused(refusal.status)
             refuse(reply, refusal)
             return
         if accepted.existing is not None:
             await self._undo(route, body, direct=direct)
-            await self._again(accepted.existing, request.fingerprint, reply, wait)
+            last_id = self._streams.wanted(incoming.head)
+            await self._again(accepted.existing, request.fingerprint, reply, wait, last_id)
             return
-        self._tools.waiters.offer(request.id, reply)
+        if request.deadline_us:
+            self._deadlines.note(request.deadline_us)
+        if not terms.asynchronous:
+            self._tools.waiters.offer(request.id, reply)
         try:
             await self._carry(request, reply, route, wait, direct=direct)
         finally:
@@ -64,19 +94,21 @@ class Exchange:
             now = self._routes.by_key.get(key)
             if now is None or not now.ready or now.agent_id != request.agent_id:
                 verdict = Verdict(RequestState.PENDING, "the agent stopped being ready", attempted=False)
-                await self._courier.release(request, verdict, key)
+                verdict = await self._courier.release(request, verdict, key)
                 self._courier.give(key)
             elif wait is None:
                 verdict = await self._courier.deliver(request, now)
             else:
                 self._dispatcher.start(request, now)
         if reply.begun:
+            if verdict is not None and verdict.state is RequestState.PENDING:
+                self._dispatcher.wake(key)  # its client saw it cut; the next answer is kept for whoever asks
             return
         if verdict is None or verdict.state is RequestState.PENDING:
             if not direct or verdict is not None:
                 self._dispatcher.wake(key)
             if patience is None:
-                queued = not direct and route.ready
+                queued = not direct and route.ready and not self._courier.broken(key)
                 interrupted = verdict is not None and verdict.attempted
                 patience = PATIENCE_S if queued or interrupted else 0.0
             await self._tools.waiters.settled(request.id, patience)
@@ -87,9 +119,32 @@ class Exchange:
         elif reply.open:
             await self._answers.outcome(request.id, reply, self._reason(key))
 
-    async def _record(self, incoming: Incoming, route: Route, body: Body, *, direct: bool) -> StoredRequest:
+    async def _no_place(self, route: Route, terms: Terms, lane: str) -> Refusal | None:
+        """Why a request that cannot go to the agent at once is not accepted either; nothing of it is stored then.
+
+        Where there is a limit it holds a place in the queue afterwards, whatever the result.
+        """
+        key = (route.namespace, route.agent)
+        if route.policy.queue:
+            waiting = await self._queues.enter(key, route.policy.queue)
+            if waiting >= route.policy.queue:
+                return full(route, waiting)
+        if not terms.fail_fast:
+            return None
+        if lane:
+            message = "what keeps an order may have to wait: fail-fast does not go with it"
+            return Refusal(400, "UsageError", message, "leave out X-Homeport-Delivery")
+        reason = self._reason(key)
+        if route.ready:
+            reason = f"the agent has {route.concurrency} requests, which is what it takes at once"
+        if route.ready and self._courier.broken(key):
+            reason = "the agent takes no connections just now"
+        hint = "nothing was stored; without X-Homeport-Delivery: fail-fast it would be kept and delivered"
+        return Refusal(503, "Unavailable", f"the agent cannot take it now: {reason}", hint)
+
+    async def _record(self, incoming: Incoming, route: Route, body: Body, *, direct: bool, lane: str) -> StoredRequest:
         """As the journal keeps it; with its first lease if it goes to the agent at once."""
-        head = incoming.head
+        head, terms, now_us = incoming.head, incoming.terms, self._tools.clock.now_us()
         headers = forwarded(head, peer=incoming.peer, prefix=f"/agent/{incoming.name}")
         key = (head.get(b"idempotency-key") or b"").decode("latin-1")
         return StoredRequest(
@@ -102,7 +157,7 @@ class Exchange:
             headers=self._tools.sealing.seal(headers),
             body=body,
             state=RequestState.IN_FLIGHT if direct else RequestState.PENDING,
-            accepted_at_us=self._tools.clock.now_us(),
+            accepted_at_us=now_us,
             key=key,
             fingerprint=await _fingerprint(self._tools.spool, head.method, incoming.rest, body) if key else "",
             attempts=int(direct),
@@ -110,13 +165,21 @@ class Exchange:
             lease_owner=self._tools.owner if direct else "",
             lease_until_us=self._tools.lease_until() if direct else 0,
             outcome="" if direct else self._reason((route.namespace, route.agent)),
+            lane=lane,
+            priority=terms.priority,
+            deadline_us=now_us + int(terms.deadline * 1e6) if terms.deadline else 0,
+            once=terms.fail_fast,
         )
 
-    async def _again(self, held: StoredRequest, fingerprint: str, reply: Reply, wait: float | None) -> None:
+    async def _again(
+        self, held: StoredRequest, fingerprint: str, reply: Reply, wait: float | None, last_id: bytes
+    ) -> None:
         """The key was used before: the stored answer, or what stands in its way."""
         if held.fingerprint != fingerprint:
             refusal = Refusal(422, "Conflict", "this Idempotency-Key was used for another request", "use a new key")
             answer(reply, 422, refusal.to_dict() | {"id": held.id})
+        elif last_id:
+            await self._streams.resume(held, last_id, reply)
         elif held.state is RequestState.IN_FLIGHT:
             refusal = Refusal(409, "Conflict", "the first request with this Idempotency-Key is still in flight")
             answer(reply, 409, refusal.to_dict() | {"id": held.id}, ((b"Location", f"/requests/{held.id}".encode()),))

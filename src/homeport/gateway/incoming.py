@@ -9,6 +9,7 @@ from typing import Any
 from homeport.errors import HomeportError, StorageFull, Unavailable
 from homeport.gateway.core.access import Caller, Refusal
 from homeport.gateway.core.message import RequestHead
+from homeport.gateway.core.terms import USUAL, Terms
 from homeport.gateway.core.write import json_answer
 from homeport.gateway.spool import BodyWriter
 from homeport.gateway.waiting import Reply
@@ -32,6 +33,7 @@ class Incoming:
     body: BodyWriter
     caller: Caller | None = None
     refusal: Refusal | None = None
+    terms: Terms = USUAL
 
     def refuse(self, refusal: Refusal) -> None:
         self.refusal = refusal
@@ -46,7 +48,7 @@ def refusal_of(error: HomeportError) -> Refusal:
 
 def refuse(reply: Reply, refusal: Refusal) -> None:
     """The refusal as the whole answer; one that will pass says when to come again."""
-    answer(reply, refusal.status, refusal.to_dict(), _SOON if refusal.status == 503 else ())
+    answer(reply, refusal.status, refusal.to_dict(), _SOON if refusal.status in (429, 503) else ())
 
 
 def answer(reply: Reply, status: int, value: Any, headers: Headers = ()) -> None:

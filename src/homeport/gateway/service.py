@@ -11,20 +11,27 @@ from homeport.gateway.answers import Answers
 from homeport.gateway.control import Control
 from homeport.gateway.core.access import Refusal, Routes, split_target
 from homeport.gateway.core.message import RequestHead
+from homeport.gateway.core.terms import read_terms
 from homeport.gateway.courier import ANSWER_S
+from homeport.gateway.deadlines import Deadlines
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.exchange import Exchange
 from homeport.gateway.incoming import Incoming, refuse
+from homeport.gateway.keeping import Keeping
 from homeport.gateway.sealing import Sealing
 from homeport.gateway.sockets.clients import ClientConnection
 from homeport.gateway.spool import Spool
+from homeport.gateway.streams import Streams
 from homeport.gateway.tenure import Tenure
 from homeport.gateway.tools import Tools
+from homeport.gateway.tunnels import Tunnels
 from homeport.gateway.waiting import Reply
 from homeport.interfaces.clock import Clock, Ids
 from homeport.interfaces.journal import Journal
 from homeport.interfaces.secrets import Sealer
+from homeport.model.kept import Retention
 
+KEEP = Retention()
 OWNER = "gateway"
 """Of a journal that is ours alone, so that every lease of a former life is ours to judge."""
 LEASE_S = 15.0
@@ -50,16 +57,24 @@ class Gateway:
         spool: Spool,
         owner: str = OWNER,
         lease_s: float = LEASE_S,
+        retention: Retention = KEEP,
     ) -> None:
         """`owner` is this gateway's name among those on the journal. A journal of our own needs no short leases."""
         lease_s = lease_s if journal.shared else ANSWER_S
-        self._tools = Tools(journal, clock, spool, Sealing(sealer), owner, lease_s)
+        self._tools = Tools(
+            journal, clock, spool, Sealing(sealer), owner, lease_s, Keeping(journal, spool, clock, retention)
+        )
         self._ids = ids
         self.routes = Routes()
         self._dispatcher = Dispatcher(self._tools, self.routes)
         self.control = Control(self._tools, self.routes, self._dispatcher)
-        self._answers = Answers(self._tools)
-        self._exchange = Exchange(self._tools, self.routes, self._dispatcher, self._answers)
+        self._streams = Streams(self._tools)
+        self._answers = Answers(self._tools, self._streams)
+        self._deadlines = Deadlines(self._tools, self._dispatcher.courier)
+        self._exchange = Exchange(
+            self._tools, self.routes, self._dispatcher, self._answers, self._streams, self._deadlines
+        )
+        self._tunnels = Tunnels(self._tools, self.routes, self._dispatcher.courier)
         self._connections: set[ClientConnection] = set()
         self._servers: list[asyncio.Server] = []
         self._tenure = Tenure(self._tools, self.routes, self._dispatcher)
@@ -76,7 +91,8 @@ class Gateway:
             await loop.create_server(lambda: ClientConnection(self, self._connections, trusted=False), sock=tcp),
             await loop.create_unix_server(lambda: ClientConnection(self, self._connections, trusted=True), sock=unix),
         ]
-        self._tickers = [loop.create_task(self._tick())]
+        self._tickers = [loop.create_task(self._tick()), loop.create_task(self._deadlines.run())]
+        self._tickers.append(loop.create_task(self._tools.keeping.run()))
         if self._tools.journal.shared:
             self._tickers.append(loop.create_task(self._tenure.run()))
 
@@ -86,6 +102,7 @@ class Gateway:
             server.close()
         self._tenure.leave()
         self._tools.waiters.end()
+        self._tunnels.drain()
         for connection in list(self._connections):
             connection.end()
         deadline = time.monotonic() + grace
@@ -117,7 +134,8 @@ class Gateway:
         except BaseException:
             incoming.body.discard()
             raise
-        self._tools.metrics.took(time.perf_counter() - started)
+        if not incoming.head.upgrade:
+            self._tools.metrics.took(time.perf_counter() - started)
 
     async def _serve(self, incoming: Incoming, reply: Reply) -> None:
         refusal, caller = incoming.refusal, incoming.caller
@@ -131,6 +149,11 @@ class Gateway:
             # The table may have changed while the body came in.
             route = self.routes.route(caller, incoming.name)
             if not isinstance(route, Refusal):
+                if incoming.head.upgrade:
+                    await self._tunnels.serve(incoming, reply, route, caller)
+                    return
+                if b"last-event-id" in incoming.head.fields and await self._streams.again(incoming, caller, reply):
+                    return
                 await self._exchange.serve(incoming, reply, route)
                 return
             refusal = route
@@ -158,6 +181,10 @@ class Gateway:
             key = incoming.head.get(b"idempotency-key")
             if key is not None and not 0 < len(key) <= 255:
                 return Refusal(400, "UsageError", "Idempotency-Key must have 1 to 255 characters")
+            terms = read_terms(incoming.head)
+            if isinstance(terms, Refusal):
+                return terms
+            incoming.terms = terms
         return None
 
     async def _sweep_spool(self) -> None:
@@ -175,6 +202,7 @@ class Gateway:
             await asyncio.sleep(1.0)
             now = time.monotonic()
             self._dispatcher.courier.tick(now)
+            self._tunnels.tick()
             for connection in list(self._connections):
                 connection.tick(now)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from homeport.gateway.core.events import EventLimits
+from homeport.gateway.keeping import Keeping
+from homeport.gateway.live import LiveStream
 from homeport.gateway.metrics import Metrics
 from homeport.gateway.sealing import Sealing
 from homeport.gateway.spool import Spool
@@ -23,8 +26,12 @@ class Tools:
     sealing: Sealing
     owner: str
     lease_s: float
+    keeping: Keeping
     waiters: Waiters = field(default_factory=Waiters)
     metrics: Metrics = field(default_factory=Metrics)
+    live: dict[str, LiveStream] = field(default_factory=dict)
+    """Event streams that pass through this gateway, by request, until the journal has their end."""
+    event_limits: EventLimits = field(default_factory=EventLimits)
 
     def lease_until(self) -> int:
         """The end of a lease that begins now."""

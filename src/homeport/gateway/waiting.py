@@ -7,6 +7,7 @@ import asyncio
 from typing import Protocol
 
 from homeport.gateway.core.message import ResponseHead
+from homeport.gateway.sockets.tunnel import Taken
 from homeport.model.request import Headers
 
 
@@ -31,6 +32,19 @@ class Reply(Protocol):
     @property
     def begun(self) -> bool: ...
 
+    @property
+    def ended(self) -> bool: ...
+
+    @property
+    def listening(self) -> bool:
+        """It has begun, has not ended, and somebody is there."""
+        ...
+
+    @property
+    def half_closed(self) -> bool:
+        """The client sends no more: it only reads, or is gone and has not been written to since."""
+        ...
+
     def begin(self, head: ResponseHead, request_id: str = "", source: Source | None = None) -> None: ...
 
     def data(self, data: bytes) -> None: ...
@@ -44,6 +58,10 @@ class Reply(Protocol):
         ...
 
     def end(self) -> None: ...
+
+    def switch(self, head: bytes) -> Taken:
+        """Write the head of a 101 and give the socket away; `end` it when that is closed."""
+        ...
 
     def cut(self) -> None:
         """End the connection so that the response cannot be taken for a whole one."""

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from homeport.model.kept import Finished, Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
+
+Overdue = list[Finished]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,10 @@ class Journal(Protocol):
         ...
 
     async def lease(self, request_id: str, owner: str, until_us: int) -> StoredRequest | None:
-        """PENDING → IN_FLIGHT with the next fence and attempt; None if it is not pending any more."""
+        """PENDING → IN_FLIGHT with the next fence and attempt; None if it is not pending any more.
+
+        None as well while another of its lane is in flight, or pending and accepted before it.
+        """
         ...
 
     async def renew(self, held: Collection[tuple[str, int]], owner: str, until_us: int) -> set[str]:
@@ -103,11 +109,19 @@ class Journal(Protocol):
         outcome: str,
         not_before_us: int = 0,
         attempted: bool = True,
+        response: StoredResponse | None = None,
     ) -> bool:
         """IN_FLIGHT → PENDING (again, not before), FAILED or DEAD, with the reason. Fenced like `complete`.
 
-        `attempted` False: nothing reached the agent, so this attempt is not counted.
+        `response` is the last answer of one that is given up because of it.
+
+        `attempted` False: nothing reached the agent, so this attempt is not counted. For FAILED and DEAD
+        `not_before_us` is when it was given up: its age counts from there.
         """
+        ...
+
+    async def abandon(self, request_id: str, state: RequestState, *, outcome: str) -> bool:
+        """PENDING → FAILED or DEAD, whosever turn it is; False if it is not pending any more."""
         ...
 
     async def replay(self, request_id: str) -> StoredRequest | None:
@@ -118,7 +132,24 @@ class Journal(Protocol):
         ...
 
     async def pending(self, namespace: str, agent: str, *, limit: int = 100) -> list[StoredRequest]:
-        """Oldest first, whether or not their `not_before_us` has come."""
+        """By priority, then oldest first, whether or not their `not_before_us` has come."""
+        ...
+
+    async def due(
+        self, namespace: str, agent: str, *, now_us: int, furthest_us: int, limit: int = 100
+    ) -> list[StoredRequest]:
+        """Of `pending`, those that `lease` would give and whose time has come.
+
+        One that waits for a time later than `furthest_us` is due: the clock was set back since.
+        """
+        ...
+
+    async def waiting(self, namespace: str, agent: str, *, most: int) -> int:
+        """How many of an agent's are pending, counted up to `most`."""
+        ...
+
+    async def expiring(self, *, limit: int = 100) -> list[StoredRequest]:
+        """The pending ones that have a deadline, the nearest first."""
         ...
 
     async def interrupted(self, *, owner: str, now_us: int, limit: int = 100) -> list[StoredRequest]:
@@ -139,8 +170,34 @@ class Journal(Protocol):
         state: RequestState | None = None,
         after: str = "",
         limit: int = 100,
+        method: str = "",
+        key: str = "",
+        statuses: tuple[int, int] = (0, 0),
+        since_us: int = 0,
+        until_us: int = 0,
+        newer: str = "",
     ) -> list[StoredRequest]:
-        """Newest first; ids sort by time; `after` continues a page. Bodies have their size but not their bytes."""
+        """Newest first; ids sort by time; `after` continues a page. Bodies have their size but not their bytes.
+
+        `statuses`: the lowest and the highest; accepted from `since_us` on and before `until_us`. What is empty or 0
+        does not narrow. With `newer`: those after this id, oldest first.
+        """
+        ...
+
+    async def usage(self) -> dict[tuple[str, str], Usage]:
+        """How much is kept, by (namespace, agent). May take a second over a million requests; nobody waits for it."""
+        ...
+
+    async def finished(self, *, after: str = "", limit: int = 1000) -> Overdue:
+        """COMPLETED, FAILED and DEAD ones by id, from the first after `after` on."""
+        ...
+
+    async def forget(self, request_ids: Sequence[str]) -> Forgotten:
+        """Removes those that are finished, with their answers and keys, until a few milliseconds of the writer's time
+        are used up; at least the first is handled. What is pending or in flight, or gone already, stays as it is.
+
+        Who gets a name in `bodies` removes that body: nobody else will until a next life.
+        """
         ...
 
     async def backlog(self) -> dict[tuple[str, str], int]:

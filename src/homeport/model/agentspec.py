@@ -10,14 +10,16 @@ from difflib import get_close_matches
 
 from homeport.model import quantity
 from homeport.model.plainyaml import Fill, Node, YamlTrouble
+from homeport.model.policytext import backoff, delivery_policy
 from homeport.model.source import Statement
-from homeport.model.workload import HealthCheck, RestartPolicy
+from homeport.model.workload import DeliveryPolicy, HealthCheck, RestartPolicy, RetryPolicy
 
 ORIGINS = ("image", "build", "dockerfile", "source")
 """Exactly one of these says what it is made of."""
 KEYS = (
     *("name", "description", *ORIGINS, "ref", "start", "port", "env", "secrets", "resources", "healthCheck"),
-    *("restart", "autoRestart", "delivery", "idempotency", "replicas", "persistence", "dependencies"),
+    *("restart", "autoRestart", "delivery", "idempotency", "policy", "replicas", "persistence"),
+    "dependencies",
 )
 _NOT_YET = {
     "volumes": "volumes are not carried out: an agent keeps its data in $HOMEPORT_DATA",
@@ -234,14 +236,29 @@ class _Reader:
             if name == "enabled" and not _truth(self, value):
                 self.say("warning", "its requests are kept all the same: persistence cannot be switched off", value)
             elif name == "retryPolicy":
-                if words_of(value, self.fill) not in ("exponential", "linear", "fixed"):
-                    raise value.trouble("expected exponential, linear or fixed")
-                self.say("warning", "what is sent again follows `delivery`; retryPolicy changes nothing", value)
+                if "policy" in self.node.entries:
+                    raise value.trouble("'policy' says it already")
+                kind = backoff(self.take(value, backoff))
+                self.say("policy", DeliveryPolicy(retry=RetryPolicy(kind=kind)), value)
+
+    def _policy(self, node: Node) -> None:
+        try:
+            self.say("policy", delivery_policy(_plain(node, self.fill)), node)
+        except ValueError as error:
+            raise node.trouble(str(error)) from None
 
     def _dependencies(self, node: Node) -> None:
         if names := [words_of(one, self.fill) for one in expect(node, "list").items]:
             text = f"it depends on {', '.join(names[:20])}: start them first, nothing waits for them"
             self.say("warning", text, node)
+
+
+def _plain(node: Node, fill: Fill) -> object:
+    if node.kind == "list":
+        return [_plain(one, fill) for one in node.items]
+    if node.kind == "mapping":
+        return {name: _plain(one, fill) for name, one in node.entries.items()}
+    return words_of(node, fill)
 
 
 def _count(reader: _Reader, node: Node, least: int, most: int) -> int:

@@ -21,6 +21,10 @@ class RequestState(StrEnum):
     DEAD = "dead"
 
 
+TUNNEL = "CONNECT"
+"""The method by which the journal keeps a WebSocket, as HTTP/2 asks for one (RFC 8441). Nothing else has it, and what
+has it is never sent again."""
+
 Headers = tuple[tuple[bytes, bytes], ...]
 """In the order received, repeated ones kept, names as sent."""
 
@@ -62,6 +66,10 @@ class StoredRequest:
     `agent_id` is the agent it was accepted for: another one of the same name never gets it.
 
     `fence` grows with every lease: an answer that carries an older one is ignored.
+
+    Of those of one agent with the same `lane` one is in flight at a time, in the order of acceptance; "" is none.
+    `priority` is 0 for high, 1 for normal, 2 for low. At `deadline_us` it is given up; 0: never. `once`: its caller
+    wants no second attempt.
     """
 
     id: str
@@ -83,3 +91,7 @@ class StoredRequest:
     outcome: str = ""
     agent_id: str = ""
     response: StoredResponse | None = None
+    lane: str = ""
+    priority: int = 1
+    deadline_us: int = 0
+    once: bool = False

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from homeport.model.evidence import Evidence, Inferred, Origin
-from homeport.model.workload import Delivery, HealthCheck, RestartPolicy
+from homeport.model.workload import Delivery, DeliveryPolicy, HealthCheck, RestartPolicy
 
 HINT = 0.5
 """Confidence below which evidence is a hint: it yields to all that is firmer, whoever said it."""
@@ -121,3 +121,4 @@ class Requirements:
     arch: Inferred[str] | None = None
     published_port: Inferred[int] | None = None
     env_evidence: dict[str, Evidence] = field(default_factory=dict)
+    policy: Inferred[DeliveryPolicy] | None = None

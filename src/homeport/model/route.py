@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homeport.model.workload import Delivery
+from homeport.model.workload import USUAL_POLICY, Delivery, DeliveryPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Route:
     delivery: Delivery = Delivery.EXACT_OR_DEAD
     honours_keys: bool = False
     concurrency: int = 16
+    policy: DeliveryPolicy = USUAL_POLICY
 
 
 @dataclass(frozen=True, slots=True)

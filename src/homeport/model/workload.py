@@ -55,6 +55,47 @@ class RestartPolicy:
     max_delay: float = 30.0
 
 
+class Backoff(StrEnum):
+    """How the wait before the next attempt grows: not at all, by `delay` each time, or doubling."""
+
+    FIXED = "fixed"
+    LINEAR = "linear"
+    EXPONENTIAL = "exponential"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a request that may be sent again is, and how often. Seconds throughout.
+
+    `attempts` counts the first one. The wait begins with `delay`, grows up to `max_delay`, and up to half of it is left
+    to chance. `deadline` is how long after its acceptance a request is still tried again; 0: for ever.
+    `statuses` are those by which the agent says "not done, try again"; any other is its answer.
+    """
+
+    kind: Backoff = Backoff.EXPONENTIAL
+    attempts: int = 5
+    delay: float = 0.05
+    max_delay: float = 5.0
+    deadline: float = 0.0
+    statuses: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """`concurrency` is how many requests it takes at once, `queue` how many may wait for it; 0: any number.
+
+    `ordered`: one at a time, in the order of acceptance.
+    """
+
+    retry: RetryPolicy = RetryPolicy()
+    ordered: bool = False
+    concurrency: int = 16
+    queue: int = 0
+
+
+USUAL_POLICY = DeliveryPolicy()
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """One agent's program. `code` is a folder, read-only to the agent; relative to the folder of all agents where it
@@ -82,3 +123,4 @@ class Workload:
     network: bool = False
     image: str = ""
     runtime: str = "process"
+    policy: DeliveryPolicy = USUAL_POLICY

@@ -9,7 +9,7 @@ from dataclasses import replace
 from homeport.errors import NoStartCommand
 from homeport.model.evidence import Origin
 from homeport.model.requirements import Ecosystem, Requirements
-from homeport.model.workload import HealthCheck, Limits, RestartPolicy, Workload
+from homeport.model.workload import DeliveryPolicy, HealthCheck, Limits, RestartPolicy, Workload
 
 DEFAULT_PORT = 8000
 INSTALLED = ".homeport"
@@ -48,6 +48,8 @@ def workload_of(
         restart=requirements.restart.value if requirements.restart else RestartPolicy(),
         delivery=requirements.delivery.value,
         honours_keys=requirements.honours_keys.value,
+        concurrency=requirements.policy.value.concurrency if requirements.policy else DeliveryPolicy().concurrency,
+        policy=requirements.policy.value if requirements.policy else DeliveryPolicy(),
     )
 
 

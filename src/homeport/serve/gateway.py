@@ -18,6 +18,7 @@ from typing import Any, cast
 import uvloop
 
 from homeport.errors import HomeportError, Unavailable
+from homeport.gateway.core.retention import retention
 from homeport.gateway.service import LEASE_S, OWNER, Gateway
 from homeport.gateway.sockets.addresses import listen_tcp, listen_unix
 from homeport.gateway.spool import Spool
@@ -101,6 +102,10 @@ async def serve(settings: Settings, *, lease_s: float = LEASE_S) -> None:
     `lease_s`: how long others wait before they take over from a gateway that is gone.
     """
     paths = settings.paths
+    kept = retention(
+        {name: getattr(settings, f"retention_{name}") for name in ("completed", "failed", "dead", "requests", "bytes")},
+        settings.retention_agents,
+    )
     paths.create()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -118,6 +123,7 @@ async def serve(settings: Settings, *, lease_s: float = LEASE_S) -> None:
             spool=spool,
             owner=owner,
             lease_s=lease_s,
+            retention=kept,
         )
         tcp: socket.socket = given.get("gateway") or listen_tcp(settings.gateway_listen)
         unix: socket.socket = given.get("gateway_unix") or listen_unix(paths.gateway_socket)

@@ -17,6 +17,7 @@ from homeport.model.agent import Agent, AgentState, Desired
 from homeport.model.deployment import Deployment, DeploymentState
 from homeport.model.event import Event
 from homeport.model.instance import LogLine
+from homeport.model.kept import ALL, Wanted
 from homeport.model.plan import Plan
 from homeport.model.token import Role, Token
 from homeport.model.workload import Workload
@@ -237,18 +238,54 @@ class MemoryControl:
 
     # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────
     async def requests(
-        self, actor: Actor, *, agent: str = "", state: str = "", after: str = "", limit: int = 100
+        self,
+        actor: Actor,
+        *,
+        agent: str = "",
+        state: str = "",
+        after: str = "",
+        limit: int = 100,
+        wanted: Wanted = ALL,
     ) -> list[dict[str, Any]]:
         self._require(actor, "requests.read", agent)
-        fits = [r for r in self.journal if agent in ("", r["agent"]) and state in ("", r["state"])]
+        fits = self._wanted(replace(wanted, agent=agent or wanted.agent, state=state or wanted.state))
         return [r for r in reversed(fits) if not after or r["id"] < after][:limit]
 
-    async def request(self, actor: Actor, request_id: str) -> dict[str, Any]:
-        self._require(actor, "requests.bodies", request_id)
+    async def request(self, actor: Actor, request_id: str, *, bodies: bool = True) -> dict[str, Any]:
+        self._require(actor, "requests.bodies" if bodies else "requests.read", request_id, write=bodies)
         for request in self.journal:
             if request["id"] == request_id:
-                return request
+                return request if bodies else {k: v for k, v in request.items() if not k.endswith("body")}
         raise NotFound(f"there is no request {request_id!r}", subject=request_id)
+
+    async def export_requests(
+        self, actor: Actor, wanted: Wanted, *, newer: str = "", limit: int = 1000, bodies: bool = False
+    ) -> AsyncIterator[dict[str, Any]]:
+        self._require(actor, "requests.export", write=bodies)
+        for request in [r for r in self._wanted(wanted) if r["id"] > newer][: min(limit, 2)]:
+            yield request if bodies else {k: v for k, v in request.items() if not k.endswith("body")}
+
+    async def tail_requests(self, actor: Actor, wanted: Wanted) -> AsyncIterator[dict[str, Any]]:
+        self._require(actor, "requests.read")
+        for request in self._wanted(wanted):
+            yield request
+
+    async def clear_requests(self, actor: Actor, wanted: Wanted) -> dict[str, Any]:
+        self._require(actor, "requests.write", write=True)
+        if wanted.state not in ("completed", "failed", "dead"):
+            raise UsageError("only what is over can be cleared")
+        gone = self._wanted(wanted)[:2]
+        self.journal = [r for r in self.journal if r not in gone]
+        return {"removed": len(gone), "more": bool(gone)}
+
+    async def drop(self, actor: Actor, request_id: str) -> dict[str, Any]:
+        request = await self.request(actor, request_id)
+        self.journal.remove(request)
+        return {"id": request_id, "removed": True}
+
+    def _wanted(self, wanted: Wanted) -> list[dict[str, Any]]:
+        texts = {name: value for name, value in wanted.query().items() if isinstance(value, str)}
+        return [r for r in self.journal if all(r.get(name) == value for name, value in texts.items())]
 
     async def replay(self, actor: Actor, request_id: str) -> dict[str, Any]:
         request = await self.request(actor, request_id)

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from homeport.errors import StorageFull, Unavailable
-from homeport.interfaces.journal import Accepted
+from homeport.interfaces.journal import Accepted, Overdue
+from homeport.model.kept import FINISHED, Finished, Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
 T = TypeVar("T")
-_FINISHED = (RequestState.COMPLETED, RequestState.FAILED, RequestState.DEAD)
+_FREE = FINISHED - {RequestState.DEAD}
 
 
 class MemoryJournal:
@@ -53,6 +54,7 @@ class MemoryJournal:
         outcome: str,
         not_before_us: int = 0,
         attempted: bool = True,
+        response: StoredResponse | None = None,
     ) -> bool:
         return await self._written(
             lambda: self._leave(
@@ -62,8 +64,12 @@ class MemoryJournal:
                 outcome=outcome,
                 not_before_us=not_before_us,
                 uncounted=int(not attempted),
+                response=response,
             )
         )
+
+    async def abandon(self, request_id: str, state: RequestState, *, outcome: str) -> bool:
+        return await self._written(lambda: self._abandon(request_id, state, outcome))
 
     async def replay(self, request_id: str) -> StoredRequest | None:
         return await self._written(lambda: self._replay(request_id))
@@ -71,7 +77,20 @@ class MemoryJournal:
     async def pending(self, namespace: str, agent: str, *, limit: int = 100) -> list[StoredRequest]:
         wanted = (RequestState.PENDING, namespace, agent)
         found = [r for r in self._sorted() if (r.state, r.namespace, r.agent) == wanted]
-        return found[:limit]
+        return sorted(found, key=lambda r: r.priority)[:limit]
+
+    async def due(
+        self, namespace: str, agent: str, *, now_us: int, furthest_us: int, limit: int = 100
+    ) -> list[StoredRequest]:
+        found = await self.pending(namespace, agent, limit=len(self.requests))
+        return [r for r in found if not now_us < r.not_before_us <= furthest_us and not self._blocked(r)][:limit]
+
+    async def waiting(self, namespace: str, agent: str, *, most: int) -> int:
+        return len(await self.pending(namespace, agent, limit=most))
+
+    async def expiring(self, *, limit: int = 100) -> list[StoredRequest]:
+        found = [r for r in self._sorted() if r.state is RequestState.PENDING and r.deadline_us]
+        return sorted(found, key=lambda r: (r.deadline_us, r.id))[:limit]
 
     async def interrupted(self, *, owner: str, now_us: int, limit: int = 100) -> list[StoredRequest]:
         flying = [r for r in self._sorted() if r.state is RequestState.IN_FLIGHT]
@@ -110,15 +129,50 @@ class MemoryJournal:
         state: RequestState | None = None,
         after: str = "",
         limit: int = 100,
+        method: str = "",
+        key: str = "",
+        statuses: tuple[int, int] = (0, 0),
+        since_us: int = 0,
+        until_us: int = 0,
+        newer: str = "",
     ) -> list[StoredRequest]:
-        return [
+        found = [
             _without_bytes(request)
-            for request in reversed(self._sorted())
+            for request in self._sorted()
             if request.namespace == namespace
             and (not agent or request.agent == agent)
             and (state is None or request.state is state)
+            and (not method or request.method == method)
+            and (not key or request.key == key)
+            and (not statuses[1] or (request.response and statuses[0] <= request.response.status <= statuses[1]))
+            and since_us <= request.accepted_at_us < (until_us or request.accepted_at_us + 1)
             and (not after or request.id < after)
-        ][:limit]
+            and request.id > newer
+        ]
+        return found[:limit] if newer else found[::-1][:limit]
+
+    async def usage(self) -> dict[tuple[str, str], Usage]:
+        found: dict[tuple[str, str], Usage] = {}
+        for r in self._sorted():
+            old, size, firm = found.get((r.namespace, r.agent), Usage()), _size(r), r.state not in _FREE
+            found[r.namespace, r.agent] = Usage(
+                old.requests + 1, old.bytes + size, old.firm + firm, old.firm_bytes + size * firm
+            )
+        return found
+
+    async def finished(self, *, after: str = "", limit: int = 1000) -> Overdue:
+        over = [r for r in self._sorted() if r.state in FINISHED and r.id > after][:limit]
+        return [Finished(r.id, r.namespace, r.agent, r.state, r.accepted_at_us, _settled_at(r), _size(r)) for r in over]
+
+    async def forget(self, request_ids: Sequence[str]) -> Forgotten:
+        return await self._written(lambda: self._forget(request_ids))
+
+    def _forget(self, request_ids: Sequence[str]) -> Forgotten:
+        gone = [r for r in map(self.requests.get, request_ids) if r is not None and r.state in FINISHED]
+        for request in gone:
+            del self.requests[request.id]
+        bodies = [body.spool for r in gone for body in (r.body, r.response and r.response.body) if body and body.spool]
+        return Forgotten(len(request_ids), len(gone), tuple(bodies))
 
     def _sorted(self) -> tuple[StoredRequest, ...]:
         return tuple(self.requests[key] for key in sorted(self.requests))
@@ -143,7 +197,7 @@ class MemoryJournal:
 
     def _lease(self, request_id: str, owner: str, until_us: int) -> StoredRequest | None:
         held = self.requests.get(request_id)
-        if held is None or held.state is not RequestState.PENDING:
+        if held is None or held.state is not RequestState.PENDING or self._blocked(held):
             return None
         self.requests[request_id] = replace(
             held,
@@ -155,6 +209,20 @@ class MemoryJournal:
             not_before_us=0,
         )
         return self.requests[request_id]
+
+    def _abandon(self, request_id: str, state: RequestState, outcome: str) -> bool:
+        held = self.requests.get(request_id)
+        if held is None or held.state is not RequestState.PENDING:
+            return False
+        self.requests[request_id] = replace(held, state=state, outcome=outcome, not_before_us=0)
+        return True
+
+    def _blocked(self, request: StoredRequest) -> bool:
+        """Whether another of its lane is in flight, or pending and was accepted before it."""
+        lane = (request.namespace, request.agent, request.lane)
+        others = [r for r in self.requests.values() if request.lane and (r.namespace, r.agent, r.lane) == lane]
+        first = next((r for r in others if r.state is RequestState.PENDING), request)
+        return first.id != request.id or any(r.state is RequestState.IN_FLIGHT for r in others)
 
     def _renew(self, request_id: str, fence: int, owner: str, until_us: int) -> bool:
         held = self.requests.get(request_id)
@@ -192,7 +260,7 @@ class MemoryJournal:
 
     def _replay(self, request_id: str) -> StoredRequest | None:
         held = self.requests.get(request_id)
-        if held is None or held.state not in _FINISHED:
+        if held is None or held.state not in FINISHED:
             return None
         self.requests[request_id] = replace(
             held, state=RequestState.PENDING, not_before_us=0, outcome="", response=None
@@ -205,3 +273,11 @@ def _without_bytes(request: StoredRequest) -> StoredRequest:
     if response is not None:
         response = replace(response, body=replace(response.body, inline=b""))
     return replace(request, body=replace(request.body, inline=b""), response=response)
+
+
+def _size(request: StoredRequest) -> int:
+    return request.body.size + (request.response.body.size if request.response else 0)
+
+
+def _settled_at(request: StoredRequest) -> int:
+    return max(request.accepted_at_us, request.not_before_us, request.response.at_us if request.response else 0)

@@ -73,7 +73,11 @@ def test_every_verb_of_the_control_plane_has_a_path(document: dict[str, Any]) ->
             GET /agents/{name}/logs
             GET /events
             GET /requests
+            GET /requests/export
+            GET /requests/tail
+            POST /requests/clear
             GET /requests/{id}
+            DELETE /requests/{id}
             POST /requests/{id}/replay
             GET /tokens
             POST /tokens

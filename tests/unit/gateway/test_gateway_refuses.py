@@ -61,7 +61,7 @@ CORPUS = {
     "HTTP/3.7": b"GET /agent/echo/ HTTP/3.7\r\n" + AUTH + b"\r\n",
     "an unknown method": b"FROB /agent/echo/ HTTP/1.1\r\n" + AUTH + b"\r\n",
     "a tunnel": b"CONNECT x:1 HTTP/1.1\r\n" + AUTH + b"\r\n",
-    "an upgrade": b"GET /agent/echo/ HTTP/1.1\r\n" + AUTH + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    "an upgrade with a body": post(b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n", b"ab"),
     "an unknown expectation": post(b"Expect: tea\r\nContent-Length: 2\r\n", b"ab"),
     "too many headers": post(b"".join(b"X-%d: y\r\n" % n for n in range(300))),
     "too much of headers": post(b"X-A: " + b"y" * 70_000 + b"\r\n"),

@@ -12,6 +12,7 @@ from homeport.analyze.ruleset import Ruleset
 from homeport.analyze.yamltop import Entry, YamlError, read_top
 from homeport.model import quantity as values
 from homeport.model.evidence import Origin
+from homeport.model.policytext import delivery_policy
 
 NAMES = ("homeport.yaml", "homeport.yml")
 _SIMPLE: dict[str, tuple[Field, Callable[[object], object]]] = {
@@ -21,6 +22,7 @@ _SIMPLE: dict[str, tuple[Field, Callable[[object], object]]] = {
     "memory": ("memory_bytes", values.memory_bytes),
     "delivery": ("delivery", values.delivery),
     "idempotency": ("honours_keys", values.honours_keys),
+    "policy": ("policy", delivery_policy),
     "gpu": ("gpu", values.gpu),
     "gpus": ("gpu_count", values.gpu_count),
     "vram": ("vram_bytes", values.gpu_memory_bytes),

@@ -115,4 +115,5 @@ def route_of(agent: Agent) -> Route:
         delivery=agent.workload.delivery,
         honours_keys=agent.workload.honours_keys,
         concurrency=agent.workload.concurrency,
+        policy=agent.workload.policy,
     )

@@ -7,10 +7,10 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from homeport.gateway.core.delivery import Sent, Verdict, after_loss, may_repeat
+from homeport.gateway.core.delivery import MAX_ATTEMPTS, Sent, Verdict, after_loss, may_repeat
 from homeport.gateway.core.message import RequestHead
 from homeport.model.names import DEFAULT_NAMESPACE, LABEL
-from homeport.model.request import StoredRequest
+from homeport.model.request import TUNNEL, RequestState, StoredRequest
 from homeport.model.route import Grant, Route, RoutingTable
 from homeport.model.workload import Delivery
 
@@ -71,6 +71,8 @@ class Routes:
 
     def verdict_on(self, request: StoredRequest, why: str) -> Verdict:
         """What becomes of a request whose attempt nobody can finish any more."""
+        if request.method == TUNNEL:
+            return Verdict(RequestState.FAILED, f"the WebSocket was cut: {why}")
         route = self.by_key.get((request.namespace, request.agent))
         repeatable = may_repeat(
             request.method,
@@ -78,7 +80,8 @@ class Routes:
             honours_keys=route is not None and route.honours_keys,
             delivery=route.delivery if route else Delivery.EXACT_OR_DEAD,
         )
-        return after_loss(Sent.PERHAPS, repeatable=repeatable, attempts=request.attempts, why=why)
+        most = route.policy.retry.attempts if route else MAX_ATTEMPTS
+        return after_loss(Sent.PERHAPS, repeatable=repeatable, attempts=request.attempts, why=why, most=most)
 
     def caller(self, head: RequestHead, *, trusted: bool, now_us: int) -> Caller | Refusal:
         """From the token, or on the trusted listener from the namespace header."""
@@ -97,6 +100,18 @@ class Routes:
         if grant.expires_at_us and grant.expires_at_us <= now_us:
             return Refusal(401, "Denied", "the token is not valid", "make one with `homeport token create`")
         return Caller(grant.namespace, grant.agents, grant.token_id)
+
+    def still(self, caller: Caller, agent: str, now_us: int) -> bool:
+        """Whether one who was let in long ago would be let in now."""
+        if not caller.token_id:
+            return True
+        return any(
+            grant.token_id == caller.token_id
+            and grant.namespace == caller.namespace
+            and (agent in grant.agents or "*" in grant.agents)
+            and not 0 < grant.expires_at_us <= now_us
+            for grant in self._grants.values()
+        )
 
     def route(self, caller: Caller, agent: str) -> Route | Refusal:
         if not caller.may_call(agent):

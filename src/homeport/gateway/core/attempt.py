@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from homeport.gateway.core.delivery import Sent, Verdict, after_loss
+from homeport.gateway.core.delivery import MAX_ATTEMPTS, Sent, Verdict, after_loss
 from homeport.gateway.core.message import ResponseHead
 from homeport.model.request import RequestState
 
@@ -20,6 +20,14 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Answering:
     head: ResponseHead
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The head of an answer that says "not done". `after`: seconds until it is asked again; None: it is not."""
+
+    head: ResponseHead
+    after: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,7 @@ class Gone:
     why: str
 
 
-Event = Refused | Answering | Answered | Lost | Gone
+Event = Refused | Answering | Declined | Answered | Lost | Gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,9 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    pass
+    """`given_up`: it was answered, but not done, and is not sent again."""
+
+    given_up: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +95,13 @@ _COMPLETE = (Complete(),)
 class Attempt:
     """Give it events in the order they happen; after its last command it answers with none."""
 
-    __slots__ = ("_again", "_attempts", "_relaying", "_repeatable", "_touched", "ended")
+    __slots__ = ("_again", "_attempts", "_declined", "_most", "_relaying", "_repeatable", "_touched", "ended")
 
-    def __init__(self, *, repeatable: bool, attempts: int) -> None:
+    def __init__(self, *, repeatable: bool, attempts: int, most: int = MAX_ATTEMPTS) -> None:
         self._repeatable = repeatable
         self._attempts = attempts
+        self._most = most
+        self._declined: Verdict | None = None
         self._relaying = False
         self._again = False
         self._touched = False
@@ -103,7 +115,11 @@ class Attempt:
             return (Relay(event.head),)
         if isinstance(event, Answered):
             self.ended = True
-            return _COMPLETE
+            if self._declined is None:
+                return _COMPLETE
+            return (Complete(self._declined),) if self._relaying else (Release(self._declined),)
+        if isinstance(event, Declined):
+            return self._decline(event)
         if isinstance(event, Refused):
             if self._touched:  # the connection before this one did take it to the agent, perhaps
                 return self._give_up(Sent.PERHAPS, event.why)
@@ -112,6 +128,15 @@ class Attempt:
         if isinstance(event, Lost):
             return self._lost(event)
         return (HangUp(), *self._give_up(Sent.PERHAPS, event.why))
+
+    def _decline(self, event: Declined) -> tuple[Command, ...]:
+        why = f"the agent answered {event.head.status}"
+        if event.after is not None:
+            self._declined = Verdict(RequestState.PENDING, why, after=event.after)
+            return ()
+        self._declined = Verdict(RequestState.DEAD, f"given up after {self._attempts} attempts: {why}")
+        self._relaying = True
+        return (Relay(event.head),)
 
     def _lost(self, event: Lost) -> tuple[Command, ...]:
         untouched = event.sent is Sent.NOTHING
@@ -122,5 +147,8 @@ class Attempt:
 
     def _give_up(self, sent: Sent, why: str) -> tuple[Command, ...]:
         self.ended = True
-        release = Release(after_loss(sent, repeatable=self._repeatable, attempts=self._attempts, why=why))
+        verdict = self._declined or after_loss(
+            sent, repeatable=self._repeatable, attempts=self._attempts, why=why, most=self._most
+        )
+        release = Release(verdict)
         return (Cut(), release) if self._relaying else (release,)

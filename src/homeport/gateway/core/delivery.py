@@ -25,11 +25,13 @@ class Sent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`attempted` is false where the attempt does not count: nothing reached the agent."""
+    """`attempted` is false where the attempt does not count: nothing reached the agent. `after` is the seconds until
+    the next one, where the agent said so."""
 
     state: RequestState
     outcome: str
     attempted: bool = True
+    after: float | None = None
 
 
 def may_repeat(method: str, *, keyed: bool, honours_keys: bool, delivery: Delivery) -> bool:
@@ -37,13 +39,13 @@ def may_repeat(method: str, *, keyed: bool, honours_keys: bool, delivery: Delive
     return method in IDEMPOTENT or (keyed and honours_keys) or delivery is Delivery.AT_LEAST_ONCE
 
 
-def after_loss(sent: Sent, *, repeatable: bool, attempts: int, why: str) -> Verdict:
-    """The verdict on an attempt that ended without a complete answer. `attempts` includes it."""
+def after_loss(sent: Sent, *, repeatable: bool, attempts: int, why: str, most: int = MAX_ATTEMPTS) -> Verdict:
+    """The verdict on an attempt that ended without a complete answer. `attempts` includes it; `most` are made."""
     if sent is Sent.NOTHING:
         return Verdict(RequestState.PENDING, why, attempted=False)
     if not repeatable:
         return Verdict(RequestState.DEAD, f"outcome unknown: {why}")
-    if attempts >= MAX_ATTEMPTS:
+    if attempts >= most:
         return Verdict(RequestState.DEAD, f"given up after {attempts} attempts: {why}")
     return Verdict(RequestState.PENDING, f"interrupted: {why}")
 

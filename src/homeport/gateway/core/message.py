@@ -13,19 +13,20 @@ _HOP_BY_HOP = frozenset(
 )
 _OURS = frozenset(
     b"content-length expect forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-prefix"
-    b" x-homeport-token x-homeport-namespace x-homeport-request-id x-homeport-fence".split()
+    b" x-homeport-token x-homeport-namespace x-homeport-request-id x-homeport-fence"
+    b" x-homeport-delivery x-homeport-deadline x-homeport-priority x-homeport-ordering-key".split()
 )
 _NOT_FORWARDED = _HOP_BY_HOP | _OURS
 _PLAIN = (b"keep-alive", b"close")
 """Values of Connection that name no other header."""
-_NOT_RELAYED = _HOP_BY_HOP | {b"content-length"}
+_NOT_RELAYED = _HOP_BY_HOP | {b"content-length", b"x-homeport-request-id"}
 
 
 @dataclass(slots=True)
 class RequestHead:
     """`length` is the announced body size in bytes, -1 for chunked. `target` is as sent, always ASCII.
 
-    `fields` holds the first value of each header by its lower-case name.
+    `fields` holds the first value of each header by its lower-case name. `upgrade`: it asks for a WebSocket.
     """
 
     method: str
@@ -36,6 +37,7 @@ class RequestHead:
     length: int
     expects_continue: bool = False
     fields: dict[bytes, bytes] = field(default_factory=dict)
+    upgrade: bool = False
 
     def get(self, name: bytes) -> bytes | None:
         """The first header of that lower-case name."""

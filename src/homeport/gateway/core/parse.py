@@ -11,6 +11,8 @@ from homeport.gateway.core.message import RequestHead, ResponseHead
 
 MAX_HEAD = 64 * 1024
 MAX_HEADERS = 200
+_DILUTION = 16
+"""Bytes of chunk sizes, extensions and trailers that one byte of a body may come with, beyond the first `MAX_HEAD`."""
 
 
 @dataclass(slots=True)
@@ -61,12 +63,17 @@ class _Reader:
         self._fields: dict[bytes, bytes] = {}
         self._head_size = 0
         self._in_head = True
+        self._framed = 0
+        self._held = 0
+        self.rest = b""
+        """What came after a message with which the connection stops being HTTP."""
 
     def on_message_begin(self) -> None:
         self._headers = []
         self._fields = {}
         self._head_size = 0
         self._in_head = True
+        self._framed = self._held = 0
 
     def on_header(self, name: bytes, value: bytes | None) -> None:
         if not self._in_head:
@@ -85,6 +92,11 @@ class _Reader:
         self._head_size += len(name) + len(value) + 4
         if len(self._headers) > MAX_HEADERS or self._head_size > MAX_HEAD:
             raise _Refusal(431, f"more than {MAX_HEADERS} headers or {MAX_HEAD} bytes of them")
+
+    def _diluted(self, size: int) -> bool:
+        """`size` more bytes came inside a body: whether it is nearly all framing by now."""
+        self._framed += size
+        return self._framed - self._held > MAX_HEAD + _DILUTION * self._held
 
     def _framing(self) -> int:
         """The body size, -1 for chunked, -2 when nothing is said."""
@@ -123,11 +135,13 @@ class RequestReader(_Reader):
             return []
         events: list[RequestEvent] = []
         self._events = events
+        in_body = self._begun and not self._in_head
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # An upgrade we ignore, as we may; its request is whole, and what follows is not HTTP/1.1 to count on.
+        except httptools.HttpParserUpgrade as upgrade:
+            # Its request is whole, and what follows is not HTTP/1.1 to count on.
             self._broken = True
+            self.rest = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             cause = error.__context__
             if isinstance(cause, _Refusal):
@@ -139,6 +153,8 @@ class RequestReader(_Reader):
                 self._fed_in_head += len(data)
                 if self._fed_in_head > MAX_HEAD + len(data):
                     self._reject(431, f"more than {MAX_HEAD} bytes of headers")
+            elif self._begun and in_body and self._diluted(len(data)):
+                self._reject(400, "a body with more of chunk extensions or trailers than of itself")
         return events
 
     def _reject(self, status: int, message: str) -> None:
@@ -167,11 +183,12 @@ class RequestReader(_Reader):
             raise _Refusal(400, "a Host header is needed")
         if not self._target.startswith(b"/") or not self._target.isascii():
             raise _Refusal(400, "the target must be a path")
+        if self._parser.get_method() == b"CONNECT":
+            raise _Refusal(501, "CONNECT is not supported")
         upgrade = self._parser.should_upgrade()
-        if self._parser.get_method() == b"CONNECT" or (
-            upgrade and self._fields.get(b"upgrade", b"").lower() == b"websocket"
-        ):
-            raise _Refusal(501, "WebSocket and CONNECT are not supported yet")
+        tunnel = upgrade and self._fields.get(b"upgrade", b"").strip().lower() == b"websocket"
+        if tunnel and (self._parser.get_method() != b"GET" or length > 0 or length == -1 or version != "1.1"):
+            raise _Refusal(400, "a WebSocket begins with a GET of HTTP/1.1 without a body")
         expect = self._fields.get(b"expect")
         if expect is not None and expect.lower() != b"100-continue":
             raise _Refusal(417, "the only expectation met here is 100-continue")
@@ -184,14 +201,16 @@ class RequestReader(_Reader):
                     tuple(self._headers),
                     version,
                     self._parser.should_keep_alive() and not upgrade,
-                    max(length, -1),
-                    expect is not None and length != 0 and length != -2,
+                    max(length, 0) if length != -1 else -1,
+                    expect is not None and length not in (0, -2),
                     self._fields,
+                    tunnel,
                 )
             )
         )
 
     def on_body(self, data: bytes) -> None:
+        self._held += len(data)
         self._events.append(BodyRead(data))
 
     def on_message_complete(self) -> None:
@@ -200,18 +219,21 @@ class RequestReader(_Reader):
 
 
 class ResponseReader(_Reader):
-    """Feed it what an agent sent in answer to one request of `method`."""
+    """Feed it what an agent sent in answer to one request of `method`; with `upgrade` that may be a 101."""
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, *, upgrade: bool = False) -> None:
         super().__init__()
         self._parser = httptools.HttpResponseParser(self)
         self._bodiless = method == "HEAD"
+        self._upgrade = upgrade
+        self._fed_in_head = 0
         self._reason = ""
         self._events: list[ResponseEvent] = []
         self._until_eof = False
         self.started = False
         self.ended = False
         self.keep_alive = False
+        self.switched = False
 
     def feed(self, data: bytes) -> list[ResponseEvent]:
         events: list[ResponseEvent] = []
@@ -219,14 +241,25 @@ class ResponseReader(_Reader):
         if self.ended:
             self.keep_alive = False  # more than was asked for: never reuse this connection
             return events
+        in_body = self.started
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            events.append(Rejected(502, "the agent switched protocols"))
+        except httptools.HttpParserUpgrade as upgrade:
+            if self.switched:
+                self.rest = data[upgrade.args[0] :]
+            else:
+                events.append(Rejected(502, "the agent switched protocols"))
         except httptools.HttpParserError as error:
             if not self.ended:
                 events.append(Rejected(502, f"the agent's answer is not valid HTTP/1.1: {error.__context__ or error}"))
             self.keep_alive = False
+        else:
+            if not self.started:
+                self._fed_in_head += len(data)
+                if self._fed_in_head > MAX_HEAD + len(data):
+                    events.append(Rejected(502, f"the agent's answer has more than {MAX_HEAD} bytes of headers"))
+            elif in_body and not self.ended and self._diluted(len(data)):
+                events.append(Rejected(502, "the agent's answer is all chunk extensions or trailers"))
         return events
 
     def eof(self) -> bool:
@@ -241,9 +274,9 @@ class ResponseReader(_Reader):
             raise _Refusal(502, "more than one answer")
         status = self._parser.get_status_code()
         if 100 <= status < 200:
-            self._reason = ""
             if status == 101:
-                raise _Refusal(502, "the agent switched protocols")
+                self._switch()
+            self._reason = ""
             return
         length = self._framing()
         bodiless = self._bodiless or status in (204, 304)
@@ -260,11 +293,20 @@ class ResponseReader(_Reader):
         else:
             self.keep_alive = self._parser.should_keep_alive() and not self._until_eof
 
+    def _switch(self) -> None:
+        named = self._fields.get(b"upgrade", b"").strip().lower()
+        if not self._upgrade or not self._parser.should_upgrade() or named != b"websocket":
+            raise _Refusal(502, "the agent switched protocols")
+        self.started = self.switched = True
+        self._in_head = False
+        self._events.append(AnswerRead(ResponseHead(101, self._reason, tuple(self._headers), 0)))
+
     def on_body(self, data: bytes) -> None:
+        self._held += len(data)
         if not self._bodiless:
             self._events.append(BodyRead(data))
 
     def on_message_complete(self) -> None:
-        if self.started and not self.ended and not self._until_eof:
+        if self.started and not self.ended and not self._until_eof and not self.switched:
             self.ended = True
             self._events.append(_END)

@@ -31,6 +31,14 @@ def request_head(method: str, target: str, headers: Headers, size: int, request_
     return b"\r\n".join(lines)
 
 
+def switching_head(head: ResponseHead, request_id: str) -> bytes:
+    """Of the 101 that opens a WebSocket."""
+    lines = [b"HTTP/1.1 101 Switching Protocols", b"Connection: Upgrade", b"Upgrade: websocket"]
+    lines += [name + b": " + value for name, value in head.headers]
+    lines.append(f"X-Homeport-Request-Id: {request_id}\r\n\r\n".encode())
+    return b"\r\n".join(lines)
+
+
 def response_head(
     head: ResponseHead, *, method: str, version: str, keep_alive: bool, extra: Headers = ()
 ) -> tuple[bytes, bool, bool]:

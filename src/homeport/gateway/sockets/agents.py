@@ -13,6 +13,7 @@ from homeport.errors import Unavailable
 from homeport.gateway.core.delivery import Sent
 from homeport.gateway.core.message import ResponseHead
 from homeport.gateway.core.parse import AnswerRead, BodyRead, EndRead, Rejected, ResponseReader
+from homeport.gateway.sockets.tunnel import Taken
 from homeport.sockets import dial
 
 MAX_IDLE = 64
@@ -53,11 +54,11 @@ class AgentConnection(asyncio.Protocol):
     def usable(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    def start(self, receiver: Receiver, method: str) -> None:
-        """The next answer is for `receiver`."""
+    def start(self, receiver: Receiver, method: str, *, upgrade: bool = False) -> None:
+        """The next answer is for `receiver`; with `upgrade` it may be a 101, upon which it calls `hand_over`."""
         self._reused = self.idle_since > 0
         self._receiver = receiver
-        self._reader = ResponseReader(method)
+        self._reader = ResponseReader(method, upgrade=upgrade)
         self._wrote = False
 
     def write(self, data: bytes, *, last: bool = True) -> None:
@@ -85,6 +86,13 @@ class AgentConnection(asyncio.Protocol):
         self._paused = False
         if self.usable and self._transport is not None:
             self._transport.resume_reading()
+
+    def hand_over(self) -> Taken:
+        """Its socket, which is no HTTP any more. The receiver hears nothing further."""
+        assert self._transport is not None
+        assert self._reader is not None
+        self._receiver = None
+        return Taken(self._transport, self, self._reader.rest)
 
     def abort(self) -> None:
         """Close at once; the receiver hears nothing of it."""
@@ -165,6 +173,10 @@ class AgentPool:
             if connection.usable and now - connection.idle_since <= max_idle:
                 return connection
             connection.abort()
+        return await self.fresh()
+
+    async def fresh(self) -> AgentConnection:
+        """Raises `Unavailable`: nothing was sent."""
         try:
             async with asyncio.timeout(CONNECT_S):
                 return await self._connect()

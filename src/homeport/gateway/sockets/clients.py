@@ -16,11 +16,16 @@ from homeport.gateway.core.parse import BodyRead, EndRead, HeadRead, Rejected, R
 from homeport.gateway.core.write import CONTINUE, reason
 from homeport.gateway.incoming import MAX_BODY, Incoming, answer, refusal_of, refuse
 from homeport.gateway.sockets.reply import ClientReply
+from homeport.gateway.sockets.tunnel import Taken
 from homeport.gateway.waiting import Reply
 
+EARLY = 64 * 1024
+"""Bytes that may come before the agent has agreed to a WebSocket."""
 HEAD_S, BODY_S, IDLE_S, UNREAD_S, LINGER_S = 10.0, 60.0, 75.0, 60.0, 2.0
 """Seconds: for a whole head, between two pieces of a body, between requests, for a client that does not read, and
 for it to read the last answer before the connection is closed on its unread body."""
+SLOWEST = 500
+"""Bytes a second that a body must come with on the whole, from `BODY_S` on."""
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +51,14 @@ class ClientConnection(asyncio.Protocol):
         self._arriving: Incoming | None = None
         self._owes_continue = False
         self._deaf = False
+        self._early: bytes | None = None
         self._wake: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._paused = False
         self._reply: ClientReply | None = None
         self._task: asyncio.Task[None] | None = None
         self._since = time.monotonic()
+        self._body_since, self._body_had = 0.0, 0
         self._unread_since = 0.0
         self.transport: asyncio.Transport | None = None
         self.draining = False
@@ -59,6 +66,11 @@ class ClientConnection(asyncio.Protocol):
     @property
     def alive(self) -> bool:
         return self.transport is not None and not self.transport.is_closing()
+
+    @property
+    def deaf(self) -> bool:
+        """Nothing more is heard from it: it ended its side, or is not listened to any more."""
+        return self._deaf
 
     @property
     def busy(self) -> bool:
@@ -89,6 +101,9 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
+        if self._early is not None:
+            self._hold_early(data)
+            return
         if self._reader.between_requests or self._arriving is not None:
             self._since = time.monotonic()
         for event in self._reader.feed(data):
@@ -102,9 +117,24 @@ class ClientConnection(asyncio.Protocol):
                 self._reject(Refusal(event.status, "UsageError", event.message))
             if self._deaf:
                 return
+        if self._queue and self._queue[-1][0].head.upgrade:
+            self._hold_early(self._reader.rest)
         if len(self._queue) > 1 and not self._paused and self.transport is not None:
             self._paused = True
             self.transport.pause_reading()
+
+    def _hold_early(self, data: bytes) -> None:
+        self._early = (self._early or b"") + data
+        if len(self._early) > EARLY and not self._paused and self.transport is not None:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def hand_over(self) -> Taken:
+        """The socket; what it sends is no HTTP any more, and does not come here."""
+        assert self.transport is not None
+        taken = Taken(self.transport, self, self._early or b"", self._deaf)
+        self._early, self._deaf = b"", True
+        return taken
 
     def pause_writing(self) -> None:
         self._writable = asyncio.get_running_loop().create_future()
@@ -130,9 +160,10 @@ class ClientConnection(asyncio.Protocol):
         if self._unread_since and now - self._unread_since > UNREAD_S and self.transport is not None:
             self.transport.abort()
         elif self._deaf or self.busy:
-            return
+            self._body_since, self._body_had = now, self._arriving.body.size if self._arriving is not None else 0
         elif self._arriving is not None:
-            if now - self._since > BODY_S:
+            took, got = now - self._body_since, self._arriving.body.size - self._body_had
+            if now - self._since > BODY_S or (took > BODY_S and got < took * SLOWEST):
                 self._reject(Refusal(408, "UsageError", "the body did not come in time"))
         elif not self._reader.between_requests:
             if now - self._since > HEAD_S:
@@ -148,6 +179,7 @@ class ClientConnection(asyncio.Protocol):
     def _head(self, head: RequestHead) -> None:
         incoming = self._service.admit(head, trusted=self._trusted, peer=self._peer)
         self._arriving = incoming
+        self._body_since, self._body_had = self._since, 0
         if head.length > MAX_BODY:
             incoming.refuse(_TOO_LARGE)
         if incoming.refusal is not None and head.length:

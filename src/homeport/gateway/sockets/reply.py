@@ -8,6 +8,7 @@ from typing import Protocol
 
 from homeport.gateway.core.message import ResponseHead
 from homeport.gateway.core.write import LAST_CHUNK, response_head
+from homeport.gateway.sockets.tunnel import Taken
 from homeport.gateway.waiting import Source
 from homeport.model.request import Headers
 
@@ -19,7 +20,12 @@ class Connection(Protocol):
     @property
     def alive(self) -> bool: ...
 
+    @property
+    def deaf(self) -> bool: ...
+
     async def drained(self) -> bool: ...
+
+    def hand_over(self) -> Taken: ...
 
 
 class ClientReply:
@@ -44,6 +50,14 @@ class ClientReply:
     @property
     def open(self) -> bool:
         return not self.begun and self._connection.alive
+
+    @property
+    def listening(self) -> bool:
+        return self.begun and not self.ended and self._connection.alive
+
+    @property
+    def half_closed(self) -> bool:
+        return self._connection.deaf
 
     @property
     def reusable(self) -> bool:
@@ -95,6 +109,13 @@ class ClientReply:
         self.was_cut = True
         if self._connection.transport is not None:
             self._connection.transport.abort()
+
+    def switch(self, head: bytes) -> Taken:
+        """Write the head of a 101 and give the socket away; `end` it when that is closed."""
+        self.begun = True
+        self._keep_alive = False
+        self._write(head)
+        return self._connection.hand_over()
 
     def hold(self, on: bool) -> None:
         """The client is slow (or not any more): so must be whoever answers."""

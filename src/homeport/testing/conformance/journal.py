@@ -182,6 +182,92 @@ class JournalSuite:
         assert [held.id for held in await journal.pending("default", "echo", limit=1)] == ["req_0001"]
         assert await journal.backlog() == {("default", "echo"): 3, ("default", "other"): 1, ("other", "echo"): 1}
 
+    async def test_terms_are_read_back(self, journal: Journal) -> None:
+        written = request(lane="=caf\xe9", priority=0, deadline_us=10**15 + 5, once=True)
+        await journal.accept(written)
+        assert await journal.get(written.id) == written
+
+    async def test_pending_goes_by_priority_before_age(self, journal: Journal) -> None:
+        for n, priority in ((1, 2), (2, 1), (3, 0), (4, 1)):
+            await journal.accept(request(n, priority=priority))
+        assert [held.id[-1] for held in await journal.pending("default", "echo")] == ["3", "2", "4", "1"]
+        found = await journal.due("default", "echo", now_us=50, furthest_us=99, limit=2)
+        assert [held.id[-1] for held in found] == ["3", "2"]
+        assert await journal.waiting("default", "echo", most=9) == 4
+        assert await journal.waiting("default", "echo", most=3) == 3
+        assert await journal.waiting("default", "other", most=3) == 0
+
+    async def test_what_waits_for_its_time_is_not_due_and_keeps_nobody_waiting(self, journal: Journal) -> None:
+        for n, when in ((1, 100), (2, 0), (3, 200)):
+            await journal.accept(request(n, not_before_us=when))
+        times = ((50, 150, "23"), (99, 300, "2"), (100, 300, "12"), (250, 300, "123"))
+        for now, furthest, ids in times:
+            found = await journal.due("default", "echo", now_us=now, furthest_us=furthest)
+            assert "".join(held.id[-1] for held in found) == ids
+
+    async def test_of_a_lane_one_is_in_flight_at_a_time_in_the_order_of_acceptance(self, journal: Journal) -> None:
+        async def due() -> str:
+            return "".join(held.id[-1] for held in await journal.due("default", "echo", now_us=9, furthest_us=9))
+
+        for n, lane in ((3, "a"), (1, "a"), (2, "b"), (4, "")):
+            await journal.accept(request(n, lane=lane))
+        await journal.accept(request(5, agent="other", lane="a"))
+        assert await due() == "234"
+        assert await journal.lease("req_0001", "me", 99) is None
+        first = await journal.lease("req_0003", "me", 99)
+        assert first is not None
+        assert await journal.lease("req_0001", "me", 99) is None
+        assert await due() == "24"
+        assert await journal.release("req_0003", first.fence, RequestState.PENDING, outcome="x", not_before_us=50)
+        assert await journal.lease("req_0001", "me", 99) is None
+        first = await journal.lease("req_0003", "me", 99)
+        assert first is not None
+        assert await journal.complete("req_0003", first.fence, response())
+        assert await due() == "124"
+        second = await journal.lease("req_0001", "me", 99)
+        assert second is not None
+        assert await journal.replay("req_0003") is not None
+        assert await journal.lease("req_0003", "me", 99) is None
+        assert await journal.lease("req_0005", "me", 99) is not None
+
+    async def test_of_many_that_lease_at_once_in_a_lane_one_gets_it(self, journal: Journal) -> None:
+        for n in range(1, 9):
+            await journal.accept(request(n, lane="a"))
+        leased = await asyncio.gather(*(journal.lease(f"req_{n:04d}", "me", 99) for n in range(8, 0, -1)))
+        assert [one.id for one in leased if one] == ["req_0001"]
+
+    async def test_one_that_waits_is_given_up_whosever_turn_it_is(self, journal: Journal) -> None:
+        for n in (1, 2):
+            await journal.accept(request(n, lane="a", outcome="away"))
+        assert await journal.abandon("req_0002", RequestState.FAILED, outcome="late")
+        held = await journal.get("req_0002")
+        assert held is not None
+        assert (held.state, held.outcome) == (RequestState.FAILED, "late")
+        assert not await journal.abandon("req_0002", RequestState.DEAD, outcome="later")
+        assert not await journal.abandon("req_none", RequestState.DEAD, outcome="later")
+        assert await journal.lease("req_0001", "me", 99) is not None
+        assert not await journal.abandon("req_0001", RequestState.DEAD, outcome="later")
+        assert (await journal.counts())[RequestState.FAILED] == 1
+        assert await journal.replay("req_0002") is not None
+
+    async def test_the_nearest_deadline_comes_first(self, journal: Journal) -> None:
+        for n, deadline in ((1, 300), (2, 0), (3, 100), (4, 200)):
+            await journal.accept(request(n, deadline_us=deadline))
+        await journal.accept(flying(5, deadline_us=50))
+        assert [held.id[-1] for held in await journal.expiring()] == ["3", "4", "1"]
+        assert [held.id[-1] for held in await journal.expiring(limit=1)] == ["3"]
+
+    async def test_the_last_answer_of_one_given_up_is_kept_until_it_is_replayed(self, journal: Journal) -> None:
+        await journal.accept(flying())
+        last = replace(response(b"busy"), status=503)
+        assert await journal.release("req_0001", 1, RequestState.DEAD, outcome="given up", response=last)
+        held = await journal.get("req_0001")
+        assert held is not None
+        assert (held.state, held.response) == (RequestState.DEAD, last)
+        replayed = await journal.replay("req_0001")
+        assert replayed is not None
+        assert replayed.response is None
+
     async def test_lists_are_newest_first_filtered_in_pages_and_without_bytes(self, journal: Journal) -> None:
         for n in range(1, 6):
             await journal.accept(flying(n) if n % 2 else request(n, agent="other"))

@@ -7,11 +7,11 @@ import asyncio
 import hashlib
 import statistics
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from homeport.drivers.journals.postgres import operations, rows, statements
+from homeport.drivers.journals.postgres import keeping, operations, rows, statements
 from homeport.drivers.journals.postgres.reader import Reader
 from homeport.drivers.journals.postgres.rows import Clocks
 from homeport.drivers.journals.postgres.schema import migrate
@@ -19,7 +19,8 @@ from homeport.drivers.journals.postgres.session import Address, Connection, Sess
 from homeport.drivers.journals.postgres.shelf import PostgresShelf
 from homeport.drivers.journals.postgres.writer import Writer
 from homeport.errors import Conflict, Unavailable
-from homeport.interfaces.journal import Accepted
+from homeport.interfaces.journal import Accepted, Overdue
+from homeport.model.kept import Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
 FORMER_S = 3.0
@@ -93,9 +94,14 @@ class PostgresJournal:
         outcome: str,
         not_before_us: int = 0,
         attempted: bool = True,
+        response: StoredResponse | None = None,
     ) -> bool:
-        one = operations.Release(request_id, fence, state, outcome, not_before_us, attempted=attempted)
+        rest = (outcome, not_before_us)
+        one = operations.Release(request_id, fence, state, *rest, attempted=attempted, response=response)
         return await self._write(one)  # type: ignore[no-any-return]
+
+    async def abandon(self, request_id: str, state: RequestState, *, outcome: str) -> bool:
+        return await self._write(operations.Abandon(request_id, state, outcome))  # type: ignore[no-any-return]
 
     async def replay(self, request_id: str) -> StoredRequest | None:
         return await self._write(operations.Replay(request_id))  # type: ignore[no-any-return]
@@ -105,6 +111,16 @@ class PostgresJournal:
 
     async def pending(self, namespace: str, agent: str, *, limit: int = 100) -> Requests:
         return await self._rows(statements.PENDING, (namespace, agent, limit))
+
+    async def due(self, namespace: str, agent: str, *, now_us: int, furthest_us: int, limit: int = 100) -> Requests:
+        times = (self._clocks.to_server(now_us), self._clocks.to_server(furthest_us))
+        return await self._rows(statements.DUE, (namespace, agent, *times, limit))
+
+    async def waiting(self, namespace: str, agent: str, *, most: int) -> int:
+        return int((await self._ask(statements.WAITING, (namespace, agent, most)))[0][0])
+
+    async def expiring(self, *, limit: int = 100) -> Requests:
+        return await self._rows(statements.EXPIRING, (limit,))
 
     async def interrupted(self, *, owner: str, now_us: int, limit: int = 100) -> Requests:
         def find(connection: Connection) -> Rows:
@@ -128,9 +144,28 @@ class PostgresJournal:
         state: RequestState | None = None,
         after: str = "",
         limit: int = 100,
+        method: str = "",
+        key: str = "",
+        statuses: tuple[int, int] = (0, 0),
+        since_us: int = 0,
+        until_us: int = 0,
+        newer: str = "",
     ) -> Requests:
         wanted = {"namespace": namespace, "agent": agent, "state": state.value if state else "", "after": after}
-        return await self._rows(statements.LIST, {**wanted, "limit": limit})
+        wanted |= {"method": method, "key": rows.text(key), "newer": newer}
+        numbers = {"lowest": statuses[0], "highest": statuses[1], "since": since_us, "until": until_us, "limit": limit}
+        return await self._rows(statements.LIST_NEWER if newer else statements.LIST, {**wanted, **numbers})
+
+    async def usage(self) -> dict[tuple[str, str], Usage]:
+        return keeping.usage(await self._ask(statements.USAGE, ()))
+
+    async def finished(self, *, after: str = "", limit: int = 1000) -> Overdue:
+        return keeping.finished(await self._ask(statements.ALL_FINISHED, (after, limit)), self._clocks)
+
+    async def forget(self, request_ids: Sequence[str]) -> Forgotten:
+        if self.away():
+            raise away(self._address)
+        return await self._freight.ask(lambda connection: keeping.forget(connection, request_ids, self._owner))
 
     async def backlog(self) -> dict[tuple[str, str], int]:
         found = await self._ask(statements.BACKLOG, ())

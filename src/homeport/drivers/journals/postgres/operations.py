@@ -16,20 +16,23 @@ from homeport.drivers.journals.postgres.rows import Clocks, Row
 from homeport.drivers.journals.postgres.session import Connection
 from homeport.errors import HomeportError
 from homeport.interfaces.journal import Accepted
-from homeport.model.request import RequestState, StoredRequest, StoredResponse
+from homeport.model.request import Body, RequestState, StoredRequest, StoredResponse
 
 MISSING: Any = object()
 """The statement returned nothing for this one: `resolve` says what that means."""
 Returned = Mapping[str, Row]
 _SMALL = 1024
+_NONE = StoredResponse(0, "", (), Body(), 0)
 
 
 class Operation:
-    """`touches` are what must happen in order; `must`: it cannot be refused while the server is away."""
+    """`touches` are what must happen in order; `must`: it cannot be refused while the server is away; `in_lanes`: it
+    keeps to the order of lanes."""
 
     sql: ClassVar[str]
     counted: ClassVar[bool] = True
     must: ClassVar[bool] = False
+    in_lanes: ClassVar[bool] = False
     weight = _SMALL
     """About how many bytes it puts into its transaction."""
 
@@ -84,6 +87,7 @@ class Accept(Operation):
 
 class Lease(Operation):
     sql = statements.LEASE
+    in_lanes = True
 
     def __init__(self, request_id: str, owner: str, until_us: int) -> None:
         super().__init__(request_id)
@@ -149,16 +153,26 @@ class Release(Operation):
     must = True
 
     def __init__(
-        self, request_id: str, fence: int, state: RequestState, outcome: str, not_before_us: int, *, attempted: bool
+        self,
+        request_id: str,
+        fence: int,
+        state: RequestState,
+        outcome: str,
+        not_before_us: int,
+        *,
+        attempted: bool,
+        response: StoredResponse | None,
     ) -> None:
         super().__init__(request_id)
-        self._fence, self._state = fence, state
+        self._fence, self._state, self._response = fence, state, response or _NONE
+        self.weight = _SMALL + len(self._response.body.inline)
         self._rest = (rows.text(outcome), not_before_us, int(not attempted))
 
     def rows(self, clocks: Clocks) -> list[Row]:
         outcome, not_before_us, uncounted = self._rest
         not_before = clocks.to_server(not_before_us)
-        return [(self.touches[0], self._fence, self._state.value, outcome, not_before, uncounted)]
+        last = rows.response_row(self.touches[0], self._fence, self._response)[2:]
+        return [(*last, self.touches[0], self._fence, self._state.value, outcome, not_before, uncounted)]
 
     def settle(self, returned: Returned, clocks: Clocks) -> Any:
         return True if self.touches[0] in returned else MISSING
@@ -166,6 +180,24 @@ class Release(Operation):
     def resolve(self, connection: Connection, clocks: Clocks, *, again: bool) -> bool:
         held = self._held(connection, clocks) if again else None
         return held is not None and (held.state, held.fence) == (self._state, self._fence)
+
+
+class Abandon(Operation):
+    sql = statements.ABANDON
+
+    def __init__(self, request_id: str, state: RequestState, outcome: str) -> None:
+        super().__init__(request_id)
+        self._state, self._outcome = state, rows.text(outcome)
+
+    def rows(self, clocks: Clocks) -> list[Row]:
+        return [(self.touches[0], self._state.value, self._outcome)]
+
+    def settle(self, returned: Returned, clocks: Clocks) -> Any:
+        return True if self.touches[0] in returned else MISSING
+
+    def resolve(self, connection: Connection, clocks: Clocks, *, again: bool) -> bool:
+        held = self._held(connection, clocks) if again else None
+        return held is not None and (held.state, held.outcome) == (self._state, self._outcome)
 
 
 class Replay(Operation):
@@ -224,6 +256,8 @@ def carry_out(connection: Connection, batch: list[Operation], owner: str, clocks
     work = stages(batch)
     with connection.pipeline():
         connection.execute("BEGIN")
+        if lanes := [touched for one in batch if one.in_lanes for touched in one.touches]:
+            connection.execute(statements.HOLD_LANES, (lanes,), binary=True)
         cursors = []
         for stage in work:
             columns = [list(column) for column in zip(*(row for one in stage for row in one.rows(clocks)), strict=True)]

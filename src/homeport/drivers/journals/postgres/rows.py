@@ -73,7 +73,8 @@ def request_row(request: StoredRequest, clocks: Clocks) -> Row:
         *(pack_headers(request.headers), body.inline, body.spool, body.size, request.state.value),
         *(request.accepted_at_us, text(request.key), request.fingerprint, request.attempts, request.fence),
         *(request.lease_owner, clocks.to_server(request.lease_until_us), clocks.to_server(request.not_before_us)),
-        *(text(request.outcome), request.agent_id),
+        *(text(request.outcome), request.agent_id, text(request.lane), request.priority),
+        *(clocks.to_server(request.deadline_us), request.once),
     )
 
 
@@ -89,13 +90,13 @@ def response_row(request_id: str, fence: int, response: StoredResponse) -> Row:
 def stored(row: Row, clocks: Clocks) -> StoredRequest:
     """From the columns of `statements.ROW`."""
     response = None
-    if row[20] is not None:
+    if row[24] is not None:
         response = StoredResponse(
-            status=row[20],
-            reason=row[21],
-            headers=unpack_headers(row[22]),
-            body=Body(row[26], row[23], row[24]),
-            at_us=row[25],
+            status=row[24],
+            reason=row[25],
+            headers=unpack_headers(row[26]),
+            body=Body(row[30], row[27], row[28]),
+            at_us=row[29],
         )
     return StoredRequest(
         id=row[0],
@@ -116,5 +117,9 @@ def stored(row: Row, clocks: Clocks) -> StoredRequest:
         not_before_us=clocks.to_caller(row[17]),
         outcome=row[18],
         agent_id=row[19],
+        lane=row[20],
+        priority=row[21],
+        deadline_us=clocks.to_caller(row[22]),
+        once=row[23],
         response=response,
     )

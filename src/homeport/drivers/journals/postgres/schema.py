@@ -68,6 +68,21 @@ MIGRATIONS: tuple[str, ...] = (
     );
     ALTER TABLE pieces ALTER data SET STORAGE EXTERNAL;
     """,
+    # 2: order, priority and deadlines. `n` counts in the order of acceptance; rows from before have none, and no lane.
+    """
+    CREATE SEQUENCE accepted;
+    ALTER TABLE requests
+      ADD lane text COLLATE "C" NOT NULL DEFAULT '',
+      ADD priority bigint NOT NULL DEFAULT 1,
+      ADD deadline_us bigint NOT NULL DEFAULT 0,
+      ADD once boolean NOT NULL DEFAULT false,
+      ADD n bigint;
+    ALTER TABLE requests ALTER n SET DEFAULT nextval('accepted');
+    DROP INDEX requests_pending;
+    CREATE INDEX requests_pending ON requests (namespace, agent, priority, id) WHERE state = 'pending';
+    CREATE INDEX requests_lane ON requests (namespace, agent, lane, state, n) WHERE lane <> '';
+    CREATE INDEX requests_deadline ON requests (deadline_us, id) WHERE state = 'pending' AND deadline_us > 0;
+    """,
 )
 
 

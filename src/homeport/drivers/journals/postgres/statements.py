@@ -5,8 +5,9 @@ from __future__ import annotations
 
 ROW = (
     "id, namespace, agent, method, target, headers, body, spool, size, state, accepted_at_us, key, fingerprint,"
-    " attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, agent_id, response_status,"
-    " response_reason, response_headers, response_spool, response_size, response_at_us, response_body"
+    " attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, agent_id, lane, priority, deadline_us,"
+    " once, response_status, response_reason, response_headers, response_spool, response_size, response_at_us,"
+    " response_body"
 )
 _UNREAD = ROW.replace(" body,", " ''::bytea,").replace(" response_body", " ''::bytea")
 
@@ -19,17 +20,24 @@ def _columns(text: str) -> dict[str, str]:
 _ACCEPTED = _columns(
     "id text, namespace text, agent text, method text, target text, headers bytea, body bytea, spool text,"
     " size bigint, state text, accepted_at_us bigint, key text, fingerprint text, attempts bigint, fence bigint,"
-    " lease_owner text, lease_until_us bigint, not_before_us bigint, outcome text, agent_id text"
+    " lease_owner text, lease_until_us bigint, not_before_us bigint, outcome text, agent_id text,"
+    " lane text, priority bigint, deadline_us bigint, once boolean"
 )
 _COMPLETED = _columns(
     "id text, fence bigint, response_status bigint, response_reason text, response_headers bytea,"
     " response_spool text, response_size bigint, response_at_us bigint, response_body bytea"
 )
-_RELEASED = _columns("id text, fence bigint, state text, outcome text, not_before_us bigint, uncounted bigint")
+_RESPONSE = {name: kind for name, kind in _COMPLETED.items() if name.startswith("response_")}
+_RELEASED = _RESPONSE | _columns(
+    "id text, fence bigint, state text, outcome text, not_before_us bigint, uncounted bigint"
+)
+_ABANDONED = _columns("id text, state text, outcome text")
 _LEASED = _columns("id text, lease_owner text, lease_until_us bigint")
 _RENEWED = _columns("id text, fence bigint, lease_owner text, lease_until_us bigint")
-_SET_RESPONSE = ", ".join(f"{name} = g.{name}" for name in _COMPLETED if name.startswith("response_"))
-_NO_RESPONSE = ", ".join(f"{name} = NULL" for name in _COMPLETED if name.startswith("response_"))
+_SET_RESPONSE = ", ".join(f"{name} = g.{name}" for name in _RESPONSE)
+_NO_RESPONSE = ", ".join(f"{name} = NULL" for name in _RESPONSE)
+# A status of 0 is no answer.
+_SET_LAST = _SET_RESPONSE.replace("g.response_status", "nullif(g.response_status, 0)")
 
 
 def _given(columns: dict[str, str]) -> str:
@@ -57,11 +65,23 @@ ACCEPT = _moving(
     " ON CONFLICT DO NOTHING RETURNING id, state",
     "SELECT state, 1 FROM done",
 )
+# Who leases in a lane holds it until the commit: two gateways that look at once do not both see it free.
+HOLD_LANES = (
+    "SELECT pg_advisory_xact_lock(lane) FROM (SELECT DISTINCT"
+    " hashtextextended(namespace || '/' || agent || '/' || lane, 7) AS lane"
+    " FROM requests WHERE id = ANY (%b::text[]) AND lane <> '' ORDER BY 1) AS lanes"
+)
+# Nobody of its lane is in flight, and nobody who waits was accepted before it.
+_SAME_LANE = "SELECT FROM requests o WHERE o.namespace = r.namespace AND o.agent = r.agent AND o.lane = r.lane"
+_TURN = (
+    f"(r.lane = '' OR (NOT EXISTS ({_SAME_LANE} AND o.lane <> '' AND o.state = 'in_flight')"
+    f" AND NOT EXISTS ({_SAME_LANE} AND o.lane <> '' AND o.state = 'pending' AND o.n < r.n)))"
+)
 # Pending → in flight: only one caller can win.
 LEASE = _moving(
     "UPDATE requests r SET state = 'in_flight', attempts = r.attempts + 1, fence = r.fence + 1,"
     " lease_owner = g.lease_owner, lease_until_us = g.lease_until_us, not_before_us = 0"
-    f" FROM {_given(_LEASED)} WHERE r.id = g.id AND r.state = 'pending'"
+    f" FROM {_given(_LEASED)} WHERE r.id = g.id AND r.state = 'pending' AND {_TURN}"
     f" RETURNING {', '.join(f'r.{name}' for name in ROW.split(', '))}",
     "SELECT 'pending', -1 FROM done UNION ALL SELECT 'in_flight', 1 FROM done",
     ROW,
@@ -79,10 +99,16 @@ COMPLETE = _moving(
 )
 RELEASE = _moving(
     "UPDATE requests r SET state = g.state, lease_owner = '', lease_until_us = 0, not_before_us = g.not_before_us,"
-    " outcome = g.outcome, attempts = r.attempts - g.uncounted"
-    f" FROM {_given(_RELEASED)} WHERE r.id = g.id AND r.fence = g.fence AND r.state = 'in_flight'"
+    " outcome = g.outcome, attempts = r.attempts - g.uncounted, "
+    f"{_SET_LAST} FROM {_given(_RELEASED)} WHERE r.id = g.id AND r.fence = g.fence AND r.state = 'in_flight'"
     " RETURNING r.id, r.state",
     "SELECT 'in_flight', -1 FROM done UNION ALL SELECT state, 1 FROM done",
+)
+# Pending → given up.
+ABANDON = _moving(
+    "UPDATE requests r SET state = g.state, outcome = g.outcome, not_before_us = 0"
+    f" FROM {_given(_ABANDONED)} WHERE r.id = g.id AND r.state = 'pending' RETURNING r.id, r.state",
+    "SELECT 'pending', -1 FROM done UNION ALL SELECT state, 1 FROM done",
 )
 # Finished → pending, by a person's wish.
 REPLAY = _moving(
@@ -103,16 +129,44 @@ MARKED = "SELECT n FROM batches WHERE owner = %s"
 
 BY_ID = f"SELECT {ROW} FROM requests WHERE id = %s"
 BY_KEY = f"SELECT {ROW} FROM requests WHERE namespace = %s AND agent = %s AND agent_id = %s AND key = %s AND key <> ''"
-PENDING = f"SELECT {ROW} FROM requests WHERE state = 'pending' AND namespace = %s AND agent = %s ORDER BY id LIMIT %s"
+_OF_AGENT = "FROM requests r WHERE state = 'pending' AND namespace = %s AND agent = %s"
+PENDING = f"SELECT {ROW} {_OF_AGENT} ORDER BY priority, id LIMIT %s"
+DUE = (
+    f"SELECT {ROW} {_OF_AGENT} AND (not_before_us <= %s OR not_before_us > %s) AND {_TURN}"
+    " ORDER BY priority, id LIMIT %s"
+)
+WAITING = f"SELECT count(*) FROM (SELECT {_OF_AGENT} LIMIT %s) AS found"
+EXPIRING = f"SELECT {ROW} FROM requests WHERE state = 'pending' AND deadline_us > 0 ORDER BY deadline_us, id LIMIT %s"
 INTERRUPTED = (
     f"SELECT {ROW} FROM requests WHERE state = 'in_flight' AND (lease_owner = %s OR lease_until_us < %s)"
     " ORDER BY id LIMIT %s"
 )
-# Newest first; listings do not read bodies.
-LIST = (
+# Listings do not read bodies.
+_LISTED = (
     f"SELECT {_UNREAD} FROM requests WHERE namespace = %(namespace)s"
     " AND (%(agent)s::text = '' OR agent = %(agent)s) AND (%(state)s::text = '' OR state = %(state)s)"
-    " AND (%(after)s::text = '' OR id < %(after)s) ORDER BY id DESC LIMIT %(limit)s"
+    " AND (%(method)s::text = '' OR method = %(method)s) AND (%(key)s::text = '' OR key = %(key)s)"
+    " AND (%(highest)s::bigint = 0 OR response_status BETWEEN %(lowest)s AND %(highest)s)"
+    " AND accepted_at_us >= %(since)s::bigint AND (%(until)s::bigint = 0 OR accepted_at_us < %(until)s)"
+    " AND (%(after)s::text = '' OR id < %(after)s)"
+)
+LIST = f"{_LISTED} ORDER BY id DESC LIMIT %(limit)s"
+LIST_NEWER = f"{_LISTED} AND id > %(newer)s ORDER BY id LIMIT %(limit)s"
+_FINISHED = "state IN ('completed', 'failed', 'dead')"
+USAGE = (
+    "SELECT namespace, agent, state, count(*), sum(size + coalesce(response_size, 0))::bigint FROM requests"
+    " GROUP BY namespace, agent, state"
+)
+ALL_FINISHED = (
+    "SELECT id, namespace, agent, state, accepted_at_us, response_at_us, not_before_us,"
+    f" size + coalesce(response_size, 0) FROM requests WHERE id > %s AND {_FINISHED} ORDER BY id LIMIT %s"
+)
+# In one order, and past what another gateway is forgetting just now.
+FORGET = (
+    f"WITH chosen AS (SELECT id FROM requests WHERE id = ANY (%b::text[]) AND {_FINISHED} ORDER BY id"
+    " FOR UPDATE SKIP LOCKED), done AS (DELETE FROM requests r USING chosen c WHERE r.id = c.id"
+    " RETURNING r.state, r.spool, r.response_spool),"
+    f" counted AS ({_counted('SELECT state, -1 FROM done')}) SELECT spool, response_spool FROM done"
 )
 HELD = "SELECT id, fence FROM requests WHERE id = ANY (%s) AND state = 'in_flight' AND lease_owner = %s"
 BACKLOG = "SELECT namespace, agent, count(*) FROM requests WHERE state = 'pending' GROUP BY namespace, agent"

@@ -59,7 +59,7 @@ class JournalPart:
 
     def items(self) -> Generator[Item]:
         with self._told():
-            for row in self._stream(f"SELECT {statements.ROW} FROM requests ORDER BY id", 20):
+            for row in self._stream(f"SELECT {statements.ROW} FROM requests ORDER BY n NULLS FIRST, id", 20):
                 request = rows.stored(row, self._clocks)
                 yield Item(REQUEST + request.state.value, {"record": to_json(request)})
             for name, n, data in self._stream(_PIECES, 4, binary=True):

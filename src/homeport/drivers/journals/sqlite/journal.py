@@ -6,17 +6,18 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import apsw
 
-from homeport.drivers.journals.sqlite import opening, operations, queries, rows, snapshot
+from homeport.drivers.journals.sqlite import keeping, opening, operations, queries, rows, snapshot
 from homeport.drivers.journals.sqlite.writer import Writer
-from homeport.interfaces.journal import Accepted
+from homeport.interfaces.journal import Accepted, Overdue
+from homeport.model.kept import Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
 T = TypeVar("T")
@@ -37,11 +38,14 @@ class SqliteJournal:
         try:
             self._db = opening.open_writer(options.path)
             self._reader_db = opening.open_reader(options.path)
+            self._surveyor_db = opening.open_reader(options.path)
         except BaseException:
             os.close(self._lock)
             raise
         self._writer = Writer(self._db, options.path)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
+        # Whoever asks for one request does not wait behind one who looks at all of them.
+        self._surveyor = ThreadPoolExecutor(1, thread_name_prefix="journal-surveyor")
         self._closed = False
 
     @property
@@ -76,10 +80,13 @@ class SqliteJournal:
         outcome: str,
         not_before_us: int = 0,
         attempted: bool = True,
+        response: StoredResponse | None = None,
     ) -> bool:
-        return await self._writer.submit(
-            lambda batch: operations.release(batch, request_id, fence, state, outcome, not_before_us, attempted)
-        )
+        rest = (outcome, not_before_us, attempted, response)
+        return await self._writer.submit(lambda batch: operations.release(batch, request_id, fence, state, *rest))
+
+    async def abandon(self, request_id: str, state: RequestState, *, outcome: str) -> bool:
+        return await self._writer.submit(lambda batch: operations.abandon(batch, request_id, state, outcome))
 
     async def replay(self, request_id: str) -> StoredRequest | None:
         return await self._writer.submit(lambda batch: operations.replay(batch, request_id))
@@ -89,6 +96,18 @@ class SqliteJournal:
 
     async def pending(self, namespace: str, agent: str, *, limit: int = 100) -> list[StoredRequest]:
         return await self._rows(queries.PENDING, (namespace, agent, limit))
+
+    async def due(
+        self, namespace: str, agent: str, *, now_us: int, furthest_us: int, limit: int = 100
+    ) -> list[StoredRequest]:
+        return await self._rows(queries.DUE, (namespace, agent, now_us, furthest_us, limit))
+
+    async def waiting(self, namespace: str, agent: str, *, most: int) -> int:
+        found = await self._read(lambda db: db.execute(queries.WAITING, (namespace, agent, most)).fetchall())
+        return cast("int", found[0][0])
+
+    async def expiring(self, *, limit: int = 100) -> list[StoredRequest]:
+        return await self._rows(queries.EXPIRING, (limit,))
 
     async def interrupted(self, *, owner: str, now_us: int, limit: int = 100) -> list[StoredRequest]:
         return await self._rows(queries.INTERRUPTED, (owner, now_us, limit))
@@ -104,9 +123,27 @@ class SqliteJournal:
         state: RequestState | None = None,
         after: str = "",
         limit: int = 100,
+        method: str = "",
+        key: str = "",
+        statuses: tuple[int, int] = (0, 0),
+        since_us: int = 0,
+        until_us: int = 0,
+        newer: str = "",
     ) -> list[StoredRequest]:
         wanted = {"namespace": namespace, "agent": agent, "state": state.value if state else "", "after": after}
-        return await self._rows(queries.LIST, {**wanted, "limit": limit})
+        wanted |= {"method": method, "key": key, "newer": newer}
+        numbers = {"lowest": statuses[0], "highest": statuses[1], "since": since_us, "until": until_us, "limit": limit}
+        sql = queries.LIST_NEWER if newer else queries.LIST
+        return await self._survey(lambda db: [rows.stored(row) for row in db.execute(sql, {**wanted, **numbers})])
+
+    async def usage(self) -> dict[tuple[str, str], Usage]:
+        return await self._survey(keeping.usage)
+
+    async def finished(self, *, after: str = "", limit: int = 1000) -> Overdue:
+        return await self._survey(lambda db: keeping.finished(db, after, limit))
+
+    async def forget(self, request_ids: Sequence[str]) -> Forgotten:
+        return await self._writer.submit_aside(lambda batch: keeping.forget(batch, request_ids))
 
     async def backlog(self) -> dict[tuple[str, str], int]:
         return await self._read(
@@ -145,7 +182,9 @@ class SqliteJournal:
 
     def _close(self) -> None:
         self._reader.shutdown()
+        self._surveyor.shutdown()
         self._reader_db.close(True)
+        self._surveyor_db.close(True)
         self._db.close(True)
         os.close(self._lock)
 
@@ -153,10 +192,13 @@ class SqliteJournal:
         return await self._read(lambda db: [rows.stored(row) for row in db.execute(sql, values)])
 
     async def _read(self, query: Callable[[apsw.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._reader, self._read_now, query)
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._ask, self._reader_db, query)
 
-    def _read_now(self, query: Callable[[apsw.Connection], T]) -> T:
+    async def _survey(self, query: Callable[[apsw.Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._surveyor, self._ask, self._surveyor_db, query)
+
+    def _ask(self, db: apsw.Connection, query: Callable[[apsw.Connection], T]) -> T:
         try:
-            return query(self._reader_db)
+            return query(db)
         except apsw.Error as error:
-            raise opening.translate(error, self._path, self._reader_db.system_errno) from error
+            raise opening.translate(error, self._path, db.system_errno) from error

@@ -55,12 +55,30 @@ def complete(batch: Batch, request_id: str, fence: int, response: StoredResponse
 
 
 def release(
-    batch: Batch, request_id: str, fence: int, state: RequestState, outcome: str, not_before_us: int, attempted: bool
+    batch: Batch,
+    request_id: str,
+    fence: int,
+    state: RequestState,
+    outcome: str,
+    not_before_us: int,
+    attempted: bool,
+    response: StoredResponse | None,
 ) -> bool:
-    batch.db.execute(queries.RELEASE, (state.value, not_before_us, outcome, int(not attempted), request_id, fence))
+    values = (state.value, not_before_us, outcome, int(not attempted), request_id, fence)
+    row = batch.db.execute(queries.RELEASE, values).fetchone()
+    if row is None:
+        return False
+    if response is not None:
+        batch.db.execute(queries.INSERT_RESPONSE, rows.response_row(row[0], response))
+    batch.moved("in_flight", state.value)
+    return True
+
+
+def abandon(batch: Batch, request_id: str, state: RequestState, outcome: str) -> bool:
+    batch.db.execute(queries.ABANDON, (state.value, outcome, request_id))
     if not batch.db.changes():
         return False
-    batch.moved("in_flight", state.value)
+    batch.moved("pending", state.value)
     return True
 
 

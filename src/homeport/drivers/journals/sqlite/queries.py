@@ -6,7 +6,7 @@ from __future__ import annotations
 _REQUEST = (
     "r.n, r.id, r.namespace, r.agent, r.method, r.target, r.headers, r.spool, r.size, r.state, r.accepted_at_us,"
     " r.key, r.fingerprint, r.attempts, r.fence, r.lease_owner, r.lease_until_us, r.not_before_us, r.outcome,"
-    " r.agent_id"
+    " r.agent_id, r.lane, r.priority, r.deadline_us, r.once"
 )
 _RESPONSE = "s.status, s.reason, s.headers, s.spool, s.size, s.at_us"
 _WHOLE = (
@@ -16,8 +16,9 @@ _WHOLE = (
 
 INSERT = (
     "INSERT INTO requests (id, namespace, agent, method, target, headers, spool, size, state, accepted_at_us, key,"
-    " fingerprint, attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, agent_id, body)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " fingerprint, attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, agent_id, lane, priority,"
+    " deadline_us, once, body)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 INSERT_BODY = "INSERT INTO bodies (n, body) VALUES (?, ?)"
 BY_KEY = (
@@ -26,10 +27,17 @@ BY_KEY = (
 )
 BY_ID = f"{_WHOLE} WHERE r.id = ?"
 
+# Nobody of its lane is in flight, and nobody who waits was accepted before it.
+_SAME_LANE = "SELECT 1 FROM requests o WHERE o.namespace = r.namespace AND o.agent = r.agent AND o.lane = r.lane"
+_TURN = (
+    f"(r.lane = '' OR (NOT EXISTS ({_SAME_LANE} AND o.lane <> '' AND o.state = 'in_flight')"
+    f" AND NOT EXISTS ({_SAME_LANE} AND o.lane <> '' AND o.state = 'pending' AND o.n < r.n)))"
+)
 # Pending → in flight: only one caller can win.
 LEASE = (
-    "UPDATE requests SET state = 'in_flight', attempts = attempts + 1, fence = fence + 1, lease_owner = ?,"
-    " lease_until_us = ?, not_before_us = 0 WHERE id = ? AND state = 'pending'"
+    "UPDATE requests AS r SET state = 'in_flight', attempts = attempts + 1, fence = fence + 1, lease_owner = ?,"
+    " lease_until_us = ?, not_before_us = 0"
+    f" WHERE r.id = ? AND r.state = 'pending' AND {_TURN}"
 )
 RENEW = "UPDATE requests SET lease_until_us = ? WHERE id = ? AND fence = ? AND lease_owner = ? AND state = 'in_flight'"
 # In flight → elsewhere: only by the holder of the current fence. A finished request keeps no lease.
@@ -40,8 +48,10 @@ COMPLETE = (
 RELEASE = (
     "UPDATE requests SET state = ?, lease_owner = '', lease_until_us = 0, not_before_us = ?, outcome = ?,"
     " attempts = attempts - ?"
-    " WHERE id = ? AND fence = ? AND state = 'in_flight'"
+    " WHERE id = ? AND fence = ? AND state = 'in_flight' RETURNING n"
 )
+# Pending → given up.
+ABANDON = "UPDATE requests SET state = ?, outcome = ?, not_before_us = 0 WHERE id = ? AND state = 'pending'"
 INSERT_RESPONSE = (
     "INSERT INTO responses (n, status, reason, headers, spool, size, at_us, body) VALUES (?,?,?,?,?,?,?,?)"
 )
@@ -50,18 +60,45 @@ FINISHED = "SELECT n, state FROM requests WHERE id = ? AND state IN ('completed'
 REPLAY = "UPDATE requests SET state = 'pending', not_before_us = 0, outcome = '' WHERE n = ?"
 DROP_RESPONSE = "DELETE FROM responses WHERE n = ?"
 
-PENDING = f"{_WHOLE} WHERE r.state = 'pending' AND r.namespace = ? AND r.agent = ? ORDER BY r.id LIMIT ?"
+_OF_AGENT = "WHERE r.state = 'pending' AND r.namespace = ? AND r.agent = ?"
+PENDING = f"{_WHOLE} {_OF_AGENT} ORDER BY r.priority, r.id LIMIT ?"
+DUE = (
+    f"{_WHOLE} {_OF_AGENT} AND (r.not_before_us <= ? OR r.not_before_us > ?) AND {_TURN}"
+    " ORDER BY r.priority, r.id LIMIT ?"
+)
+WAITING = f"SELECT count(*) FROM (SELECT 1 FROM requests r {_OF_AGENT} LIMIT ?)"
+EXPIRING = f"{_WHOLE} WHERE r.state = 'pending' AND r.deadline_us > 0 ORDER BY r.deadline_us, r.id LIMIT ?"
 INTERRUPTED = (
     f"{_WHOLE} WHERE r.state = 'in_flight' AND (r.lease_owner = ? OR r.lease_until_us < ?) ORDER BY r.id LIMIT ?"
 )
-# Newest first; NULL body: listings do not read bodies.
-LIST = (
+# NULL body: listings do not read bodies.
+_LISTED = (
     f"SELECT {_REQUEST}, NULL, {_RESPONSE}, NULL FROM requests r LEFT JOIN responses s ON s.n = r.n"
     " WHERE r.namespace = :namespace AND (:agent = '' OR r.agent = :agent)"
-    " AND (:state = '' OR r.state = :state) AND (:after = '' OR r.id < :after) ORDER BY r.id DESC LIMIT :limit"
+    " AND (:state = '' OR r.state = :state) AND (:method = '' OR r.method = :method)"
+    " AND (:key = '' OR r.key = :key) AND (:highest = 0 OR s.status BETWEEN :lowest AND :highest)"
+    " AND r.accepted_at_us >= :since AND (:until = 0 OR r.accepted_at_us < :until)"
 )
+LIST = f"{_LISTED} AND (:after = '' OR r.id < :after) ORDER BY r.id DESC LIMIT :limit"
+LIST_NEWER = f"{_LISTED} AND r.id > :newer AND (:after = '' OR r.id < :after) ORDER BY r.id LIMIT :limit"
 BACKLOG = "SELECT namespace, agent, count(*) FROM requests WHERE state = 'pending' GROUP BY namespace, agent"
 COUNTS = "SELECT state, n FROM counts"
 ADD_COUNT = "INSERT INTO counts (state, n) VALUES (?, ?) ON CONFLICT (state) DO UPDATE SET n = n + excluded.n"
 PUT_NOTE = "INSERT INTO notes (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 GET_NOTE = "SELECT value FROM notes WHERE name = ?"
+
+LAST = "SELECT coalesce(max(n), 0) FROM requests"
+# A part of the whole at a time, so that no reader holds the log for long.
+USAGE = (
+    "SELECT r.namespace, r.agent, r.state, count(*), sum(r.size + coalesce(s.size, 0)) FROM requests r"
+    " LEFT JOIN responses s ON s.n = r.n WHERE r.n > ? AND r.n <= ? GROUP BY 1, 2, 3"
+)
+ALL_FINISHED = (
+    "SELECT r.id, r.namespace, r.agent, r.state, r.accepted_at_us,"
+    " max(r.accepted_at_us, r.not_before_us, coalesce(s.at_us, 0)), r.size + coalesce(s.size, 0) FROM requests r"
+    " LEFT JOIN responses s ON s.n = r.n WHERE r.id > ? AND r.state IN ('completed', 'failed', 'dead')"
+    " ORDER BY r.id LIMIT ?"
+)
+FORGET_RESPONSE = "DELETE FROM responses WHERE n = ? RETURNING spool"
+FORGET_BODY = "DELETE FROM bodies WHERE n = ?"
+FORGET = "DELETE FROM requests WHERE n = ? RETURNING spool"

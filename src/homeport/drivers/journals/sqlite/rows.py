@@ -41,6 +41,10 @@ def request_row(request: StoredRequest) -> tuple[Any, ...]:
         request.not_before_us,
         request.outcome,
         request.agent_id,
+        request.lane,
+        request.priority,
+        request.deadline_us,
+        int(request.once),
         None if len(body.inline) >= ASIDE else body.inline,
     )
 
@@ -55,13 +59,13 @@ def response_row(n: int, response: StoredResponse) -> tuple[Any, ...]:
 def stored(row: tuple[Any, ...]) -> StoredRequest:
     """From the columns of `queries._REQUEST`, body, `queries._RESPONSE`, response body."""
     response = None
-    if row[21] is not None:
+    if row[25] is not None:
         response = StoredResponse(
-            status=row[21],
-            reason=row[22],
-            headers=unpack_headers(row[23]),
-            body=Body(row[27] or b"", row[24], row[25]),
-            at_us=row[26],
+            status=row[25],
+            reason=row[26],
+            headers=unpack_headers(row[27]),
+            body=Body(row[31] or b"", row[28], row[29]),
+            at_us=row[30],
         )
     return StoredRequest(
         id=row[1],
@@ -70,7 +74,7 @@ def stored(row: tuple[Any, ...]) -> StoredRequest:
         method=row[4],
         target=row[5],
         headers=unpack_headers(row[6]),
-        body=Body(row[20] or b"", row[7], row[8]),
+        body=Body(row[24] or b"", row[7], row[8]),
         state=RequestState(row[9]),
         accepted_at_us=row[10],
         key=row[11],
@@ -82,5 +86,9 @@ def stored(row: tuple[Any, ...]) -> StoredRequest:
         not_before_us=row[17],
         outcome=row[18],
         agent_id=row[19],
+        lane=row[20],
+        priority=row[21],
+        deadline_us=row[22],
+        once=bool(row[23]),
         response=response,
     )

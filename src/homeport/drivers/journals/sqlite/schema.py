@@ -51,4 +51,15 @@ MIGRATIONS: tuple[str, ...] = (
     DROP INDEX requests_key;
     CREATE UNIQUE INDEX requests_key ON requests (namespace, agent, key, agent_id) WHERE key <> '';
     """,
+    # 3: order, priority and deadlines.
+    """
+    ALTER TABLE requests ADD COLUMN lane TEXT NOT NULL DEFAULT '';
+    ALTER TABLE requests ADD COLUMN priority INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE requests ADD COLUMN deadline_us INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE requests ADD COLUMN once INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX requests_pending;
+    CREATE INDEX requests_pending ON requests (namespace, agent, priority, id) WHERE state = 'pending';
+    CREATE INDEX requests_lane ON requests (namespace, agent, lane, state, n) WHERE lane <> '';
+    CREATE INDEX requests_deadline ON requests (deadline_us, id) WHERE state = 'pending' AND deadline_us > 0;
+    """,
 )

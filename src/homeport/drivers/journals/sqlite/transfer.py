@@ -21,7 +21,7 @@ from homeport.model.request import StoredRequest
 
 REQUEST, BODY = "request ", "large body"
 PIECE = 1024 * 1024
-_ALL = queries.BY_ID.replace("WHERE r.id = ?", "ORDER BY r.id")
+_ALL = queries.BY_ID.replace("WHERE r.id = ?", "ORDER BY r.n")
 _SPOOLED = "SELECT spool FROM requests WHERE spool <> '' UNION SELECT spool FROM responses WHERE spool <> '' ORDER BY 1"
 
 

@@ -5,6 +5,7 @@ Statements run on the event loop's thread, microseconds each: handing them over 
 interpreter's lock than they cost themselves. Commits, which sync the disk, run on the one writer thread.
 
 A write that nobody waits for may rest a few milliseconds, so that it shares a commit with one that somebody does.
+What is long and waited for by nobody is done `aside`: on the writer thread, one at a time, as a part of some commit.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Writer:
         self._db = db
         self._path = path
         self._queue: list[Queued] = []
+        self._aside: list[Queued] = []
         self._urgent = False
         self._committing = False
         self._begins: asyncio.Handle | None = None
@@ -90,11 +92,21 @@ class Writer:
             self._schedule(loop)
         return future
 
+    def submit_aside(self, operation: Callable[[Batch], T]) -> asyncio.Future[T]:
+        if self._closing:
+            raise Unavailable("the journal is closed", operation="use the journal", subject=str(self._path))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._aside.append((operation, future))
+        if self._begins is None:
+            self._schedule(loop)
+        return future
+
     async def stop(self) -> None:
         """Carry out what was submitted, then end the thread."""
         self._closing = True
         loop = asyncio.get_running_loop()
-        if self._queue or self._committing:
+        if self._queue or self._aside or self._committing:
             self._idle = loop.create_future()
             self._urgent = True
             self._schedule(loop)
@@ -116,12 +128,17 @@ class Writer:
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._begins = None
         operations, self._queue, self._urgent = self._queue, [], False
+        aside, self._aside = self._aside[:1], self._aside[1:]
         self._committing = True
         outcomes, error = self._execute(operations)
 
         def commit() -> None:
-            failed = error or self._commit()
-            found = self._again(operations, failed) if failed is not None else outcomes
+            failed = error
+            if aside and failed is None:
+                more, failed = self._execute(aside, begin=False)
+                outcomes.extend(more)
+            failed = failed or self._commit()
+            found = self._again([*operations, *aside], failed) if failed is not None else outcomes
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._committed, loop, found)
 
@@ -130,7 +147,7 @@ class Writer:
     def _committed(self, loop: asyncio.AbstractEventLoop, outcomes: list[Outcome]) -> None:
         self._committing = False
         _settle(outcomes)
-        if self._queue:
+        if self._queue or self._aside:
             if self._urgent:
                 self._begin(loop)
             else:
@@ -142,10 +159,11 @@ class Writer:
         while (work := self._work.get()) is not None:
             work()
 
-    def _execute(self, operations: list[Queued]) -> tuple[list[Outcome], Exception | None]:
+    def _execute(self, operations: list[Queued], *, begin: bool = True) -> tuple[list[Outcome], Exception | None]:
         """All but the commit. After an error nothing of it is left."""
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            if begin:
+                self._db.execute("BEGIN IMMEDIATE")
             batch = Batch(self._db)
             outcomes: list[Outcome] = [(future, operation(batch), None) for operation, future in operations]
             batch.end()

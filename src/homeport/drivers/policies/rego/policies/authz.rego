@@ -9,7 +9,7 @@ import rego.v1
 
 reads := {
 	"agents.read", "deployments.read", "requests.read", "logs.read",
-	"events.read", "secrets.read", "server.read",
+	"events.read", "secrets.read", "server.read", "requests.export",
 }
 
 changes := {
@@ -19,7 +19,7 @@ changes := {
 
 keys := {"tokens.read", "tokens.write", "secrets.write", "audit.read"}
 
-# secrets.read shows names only; no verb shows a value.
+# secrets.read shows names only; no verb shows a value. requests.export shows heads: bodies need requests.bodies too.
 verbs := {
 	"viewer": reads,
 	"approver": reads,
