@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from homeport.gateway.core.events import EventSplitter, event_id
@@ -68,6 +68,7 @@ def test_a_request_is_the_same_however_its_bytes_are_cut(data: bytes, cuts: list
 
 @settings(deadline=None, max_examples=300)
 @given(BYTES, CUTS, st.sampled_from(["GET", "HEAD", "POST"]), st.booleans())
+@example(b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nG", [59], "GET", True)
 def test_an_answer_is_the_same_however_its_bytes_are_cut(data: bytes, cuts: list[int], method: str, up: bool) -> None:
     whole = ResponseReader(method, upgrade=up)
     cut = ResponseReader(method, upgrade=up)

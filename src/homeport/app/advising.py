@@ -35,7 +35,7 @@ def open_llm(settings: Settings) -> LLM:
     if not settings.llm_base_url and not settings.llm_api_key:
         raise UsageError(
             "no model is set up to be asked", operation="plan", subject="--llm",
-            hint="OPENAI_BASE_URL=https://HOST/v1, and OPENAI_API_KEY if it takes a key",
+            hint="set OPENAI_BASE_URL=https://HOST/v1 and OPENAI_MODEL=NAME, and OPENAI_API_KEY if it takes a key",
         )  # fmt: skip
     llm: LLM = made("llm", "openai", model=settings.llm_model, base_url=settings.llm_base_url, key=settings.llm_api_key)
     return llm

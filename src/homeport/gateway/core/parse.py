@@ -238,6 +238,9 @@ class ResponseReader(_Reader):
     def feed(self, data: bytes) -> list[ResponseEvent]:
         events: list[ResponseEvent] = []
         self._events = events
+        if self.switched:
+            self.rest += data
+            return events
         if self.ended:
             self.keep_alive = False  # more than was asked for: never reuse this connection
             return events
