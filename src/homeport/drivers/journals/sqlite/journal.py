@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from homeport.drivers.journals.sqlite import keeping, opening, operations, queries, rows, snapshot
+from homeport.drivers.journals.sqlite.checkpoints import Checkpoints
 from homeport.drivers.journals.sqlite.writer import Writer
 from homeport.interfaces.journal import Accepted, Overdue
 from homeport.model.kept import Forgotten, Usage
@@ -39,10 +40,12 @@ class SqliteJournal:
             self._db = opening.open_writer(options.path)
             self._reader_db = opening.open_reader(options.path)
             self._surveyor_db = opening.open_reader(options.path)
+            self._carrier_db = opening.open_carrier(options.path)
         except BaseException:
             os.close(self._lock)
             raise
-        self._writer = Writer(self._db, options.path)
+        self._checkpoints = Checkpoints(self._db, self._carrier_db)
+        self._writer = Writer(self._db, options.path, self._checkpoints)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         # Whoever asks for one request does not wait behind one who looks at all of them.
         self._surveyor = ThreadPoolExecutor(1, thread_name_prefix="journal-surveyor")
@@ -183,6 +186,8 @@ class SqliteJournal:
     def _close(self) -> None:
         self._reader.shutdown()
         self._surveyor.shutdown()
+        self._checkpoints.stop()
+        self._carrier_db.close(True)
         self._reader_db.close(True)
         self._surveyor_db.close(True)
         self._db.close(True)

@@ -59,6 +59,14 @@ def open_reader(path: Path) -> apsw.Connection:
     return connection
 
 
+def open_carrier(path: Path) -> apsw.Connection:
+    """For checkpoints: it writes only what is in the log already, and syncs as the writer does."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(10_000)
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
 def _migrate(connection: apsw.Connection, path: Path) -> None:
     version = connection.pragma("user_version")
     if version > len(MIGRATIONS):

@@ -2,7 +2,8 @@
 """Group commit. What queued up while the last commit was synced is the next commit: no timer, no tuning.
 
 Statements run on the event loop's thread, microseconds each: handing them over one by one cost more in waiting for the
-interpreter's lock than they cost themselves. Commits, which sync the disk, run on the one writer thread.
+interpreter's lock than they cost themselves. Commits sync the disk. On one that is quick they run on the loop's thread
+too, for the same reason; on a slow one on the writer thread, so that what needs no commit goes on meanwhile.
 
 A write that nobody waits for may rest a few milliseconds, so that it shares a commit with one that somebody does.
 What is long and waited for by nobody is done `aside`: on the writer thread, one at a time, as a part of some commit.
@@ -22,12 +23,38 @@ from typing import Any, TypeVar
 import apsw
 
 from homeport.drivers.journals.sqlite import queries
+from homeport.drivers.journals.sqlite.checkpoints import Checkpoints
 from homeport.drivers.journals.sqlite.opening import translate
 from homeport.errors import Unavailable
 
 T = TypeVar("T")
 REST_S = 0.005
 """Seconds a write without anybody waiting may rest."""
+ENOUGH = 64
+"""Writes that are committed without looking whether more are coming."""
+QUICK_S = 0.0004
+"""Seconds of a commit up to which the loop waits for it: handing it over and back takes a good part of that."""
+
+
+class Pace:
+    """How long commits take just now, and so where they are done. A stall is not repeated on the loop's thread."""
+
+    __slots__ = ("_best", "_count", "_mean", "quick")
+
+    def __init__(self) -> None:
+        self.quick = False
+        self._mean, self._best, self._count = 0.0, 1.0, 0
+
+    def took(self, seconds: float) -> None:
+        if self.quick:
+            self._mean += (seconds - self._mean) / 8
+            self.quick = self._mean < QUICK_S
+            return
+        # On the writer thread some of it is waiting for the interpreter: the best of many is the disk's own time.
+        self._best, self._count = min(self._best, seconds), self._count + 1
+        if self._count == 32:
+            self.quick, self._mean = self._best < QUICK_S / 2, self._best
+            self._best, self._count = 1.0, 0
 
 
 class Batch:
@@ -61,9 +88,11 @@ class Writer:
     Of one event loop at a time, and not thread-safe: only the commits leave the loop's thread.
     """
 
-    def __init__(self, db: apsw.Connection, path: Path) -> None:
+    def __init__(self, db: apsw.Connection, path: Path, checkpoints: Checkpoints) -> None:
         self._db = db
         self._path = path
+        self._checkpoints = checkpoints
+        self._pace = Pace()
         self._queue: list[Queued] = []
         self._aside: list[Queued] = []
         self._urgent = False
@@ -121,9 +150,17 @@ class Writer:
             self._begins = None
         if not self._committing:
             if self._urgent:
-                self._begins = loop.call_soon(self._begin, loop)
+                self._begins = loop.call_soon(self._gather, loop, 0)
             else:
                 self._begins = loop.call_later(REST_S, self._begin, loop)
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, had: int) -> None:
+        """Begin when the loop brings nothing more to write: what is there already shares the commit."""
+        waiting = len(self._queue)
+        if had < waiting < ENOUGH:
+            self._begins = loop.call_soon(self._gather, loop, waiting)
+        else:
+            self._begin(loop)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._begins = None
@@ -131,6 +168,11 @@ class Writer:
         aside, self._aside = self._aside[:1], self._aside[1:]
         self._committing = True
         outcomes, error = self._execute(operations)
+        if self._pace.quick and error is None and not aside and not self._checkpoints.due:
+            error = self._commit()
+            if error is None:
+                self._committed(loop, outcomes)
+                return
 
         def commit() -> None:
             failed = error
@@ -139,6 +181,8 @@ class Writer:
                 outcomes.extend(more)
             failed = failed or self._commit()
             found = self._again([*operations, *aside], failed) if failed is not None else outcomes
+            if self._checkpoints.due:
+                self._checkpoints.rest(self._db)
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._committed, loop, found)
 
@@ -177,7 +221,9 @@ class Writer:
             self._db.execute("COMMIT")
         except Exception as error:
             return self._undo(error)
-        self.durations.append(time.perf_counter() - started)
+        took = time.perf_counter() - started
+        self.durations.append(took)
+        self._pace.took(took)
         return None
 
     def _undo(self, error: Exception) -> Exception:
