@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 from homeport.gateway.core.access import Key
@@ -28,8 +29,7 @@ class Metrics:
 
     def took(self, seconds: float) -> None:
         """From the request's last byte to the end of its answer, as the client saw it."""
-        index = next((i for i, bound in enumerate(_BOUNDS) if seconds <= bound), len(_BOUNDS))
-        self._buckets[index] += 1
+        self._buckets[bisect_left(_BOUNDS, seconds)] += 1
         self._seconds += seconds
 
     def released(self, key: Key, state: RequestState) -> None:

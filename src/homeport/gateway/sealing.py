@@ -9,8 +9,9 @@ from homeport.interfaces.secrets import Sealer
 from homeport.model.redaction import is_credential_header, redact
 from homeport.model.request import Headers
 
-_credential = lru_cache(maxsize=1024)(is_credential_header)
-"""By name, of which there are few: the names themselves are looked at once. Bounded, for they are a caller's choice."""
+_KNOWN = 1024
+_known: dict[bytes, bool] = {}
+"""Of header names, of which there are few: each is looked at once. Bounded, for they are a caller's choice."""
 _MARK = b"\0sealed:"
 """No header from the wire can begin so: NUL is refused by the parser."""
 
@@ -25,7 +26,10 @@ class Sealing:
         self._sealer = sealer
 
     def seal(self, headers: Headers) -> Headers:
-        if not any(_credential(name) for name, _ in headers):
+        for name, _ in headers:
+            if _known.get(name, True) and _credential(name):
+                break
+        else:
             return headers
         return tuple(
             (name, _MARK + self._sealer.seal(value) if _credential(name) else value) for name, value in headers
@@ -51,6 +55,15 @@ class Sealing:
         """Raises as `unseal`."""
         _, mark, sealed = target.partition(_SEALED_TARGET)
         return self._sealer.unseal(sealed.encode()).decode("latin-1") if mark else target
+
+
+def _credential(name: bytes) -> bool:
+    found = _known.get(name)
+    if found is None:
+        if len(_known) >= _KNOWN:
+            _known.clear()
+        found = _known[name] = is_credential_header(name)
+    return found
 
 
 def shown_target(target: str) -> str:

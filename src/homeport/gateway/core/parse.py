@@ -224,6 +224,10 @@ class ResponseReader(_Reader):
     def __init__(self, method: str, *, upgrade: bool = False) -> None:
         super().__init__()
         self._parser = httptools.HttpResponseParser(self)
+        self.expect(method, upgrade=upgrade)
+
+    def expect(self, method: str, *, upgrade: bool = False) -> None:
+        """The next answer on the same connection, where `keep_alive` allows one: that of another request."""
         self._bodiless = method == "HEAD"
         self._upgrade = upgrade
         self._fed_in_head = 0
@@ -234,6 +238,11 @@ class ResponseReader(_Reader):
         self.ended = False
         self.keep_alive = False
         self.switched = False
+
+    def on_message_begin(self) -> None:
+        if self.ended:
+            self.keep_alive = False  # the beginning of more than was asked for
+        super().on_message_begin()
 
     def feed(self, data: bytes) -> list[ResponseEvent]:
         events: list[ResponseEvent] = []

@@ -58,7 +58,10 @@ class AgentConnection(asyncio.Protocol):
         """The next answer is for `receiver`; with `upgrade` it may be a 101, upon which it calls `hand_over`."""
         self._reused = self.idle_since > 0
         self._receiver = receiver
-        self._reader = ResponseReader(method, upgrade=upgrade)
+        if self._reader is None:
+            self._reader = ResponseReader(method, upgrade=upgrade)
+        else:
+            self._reader.expect(method, upgrade=upgrade)
         self._wrote = False
 
     def write(self, data: bytes, *, last: bool = True) -> None:
