@@ -16,15 +16,18 @@ from homeport.model.request import RequestState, StoredRequest, StoredResponse
 def accept(batch: Batch, request: StoredRequest) -> Accepted:
     db = batch.db
     if request.key:
-        wanted = (request.namespace, request.agent, request.key, request.agent_id)
-        held = db.execute(queries.BY_KEY, wanted).fetchone()
-        if held is not None:
-            existing = rows.stored(held)
+        batch.execute(queries.INSERT_KEYED, rows.request_row(request))
+        if not db.changes():
+            wanted = (request.namespace, request.agent, request.key, request.agent_id)
+            existing = rows.stored(db.execute(queries.BY_KEY, wanted).fetchone())
             return Accepted(existing.id, existing)
-    db.execute(queries.INSERT, rows.request_row(request))
+    else:
+        batch.execute(queries.INSERT, rows.request_row(request))
+    if request.state is RequestState.IN_FLIGHT:
+        batch.places[request.id] = db.last_insert_rowid()
     if len(request.body.inline) >= rows.ASIDE:
-        db.execute(queries.INSERT_BODY, (db.last_insert_rowid(), request.body.inline))
-    batch.moved("", request.state.value)
+        batch.execute(queries.INSERT_BODY, (db.last_insert_rowid(), request.body.inline))
+    batch.moved("", request.state)
     return Accepted(request.id)
 
 
@@ -46,10 +49,15 @@ def renew(batch: Batch, held: Collection[tuple[str, int]], owner: str, until_us:
 
 
 def complete(batch: Batch, request_id: str, fence: int, response: StoredResponse) -> bool:
-    row = batch.db.execute(queries.COMPLETE, (request_id, fence)).fetchone()
-    if row is None:
-        return False
-    batch.db.execute(queries.INSERT_RESPONSE, rows.response_row(row[0], response))
+    n = batch.places.pop(request_id, 0)
+    if n:
+        batch.execute(queries.COMPLETE_AT, (n, request_id, fence))
+    if not n or not batch.db.changes():
+        row = batch.db.execute(queries.COMPLETE, (request_id, fence)).fetchone()
+        if row is None:
+            return False
+        n = row[0]
+    batch.execute(queries.INSERT_RESPONSE, rows.response_row(n, response))
     batch.moved("in_flight", "completed")
     return True
 

@@ -14,11 +14,18 @@ _WHOLE = (
     " LEFT JOIN bodies b ON b.n = r.n LEFT JOIN responses s ON s.n = r.n"
 )
 
-INSERT = (
+_INSERT = (
     "INSERT INTO requests (id, namespace, agent, method, target, headers, spool, size, state, accepted_at_us, key,"
     " fingerprint, attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, agent_id, lane, priority,"
     " deadline_us, once, body)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+_ROW = "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24"
+INSERT = f"{_INSERT} VALUES ({_ROW})"
+# Nothing is inserted where the key is held: by the unique index, or by one from before agents had ids.
+INSERT_KEYED = (
+    f"{_INSERT} SELECT {_ROW} WHERE NOT EXISTS (SELECT 1 FROM requests WHERE namespace = ?2 AND agent = ?3"
+    " AND key = ?11 AND key <> '' AND agent_id = '') ON CONFLICT (namespace, agent, key, agent_id) WHERE key <> ''"
+    " DO NOTHING"
 )
 INSERT_BODY = "INSERT INTO bodies (n, body) VALUES (?, ?)"
 BY_KEY = (
@@ -44,6 +51,10 @@ RENEW = "UPDATE requests SET lease_until_us = ? WHERE id = ? AND fence = ? AND l
 COMPLETE = (
     "UPDATE requests SET state = 'completed', lease_owner = '', lease_until_us = 0, outcome = ''"
     " WHERE id = ? AND fence = ? AND state = 'in_flight' RETURNING n"
+)
+COMPLETE_AT = (
+    "UPDATE requests SET state = 'completed', lease_owner = '', lease_until_us = 0, outcome = ''"
+    " WHERE n = ? AND id = ? AND fence = ? AND state = 'in_flight'"
 )
 RELEASE = (
     "UPDATE requests SET state = ?, lease_owner = '', lease_until_us = 0, not_before_us = ?, outcome = ?,"

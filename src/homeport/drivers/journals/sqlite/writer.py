@@ -57,19 +57,30 @@ class Pace:
             self._best, self._count = 1.0, 0
 
 
+Places = dict[str, int]
+_MOST_PLACES = 100_000
+
+
 class Batch:
-    """One transaction: the connection, and how many requests changed their state in it."""
+    """One transaction: the connection, and how many requests changed their state in it.
 
-    __slots__ = ("_moved", "db")
+    `execute` is for what has no result. `places`: in which row those are that were accepted in flight; a hint.
+    """
 
-    def __init__(self, db: apsw.Connection) -> None:
+    __slots__ = ("_moved", "db", "execute", "places")
+
+    def __init__(self, db: apsw.Connection, execute: Callable[[str, tuple[Any, ...]], Any], places: Places) -> None:
         self.db = db
+        self.execute = execute
+        self.places = places
         self._moved: dict[str, int] = {}
 
     def moved(self, before: str, after: str) -> None:
-        for state, amount in ((before, -1), (after, 1)):
-            if state:
-                self._moved[state] = self._moved.get(state, 0) + amount
+        moved = self._moved
+        if before:
+            moved[before] = moved.get(before, 0) - 1
+        if after:
+            moved[after] = moved.get(after, 0) + 1
 
     def end(self) -> None:
         for state, amount in self._moved.items():
@@ -93,6 +104,8 @@ class Writer:
         self._path = path
         self._checkpoints = checkpoints
         self._pace = Pace()
+        self._cursor = db.cursor()
+        self._places: Places = {}
         self._queue: list[Queued] = []
         self._aside: list[Queued] = []
         self._urgent = False
@@ -207,8 +220,10 @@ class Writer:
         """All but the commit. After an error nothing of it is left."""
         try:
             if begin:
-                self._db.execute("BEGIN IMMEDIATE")
-            batch = Batch(self._db)
+                self._cursor.execute("BEGIN IMMEDIATE")
+            if len(self._places) > _MOST_PLACES:
+                self._places.clear()
+            batch = Batch(self._db, self._cursor.execute, self._places)
             outcomes: list[Outcome] = [(future, operation(batch), None) for operation, future in operations]
             batch.end()
         except Exception as error:
@@ -218,7 +233,7 @@ class Writer:
     def _commit(self) -> Exception | None:
         started = time.perf_counter()
         try:
-            self._db.execute("COMMIT")
+            self._cursor.execute("COMMIT")
         except Exception as error:
             return self._undo(error)
         took = time.perf_counter() - started
