@@ -96,21 +96,41 @@ class Courier:
     async def deliver(self, request: StoredRequest, route: Route) -> Verdict | None:
         """Have it answered. None when it was, or when it is not ours any more; else what became of it, and that is in
         the journal."""
+        if self._tools.journal.shared:
+            ours = False
+            try:
+                ours = await self._still_ours(request)
+            finally:
+                if not ours:
+                    self.give((route.namespace, route.agent))
+            if not ours:
+                return None
+        return await self.carry_on(self.begin(request, route))
+
+    def begin(self, request: StoredRequest, route: Route) -> Delivery:
+        """From now on it is active, until `end`."""
         key = (route.namespace, route.agent)
-        timer: asyncio.TimerHandle | None = None
         repeatable = may_repeat(
             request.method,
             keyed=bool(request.key),
             honours_keys=route.honours_keys,
             delivery=route.delivery,
         )
+        delivery = Delivery(request, route, self.pool(route), self._tools, repeatable=repeatable)
+        self.active[request.id] = delivery
+        if key in self._circuits:
+            delivery.reached = lambda: self._closed(key)
+        return delivery
+
+    def end(self, delivery: Delivery) -> None:
+        self.active.pop(delivery.request.id, None)
+        self.give((delivery.route.namespace, delivery.route.agent))
+
+    async def carry_on(self, delivery: Delivery) -> Verdict | None:
+        """From wherever it is to its end. Returns as `deliver`."""
+        request, key = delivery.request, (delivery.route.namespace, delivery.route.agent)
+        timer: asyncio.TimerHandle | None = None
         try:
-            if self._tools.journal.shared and not await self._still_ours(request):
-                return None
-            delivery = Delivery(request, route, self.pool(route), self._tools, repeatable=repeatable)
-            self.active[request.id] = delivery
-            if key in self._circuits:
-                delivery.reached = lambda: self._closed(key)
             if request.deadline_us:
                 left = (request.deadline_us - self._tools.clock.now_us()) / 1e6
                 timer = asyncio.get_running_loop().call_later(max(0.0, left), delivery.gone, DEADLINE)
@@ -126,8 +146,7 @@ class Courier:
         finally:
             if timer is not None:
                 timer.cancel()
-            self.active.pop(request.id, None)
-            self.give(key)
+            self.end(delivery)
 
     async def release(self, request: StoredRequest, verdict: Verdict, key: Key) -> Verdict:
         """Write the verdict down, however full the disk is just now; returns what it came to: there may be no next
@@ -236,6 +255,11 @@ class Courier:
         except Unavailable:
             self._later(self._keep_later(delivery))
             return
+        self.keep(delivery, response)
+
+    def keep(self, delivery: Delivery, response: StoredResponse) -> None:
+        """As `_keep`, of an answer that is at hand."""
+        self._refusals.pop((delivery.route.namespace, delivery.route.agent), None)
         future = self._write(delivery, response)
         future.add_done_callback(lambda done: self._kept(delivery, done))
 

@@ -34,7 +34,7 @@ from homeport.gateway.live import LONELY_S, LiveStream
 from homeport.gateway.sockets.agents import AgentConnection, AgentPool
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
-from homeport.model.request import Body, RequestState, StoredRequest, StoredResponse
+from homeport.model.request import Body, Headers, RequestState, StoredRequest, StoredResponse
 from homeport.model.route import Route
 
 REUSE_S, REUSE_ONCE_S = 30.0, 1.0
@@ -61,7 +61,8 @@ class Delivery:
         """Called when the agent took a connection."""
         self._connection: AgentConnection | None = None
         self._again: asyncio.Future[bool] | None = None
-        self._verdict: Verdict | None = None
+        self._then: Callable[[bool], None] | None = None
+        self.verdict: Verdict | None = None
         self._reply: Reply | None = None
         self._head: ResponseHead | None = None
         self._body = tools.spool.writer(f"{request.id}.{request.fence}.answer")
@@ -70,7 +71,25 @@ class Delivery:
         self._live: LiveStream | None = None
         self._trimmed = False
 
+    def send(self, head: bytes, then: Callable[[bool], None]) -> bool:
+        """The first try of a request whose body is in memory, on a connection that is there; False where none is.
+
+        `then` is told whether it is to be tried again. However that ends: `run` goes on from there.
+        """
+        connection = self._pool.idle(self._max_idle)
+        if connection is None:
+            return False
+        if self.reached is not None:
+            self.reached()
+        self._then = then
+        self._connection = connection
+        connection.start(self, self.request.method)
+        connection.write(head + self.request.body.inline)
+        return True
+
     async def run(self) -> Verdict | None:
+        if self._attempt.ended:
+            return self._ended()
         try:
             headers = self._tools.sealing.unseal(self.request.headers)
             target = self._tools.sealing.unseal_target(self.request.target)
@@ -94,10 +113,20 @@ class Delivery:
             await self._send(connection, head)
             if not await self._again:
                 break
-            self._max_idle = -1.0  # a fresh one
-        if self._verdict is not None:
+        return self._ended()
+
+    def _ended(self) -> Verdict | None:
+        if self.verdict is not None:
             self._body.discard()
-        return self._verdict
+        return self.verdict
+
+    def at_hand(self) -> StoredResponse | None:
+        """As `response`, where that need not wait; None leaves it to that."""
+        head = self._head
+        if self._trimmed or not self._kept or head is None or self._tools.sealing.needed(head.headers):
+            return None
+        body = self._body.at_hand()
+        return None if body is None else self._stored(head, head.headers, body)
 
     async def response(self) -> StoredResponse:
         """The whole answer, its body on disk if it is large. A body that found no room has a size but no bytes; of a
@@ -115,11 +144,14 @@ class Delivery:
             body = await self._body.finish() if self._kept else Body(size=self._body.size)
         except StorageFull:
             body = Body(size=self._body.size)
+        return self._stored(self._head, headers, body)
+
+    def _stored(self, head: ResponseHead, headers: Headers, body: Body) -> StoredResponse:
         return StoredResponse(
-            self._head.status,
-            self._head.reason,
+            head.status,
+            head.reason,
             self._tools.sealing.seal(headers),
-            body if self.request.method != "HEAD" else Body(size=max(0, self._head.length)),
+            body if self.request.method != "HEAD" else Body(size=max(0, head.length)),
             self._tools.clock.now_us(),
         )
 
@@ -178,6 +210,10 @@ class Delivery:
         else:
             self._body.size += len(data)
 
+    def heard(self) -> None:
+        if self._reply is not None:
+            self._reply.flush()
+
     def ended(self) -> None:
         self._handle(Answered())
 
@@ -203,7 +239,7 @@ class Delivery:
             self._fail(error.message)
 
     def _fail(self, why: str) -> None:
-        self._verdict = Verdict(RequestState.FAILED, why)
+        self.verdict = Verdict(RequestState.FAILED, why)
         self._attempt.ended = True
         self._end_live(whole=False)
         self._decide(again=False)
@@ -245,7 +281,7 @@ class Delivery:
                     self._reply.cut()
                 self._end_live(whole=False)
             elif isinstance(command, Release):
-                self._verdict = command.verdict
+                self.verdict = command.verdict
                 self._decide(again=False)
             elif isinstance(command, HangUp) and self._connection is not None:
                 self._connection.abort()
@@ -261,5 +297,10 @@ class Delivery:
             self._reply.begin(head, self.request.id, self)
 
     def _decide(self, *, again: bool) -> None:
-        if self._again is not None and not self._again.done():
+        if again:
+            self._max_idle = -1.0  # a fresh one
+        if self._then is not None:
+            then, self._then = self._then, None
+            then(again)
+        elif self._again is not None and not self._again.done():
             self._again.set_result(again)

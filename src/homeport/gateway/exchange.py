@@ -10,16 +10,18 @@ from homeport.gateway.answers import Answers
 from homeport.gateway.core.access import Refusal, Routes
 from homeport.gateway.core.delivery import Verdict
 from homeport.gateway.core.message import forwarded
-from homeport.gateway.core.terms import Terms
+from homeport.gateway.core.terms import USUAL, Terms
+from homeport.gateway.core.write import request_head
 from homeport.gateway.deadlines import Deadlines
+from homeport.gateway.direct import Direct, Done
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.incoming import Incoming, answer, refusal_of, refuse
 from homeport.gateway.queues import Queues, full
-from homeport.gateway.spool import Spool
 from homeport.gateway.streams import Streams
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
-from homeport.model.request import Body, RequestState, StoredRequest
+from homeport.interfaces.journal import Accepted
+from homeport.model.request import Body, Headers, RequestState, StoredRequest
 from homeport.model.route import Route
 
 PATIENCE_S = 30.0
@@ -38,10 +40,10 @@ class Exchange:
     ) -> None:
         self._deadlines = deadlines
         self._queues = Queues(tools)
-        self._tools = tools
-        self._routes = routes
+        self.tools = self._tools = tools
+        self.routes = self._routes = routes
         self._dispatcher = dispatcher
-        self._courier = dispatcher.courier
+        self.courier = self._courier = dispatcher.courier
         self._answers = answers
         self._streams = streams
 
@@ -59,7 +61,10 @@ class Exchange:
             if refusal is None and not direct:
                 refusal = await self._no_place(route, terms, lane)
             if refusal is None:
-                request = await self._record(incoming, route, body, direct=direct, lane=lane)
+                headers = forwarded(incoming.head, peer=incoming.peer, prefix=f"/agent/{incoming.name}")
+                if body.spool and incoming.head.get(b"idempotency-key"):
+                    incoming.digest = await self._digest(incoming, body)
+                request = self._record(incoming, route, body, headers, direct=direct, lane=lane)
                 accepted = await self._tools.journal.accept(request)
         except HomeportError as error:
             refusal = refusal_of(error)
@@ -71,17 +76,61 @@ class Exchange:
             self._tools.metrics.refused(refusal.status)
             refuse(reply, refusal)
             return
+        await self.accepted(accepted, request, incoming, reply, route, direct=direct)
+
+    def at_once(self, incoming: Incoming, reply: Reply, route: Route, done: Done) -> bool:
+        """The short way, for what asks for nothing special of an agent that is ready. False: it is for `serve`."""
+        terms, tools = incoming.terms, self._tools
+        body = incoming.body.at_hand()
+        if terms is not USUAL or body is None or not route.ready or route.policy.ordered or tools.journal.shared:
+            return False
+        if not self._courier.take(route):
+            return False
+        key = (route.namespace, route.agent)
+        refusal = tools.keeping.refusal(key, body.size)
+        if refusal is None:
+            try:
+                headers = forwarded(incoming.head, peer=incoming.peer, prefix=f"/agent/{incoming.name}")
+                request = self._record(incoming, route, body, headers, direct=True, lane="")
+                head = request_head(request.method, incoming.rest, headers, body.size, request.id, request.fence)
+                short = Direct(self, incoming, request, route, reply, head, done)
+                tools.journal.accept(request).add_done_callback(short.accepted)
+                return True
+            except HomeportError as error:
+                refusal = refusal_of(error)
+        self.turn_away(route, reply, refusal)
+        done(None)
+        return True
+
+    def turn_away(self, route: Route, reply: Reply, refusal: Refusal) -> None:
+        """One that had a place at its agent and is not in the journal."""
+        self._courier.give((route.namespace, route.agent))
+        self._tools.metrics.refused(refusal.status)
+        refuse(reply, refusal)
+
+    async def accepted(
+        self,
+        accepted: Accepted,
+        request: StoredRequest,
+        incoming: Incoming,
+        reply: Reply,
+        route: Route,
+        *,
+        direct: bool,
+    ) -> None:
+        """It is in the journal, or another with its key is."""
+        terms = incoming.terms
         if accepted.existing is not None:
-            await self._undo(route, body, direct=direct)
+            await self._undo(route, request.body, direct=direct)
             last_id = self._streams.wanted(incoming.head)
-            await self._again(accepted.existing, request.fingerprint, reply, wait, last_id)
+            await self._again(accepted.existing, request.fingerprint, reply, terms.wait, last_id)
             return
         if request.deadline_us:
             self._deadlines.note(request.deadline_us)
         if not terms.asynchronous:
             self._tools.waiters.offer(request.id, reply)
         try:
-            await self._carry(request, reply, route, wait, direct=direct)
+            await self._carry(request, reply, route, terms.wait, direct=direct)
         finally:
             self._tools.waiters.withdraw(request.id)
 
@@ -89,7 +138,7 @@ class Exchange:
         self, request: StoredRequest, reply: Reply, route: Route, wait: float | None, *, direct: bool
     ) -> None:
         key = (request.namespace, request.agent)
-        patience, verdict = wait, None
+        verdict = None
         if direct:
             now = self._routes.by_key.get(key)
             if now is None or not now.ready or now.agent_id != request.agent_id:
@@ -100,6 +149,20 @@ class Exchange:
                 verdict = await self._courier.deliver(request, now)
             else:
                 self._dispatcher.start(request, now)
+        await self.concluded(request, reply, route, verdict, wait=wait, direct=direct)
+
+    async def concluded(
+        self,
+        request: StoredRequest,
+        reply: Reply,
+        route: Route,
+        verdict: Verdict | None,
+        *,
+        wait: float | None = None,
+        direct: bool = True,
+    ) -> None:
+        """After the first attempt, if there was one already: what its caller is told, if the answer has not come."""
+        key, patience = (request.namespace, request.agent), wait
         if reply.begun:
             if verdict is not None and verdict.state is RequestState.PENDING:
                 self._dispatcher.wake(key)  # its client saw it cut; the next answer is kept for whoever asks
@@ -142,10 +205,11 @@ class Exchange:
         hint = "nothing was stored; without X-Homeport-Delivery: fail-fast it would be kept and delivered"
         return Refusal(503, "Unavailable", f"the agent cannot take it now: {reason}", hint)
 
-    async def _record(self, incoming: Incoming, route: Route, body: Body, *, direct: bool, lane: str) -> StoredRequest:
+    def _record(
+        self, incoming: Incoming, route: Route, body: Body, headers: Headers, *, direct: bool, lane: str
+    ) -> StoredRequest:
         """As the journal keeps it; with its first lease if it goes to the agent at once."""
         head, terms, now_us = incoming.head, incoming.terms, self._tools.clock.now_us()
-        headers = forwarded(head, peer=incoming.peer, prefix=f"/agent/{incoming.name}")
         key = (head.get(b"idempotency-key") or b"").decode("latin-1")
         return StoredRequest(
             id=incoming.id,
@@ -159,7 +223,7 @@ class Exchange:
             state=RequestState.IN_FLIGHT if direct else RequestState.PENDING,
             accepted_at_us=now_us,
             key=key,
-            fingerprint=await _fingerprint(self._tools.spool, head.method, incoming.rest, body) if key else "",
+            fingerprint=_fingerprint(incoming, body) if key else "",
             attempts=int(direct),
             fence=int(direct),
             lease_owner=self._tools.owner if direct else "",
@@ -195,6 +259,13 @@ class Exchange:
         if body.spool:
             await self._tools.spool.remove(body.spool)
 
+    async def _digest(self, incoming: Incoming, body: Body) -> str:
+        """The fingerprint of a request whose body is in a file."""
+        digest = hashlib.sha256(_named(incoming))
+        for piece in await self._tools.spool.read(body):
+            digest.update(piece)
+        return digest.hexdigest()
+
     def _reason(self, key: tuple[str, str]) -> str:
         route = self._routes.by_key.get(key)
         if route is None:
@@ -202,8 +273,9 @@ class Exchange:
         return route.reason or ("waiting for its turn" if route.ready else "the agent is not ready")
 
 
-async def _fingerprint(spool: Spool, method: str, target: str, body: Body) -> str:
-    digest = hashlib.sha256(f"{method} {target}\n".encode())
-    for piece in await spool.read(body):
-        digest.update(piece)
-    return digest.hexdigest()
+def _fingerprint(incoming: Incoming, body: Body) -> str:
+    return incoming.digest or hashlib.sha256(_named(incoming) + body.inline).hexdigest()
+
+
+def _named(incoming: Incoming) -> bytes:
+    return f"{incoming.head.method} {incoming.rest}\n".encode()

@@ -22,7 +22,10 @@ _SOON: Headers = ((b"Retry-After", b"2"),)
 
 @dataclass(slots=True)
 class Incoming:
-    """`room` is the first part of the path, `name` the second, `rest` what follows with its "/" and the query."""
+    """`room` is the first part of the path, `name` the second, `rest` what follows with its "/" and the query.
+
+    `digest` is the fingerprint of one whose body is in a file, once it was read.
+    """
 
     id: str
     head: RequestHead
@@ -34,6 +37,7 @@ class Incoming:
     caller: Caller | None = None
     refusal: Refusal | None = None
     terms: Terms = USUAL
+    digest: str = ""
 
     def refuse(self, refusal: Refusal) -> None:
         self.refusal = refusal

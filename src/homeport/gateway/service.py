@@ -14,6 +14,7 @@ from homeport.gateway.core.message import RequestHead
 from homeport.gateway.core.terms import read_terms
 from homeport.gateway.courier import ANSWER_S
 from homeport.gateway.deadlines import Deadlines
+from homeport.gateway.direct import Done
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.exchange import Exchange
 from homeport.gateway.incoming import Incoming, refuse
@@ -126,6 +127,16 @@ class Gateway:
         if refusal is not None:
             incoming.refuse(refusal)
         return incoming
+
+    def at_once(self, incoming: Incoming, reply: Reply, done: Done) -> bool:
+        """Answer it without a task, if it is of the usual kind; `done` tells the end. False: it is for `serve`."""
+        caller, head = incoming.caller, incoming.head
+        if incoming.refusal is not None or caller is None or incoming.room != "agent":
+            return False
+        if head.upgrade or b"last-event-id" in head.fields:
+            return False
+        route = self.routes.route(caller, incoming.name)
+        return not isinstance(route, Refusal) and self._exchange.at_once(incoming, reply, route, done)
 
     async def serve(self, incoming: Incoming, reply: Reply) -> None:
         started = time.perf_counter()

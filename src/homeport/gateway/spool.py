@@ -124,8 +124,9 @@ class BodyWriter:
 
     async def finish(self) -> Body:
         """The body; if it went to a file, that is on disk with its folder entry, or on the shelf."""
-        if not self._spilled:
-            return Body(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces), "", self.size)
+        body = self.at_hand()
+        if body is not None:
+            return body
         shelf = self._spool.shelf
         if self._file is not None:
             await asyncio.to_thread(self._close, self._file, sync=shelf is None)
@@ -135,6 +136,12 @@ class BodyWriter:
             self._spool.copied(self._name, self.size)
         self._spilled = False
         return Body(b"", self._name, self.size)
+
+    def at_hand(self) -> Body | None:
+        """As `finish`, where that need not wait: all of it is in memory."""
+        if self._spilled:
+            return None
+        return Body(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces), "", self.size)
 
     def discard(self) -> None:
         """Forget it, and its file. Idempotent; after `finish` the file stays."""

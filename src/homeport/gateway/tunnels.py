@@ -105,6 +105,10 @@ class Crossing:
         if len(self.body) + len(data) <= KEPT:
             self.body += data
 
+    def heard(self) -> None:
+        if self._reply.begun:
+            self._reply.flush()
+
     def ended(self) -> None:
         if self._reply.begun:
             self._reply.end()

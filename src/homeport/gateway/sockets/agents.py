@@ -27,6 +27,10 @@ class Receiver(Protocol):
 
     def answer(self, data: bytes) -> None: ...
 
+    def heard(self) -> None:
+        """All that came at once is told, and it was not the end."""
+        ...
+
     def ended(self) -> None: ...
 
     def lost(self, why: str, sent: Sent, *, stale: bool) -> None: ...
@@ -120,6 +124,8 @@ class AgentConnection(asyncio.Protocol):
                 self._end(reader)
             elif isinstance(event, Rejected):
                 self._lose(event.message)
+        if self._receiver is not None:
+            self._receiver.heard()
 
     def eof_received(self) -> bool:
         if self._receiver is not None and self._reader is not None and self._reader.eof():
@@ -170,13 +176,17 @@ class AgentPool:
 
     async def acquire(self, max_idle: float) -> AgentConnection:
         """A fresh connection, or one idle for at most `max_idle` seconds. Raises `Unavailable`: nothing was sent."""
+        return self.idle(max_idle) or await self.fresh()
+
+    def idle(self, max_idle: float) -> AgentConnection | None:
+        """One that is there, idle for at most `max_idle` seconds."""
         now = time.monotonic()
         while self._idle:
             connection = self._idle.pop()
             if connection.usable and now - connection.idle_since <= max_idle:
                 return connection
             connection.abort()
-        return await self.fresh()
+        return None
 
     async def fresh(self) -> AgentConnection:
         """Raises `Unavailable`: nothing was sent."""

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from collections.abc import Callable, Coroutine
 from typing import Protocol, cast
 
 from homeport.errors import HomeportError
@@ -27,12 +28,20 @@ for it to read the last answer before the connection is closed on its unread bod
 SLOWEST = 500
 """Bytes a second that a body must come with on the whole, from `BODY_S` on."""
 
+Rest = Coroutine[None, None, None]
 log = logging.getLogger(__name__)
 
 
 class Service(Protocol):
     def admit(self, head: RequestHead, *, trusted: bool, peer: str) -> Incoming:
         """Before the body: who is it, and may they. A refusal is in the result."""
+        ...
+
+    def at_once(self, incoming: Incoming, reply: Reply, done: Callable[[Rest | None], None]) -> bool:
+        """Answer it in callbacks; `done` is called when the reply has ended, or with what to await until it has.
+
+        False: it wants `serve`.
+        """
         ...
 
     async def serve(self, incoming: Incoming, reply: Reply) -> None:
@@ -57,6 +66,8 @@ class ClientConnection(asyncio.Protocol):
         self._paused = False
         self._reply: ClientReply | None = None
         self._task: asyncio.Task[None] | None = None
+        self._rest: asyncio.Task[None] | None = None
+        self._last = False
         self._since = time.monotonic()
         self._body_since, self._body_had = 0.0, 0
         self._unread_since = 0.0
@@ -210,8 +221,40 @@ class ClientConnection(asyncio.Protocol):
     def _end(self) -> None:
         if self._arriving is not None:
             incoming, self._arriving = self._arriving, None
-            self._queue.append((incoming, incoming.head.keep_alive))
             self._since = time.monotonic()
+            if not self._at_once(incoming):
+                self._queue.append((incoming, incoming.head.keep_alive))
+                self._notify()
+
+    def _at_once(self, incoming: Incoming) -> bool:
+        """The usual request on a connection that owes no other answer needs no task."""
+        if self._reply is not None or self._queue or self._last:
+            return False
+        head = incoming.head
+        reply = ClientReply(self, head.method, head.version, keep_alive=head.keep_alive and not self.draining)
+        self._reply = reply
+        if self._service.at_once(incoming, reply, lambda rest: self._ended(incoming, reply, rest)):
+            return True
+        self._reply = None
+        return False
+
+    def _ended(self, incoming: Incoming, reply: ClientReply, rest: Rest | None) -> None:
+        if rest is not None:
+            self._rest = asyncio.get_running_loop().create_task(self._await(incoming, reply, rest))
+        else:
+            self._next(reply)
+
+    async def _await(self, incoming: Incoming, reply: ClientReply, rest: Rest) -> None:
+        await self._answer(incoming, reply, rest)
+        self._next(reply)
+
+    def _next(self, reply: ClientReply) -> None:
+        if not reply.ended:
+            reply.cut()
+        self._reply = None
+        self._since = time.monotonic()
+        self._last = not reply.reusable
+        if self._last or self._queue or self._deaf or self.draining or self._owes_continue:
             self._notify()
 
     def _refuse_body(self, incoming: Incoming) -> None:
@@ -234,12 +277,14 @@ class ClientConnection(asyncio.Protocol):
             self._wake.set_result(None)
 
     async def _serve(self) -> None:
+        """What is not answered at once, in its order, and the end of the connection."""
         loop = asyncio.get_running_loop()
-        while self.alive:
-            if not self._queue:
-                if self._deaf or (self.draining and self._arriving is None):
-                    break
-                self._continue()
+        while self.alive and not self._last:
+            if self._reply is not None or not self._queue:
+                if self._reply is None:
+                    if self._deaf or (self.draining and self._arriving is None):
+                        break
+                    self._continue()
                 self._wake = loop.create_future()
                 await self._wake
                 continue
@@ -250,24 +295,19 @@ class ClientConnection(asyncio.Protocol):
             head = incoming.head
             reply = ClientReply(self, head.method, head.version, keep_alive=keep_alive and not self.draining)
             self._reply = reply
-            await self._answer(incoming, reply)
-            self._reply = None
-            self._since = time.monotonic()
-            if not reply.reusable:
-                break
+            await self._answer(incoming, reply, self._service.serve(incoming, reply))
+            self._next(reply)
         self._close()
 
-    async def _answer(self, incoming: Incoming, reply: ClientReply) -> None:
+    async def _answer(self, incoming: Incoming, reply: ClientReply, work: Rest) -> None:
         try:
-            await self._service.serve(incoming, reply)
+            await work
         except HomeportError as error:
             refuse(reply, refusal_of(error))
         except Exception:
             # The last line of defence: the client must see an error, the operator why.
             log.exception("request %s failed in the gateway", incoming.id)
             answer(reply, 500, Refusal(500, "HomeportError", reason(500)).to_dict())
-        if not reply.ended:
-            reply.cut()
 
     def _close(self) -> None:
         for incoming, _ in self._queue:

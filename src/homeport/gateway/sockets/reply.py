@@ -75,7 +75,8 @@ class ClientReply:
         self._left = 0 if self._bodiless else head.length
         # The first bytes of the body mostly follow within this turn of the loop: one write for both.
         self._held = data
-        asyncio.get_running_loop().call_soon(self._flush)
+        if source is None:
+            asyncio.get_running_loop().call_soon(self.flush)
 
     def data(self, data: bytes) -> None:
         if self._bodiless or self.ended or not data:
@@ -101,7 +102,7 @@ class ClientReply:
         self._finish()
         if self._chunked:
             self._write(LAST_CHUNK)
-        self._flush()
+        self.flush()
 
     def cut(self) -> None:
         """Reset the connection: a plain close would look like the end of a response without a length."""
@@ -131,7 +132,8 @@ class ClientReply:
         if self._finished is not None and not self._finished.done():
             self._finished.set_result(None)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """What is held goes out. A source does so at the end of its turn."""
         if self._held:
             self._write(b"")
 

@@ -19,7 +19,8 @@ def accept(batch: Batch, request: StoredRequest) -> Accepted:
         batch.execute(queries.INSERT_KEYED, rows.request_row(request))
         if not db.changes():
             wanted = (request.namespace, request.agent, request.key, request.agent_id)
-            existing = rows.stored(db.execute(queries.BY_KEY, wanted).fetchone())
+            (held,) = db.execute(queries.BY_KEY, wanted)
+            existing = rows.stored(held)
             return Accepted(existing.id, existing)
     else:
         batch.execute(queries.INSERT, rows.request_row(request))
