@@ -32,7 +32,7 @@ REST_S = 0.005
 """Seconds a write without anybody waiting may rest."""
 ENOUGH = 64
 """Writes that are committed without looking whether more are coming."""
-QUICK_S = 0.0004
+QUICK_S = 0.0008
 """Seconds of a commit up to which the loop waits for it: handing it over and back takes a good part of that."""
 
 
