@@ -7,7 +7,8 @@ from typing import Any
 
 from homeport.errors import HomeportError
 from homeport.gateway.core.access import Caller, Refusal
-from homeport.gateway.core.message import ResponseHead, wait_preference
+from homeport.gateway.core.message import ResponseHead
+from homeport.gateway.core.prefer import wait_preference
 from homeport.gateway.core.retry import DEADLINE
 from homeport.gateway.incoming import Incoming, answer
 from homeport.gateway.live import DROPPED

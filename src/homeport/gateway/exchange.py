@@ -66,15 +66,16 @@ class Exchange:
         finally:
             if queued:
                 self._queues.leave((route.namespace, route.agent))
+        held = accepted.existing if refusal is None else await self._known(incoming, route, refusal)
+        if held is not None:
+            fingerprint = await _fingerprint(self._tools.spool, incoming.head.method, incoming.rest, body)
+            await self._undo(route, body, direct=direct)
+            await self._again(held, fingerprint, reply, wait, self._streams.wanted(incoming.head))
+            return
         if refusal is not None:
             await self._undo(route, body, direct=direct)
             self._tools.metrics.refused(refusal.status)
             refuse(reply, refusal)
-            return
-        if accepted.existing is not None:
-            await self._undo(route, body, direct=direct)
-            last_id = self._streams.wanted(incoming.head)
-            await self._again(accepted.existing, request.fingerprint, reply, wait, last_id)
             return
         if request.deadline_us:
             self._deadlines.note(request.deadline_us)
@@ -118,6 +119,17 @@ class Exchange:
             await reply.finished()
         elif reply.open:
             await self._answers.outcome(request.id, reply, self._reason(key))
+
+    async def _known(self, incoming: Incoming, route: Route, refusal: Refusal) -> StoredRequest | None:
+        """The request of the same key: a repeat takes no room, and is answered however full everything is."""
+        key = incoming.head.get(b"idempotency-key")
+        if key is None or refusal.status == 400:
+            return None
+        try:
+            names = (route.namespace, route.agent, route.agent_id)
+            return await self._tools.journal.by_key(*names, key.decode("latin-1"))
+        except HomeportError:
+            return None  # then the refusal stands
 
     async def _no_place(self, route: Route, terms: Terms, lane: str) -> Refusal | None:
         """Why a request that cannot go to the agent at once is not accepted either; nothing of it is stored then.

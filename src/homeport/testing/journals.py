@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from homeport.errors import StorageFull, Unavailable
-from homeport.interfaces.journal import Accepted, Overdue
+from homeport.interfaces.journal import LEVEL_US, Accepted, Overdue
 from homeport.model.kept import FINISHED, Finished, Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
@@ -77,7 +77,7 @@ class MemoryJournal:
     async def pending(self, namespace: str, agent: str, *, limit: int = 100) -> list[StoredRequest]:
         wanted = (RequestState.PENDING, namespace, agent)
         found = [r for r in self._sorted() if (r.state, r.namespace, r.agent) == wanted]
-        return sorted(found, key=lambda r: r.priority)[:limit]
+        return sorted(found, key=lambda r: r.accepted_at_us + r.priority * LEVEL_US)[:limit]
 
     async def due(
         self, namespace: str, agent: str, *, now_us: int, furthest_us: int, limit: int = 100
@@ -98,6 +98,10 @@ class MemoryJournal:
 
     async def get(self, request_id: str) -> StoredRequest | None:
         return self.requests.get(request_id)
+
+    async def by_key(self, namespace: str, agent: str, agent_id: str, key: str) -> StoredRequest | None:
+        wanted = (namespace, agent, agent_id, key)
+        return next((r for r in self._sorted() if (r.namespace, r.agent, r.agent_id, r.key) == wanted), None)
 
     async def backlog(self) -> dict[tuple[str, str], int]:
         return dict(Counter((r.namespace, r.agent) for r in self._sorted() if r.state is RequestState.PENDING))

@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 
 from homeport.gateway.core.access import Refusal
-from homeport.gateway.core.message import RequestHead, wait_preference
+from homeport.gateway.core.message import RequestHead
+from homeport.gateway.core.prefer import prefers_async, wait_preference
 from homeport.model.route import Route
 
 HIGH, NORMAL, LOW = 0, 1, 2
@@ -58,7 +59,7 @@ def read_terms(head: RequestHead) -> Terms | Refusal:
     if prefer is delivery is deadline is priority is ordering is None:
         return USUAL
     wait = wait_preference(prefer)
-    asynchronous = wait is None and _prefers_async(prefer)
+    asynchronous = wait is None and prefers_async(prefer)
     if delivery not in (None, b"fail-fast", b"durable"):
         return _wrong("X-Homeport-Delivery must be fail-fast or durable")
     if priority is not None and priority.lower() not in _PRIORITIES:
@@ -76,10 +77,6 @@ def read_terms(head: RequestHead) -> Terms | Refusal:
         priority=_PRIORITIES[priority.lower()] if priority is not None else NORMAL,
         ordering=ordering.decode("latin-1") if ordering is not None else "",
     )
-
-
-def _prefers_async(prefer: bytes | None) -> bool:
-    return prefer is not None and any(part.strip().lower() == b"respond-async" for part in re.split(rb"[,;]", prefer))
 
 
 def _wrong(message: str) -> Refusal:

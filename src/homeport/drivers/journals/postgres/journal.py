@@ -136,6 +136,10 @@ class PostgresJournal:
         found = await self._rows(statements.BY_ID, (request_id,))
         return found[0] if found else None
 
+    async def by_key(self, namespace: str, agent: str, agent_id: str, key: str) -> StoredRequest | None:
+        found = await self._rows(statements.BY_KEY, (namespace, agent, agent_id, rows.text(key)))
+        return found[0] if found else None
+
     async def list(
         self,
         namespace: str,
@@ -171,6 +175,13 @@ class PostgresJournal:
         found = await self._ask(statements.BACKLOG, ())
         return {(namespace, agent): n for namespace, agent, n in found}
 
+    async def queues(self) -> dict[tuple[str, str], Queue]:
+        found = await self._ask(statements.QUEUES, ())
+        return {(namespace, agent): Queue(n, self._clocks.to_caller(at_us)) for namespace, agent, n, at_us in found}
+
+    async def sizes(self) -> dict[str, int]:
+        return {name: int(size) for name, size in await self._ask(statements.SIZES, ())}
+
     async def counts(self) -> dict[RequestState, int]:
         found = {state: int(n) for state, n in await self._ask(statements.COUNTS, ())}
         return {state: found.get(state.value, 0) for state in RequestState}
@@ -185,6 +196,10 @@ class PostgresJournal:
     def sync_seconds(self) -> float:
         durations = list(self._writer.durations) if self._writer is not None else []
         return statistics.median(durations) if durations else 0.0
+
+    def watch_syncs(self, told: Callable[[float], None]) -> None:
+        assert self._writer is not None, "open it first"
+        self._writer.told = told
 
     async def close(self) -> None:
         if self._closed:

@@ -83,6 +83,12 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX requests_lane ON requests (namespace, agent, lane, state, n) WHERE lane <> '';
     CREATE INDEX requests_deadline ON requests (deadline_us, id) WHERE state = 'pending' AND deadline_us > 0;
     """,
+    # 3: whoever waits rises: a level of priority is worth a minute.
+    """
+    DROP INDEX requests_pending;
+    CREATE INDEX requests_pending ON requests (namespace, agent, (accepted_at_us + priority * 60000000), id)
+      WHERE state = 'pending';
+    """,
 )
 
 

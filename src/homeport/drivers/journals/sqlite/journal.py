@@ -16,7 +16,7 @@ import apsw
 
 from homeport.drivers.journals.sqlite import keeping, opening, operations, queries, rows, snapshot
 from homeport.drivers.journals.sqlite.writer import Writer
-from homeport.interfaces.journal import Accepted, Overdue
+from homeport.interfaces.journal import Accepted, Overdue, Queue
 from homeport.model.kept import Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
@@ -115,6 +115,10 @@ class SqliteJournal:
     async def get(self, request_id: str) -> StoredRequest | None:
         return await self._read(lambda db: operations.get(db, request_id))
 
+    async def by_key(self, namespace: str, agent: str, agent_id: str, key: str) -> StoredRequest | None:
+        found = await self._rows(queries.BY_KEY, (namespace, agent, key, agent_id))
+        return found[0] if found else None
+
     async def list(
         self,
         namespace: str,
@@ -150,6 +154,13 @@ class SqliteJournal:
             lambda db: {(namespace, agent): n for namespace, agent, n in db.execute(queries.BACKLOG)}
         )
 
+    async def queues(self) -> dict[tuple[str, str], Queue]:
+        found = await self._survey(lambda db: db.execute(queries.QUEUES).fetchall())
+        return {(namespace, agent): Queue(n, since_us) for namespace, agent, n, since_us in found}
+
+    async def sizes(self) -> dict[str, int]:
+        return await asyncio.to_thread(opening.sizes, self._path)
+
     async def counts(self) -> dict[RequestState, int]:
         found: dict[str, int] = await self._read(lambda db: dict(db.execute(queries.COUNTS)))
         return {state: found.get(state.value, 0) for state in RequestState}
@@ -165,6 +176,9 @@ class SqliteJournal:
     def sync_seconds(self) -> float:
         durations = list(self._writer.durations)
         return statistics.median(durations) if durations else 0.0
+
+    def watch_syncs(self, told: Callable[[float], None]) -> None:
+        self._writer.told = told
 
     async def snapshot(self, to: Path) -> tuple[dict[str, int], frozenset[str]]:
         """As `interfaces.snapshots.CopiedJournal.snapshot`."""

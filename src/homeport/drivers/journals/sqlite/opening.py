@@ -74,6 +74,17 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
             connection.pragma("user_version", number + 1)
 
 
+def sizes(path: Path) -> dict[str, int]:
+    """Of the database and its log, as they lie on the disk."""
+    found = {}
+    for part, suffix in (("database", ""), ("log", "-wal")):
+        try:
+            found[part] = path.with_name(path.name + suffix).stat().st_size
+        except OSError:
+            continue
+    return found
+
+
 def translate(error: apsw.Error, path: Path, system_errno: int = 0) -> HomeportError:
     """What SQLite says, as one of our errors."""
     subject, operation = str(path), "use the journal"

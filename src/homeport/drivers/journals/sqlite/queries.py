@@ -61,10 +61,12 @@ REPLAY = "UPDATE requests SET state = 'pending', not_before_us = 0, outcome = ''
 DROP_RESPONSE = "DELETE FROM responses WHERE n = ?"
 
 _OF_AGENT = "WHERE r.state = 'pending' AND r.namespace = ? AND r.agent = ?"
-PENDING = f"{_WHOLE} {_OF_AGENT} ORDER BY r.priority, r.id LIMIT ?"
+# As the index has it, so that nothing is sorted: each level of priority is worth a minute (LEVEL_US).
+_URGENT = "r.accepted_at_us + r.priority * 60000000, r.id"
+PENDING = f"{_WHOLE} {_OF_AGENT} ORDER BY {_URGENT} LIMIT ?"
 DUE = (
     f"{_WHOLE} {_OF_AGENT} AND (r.not_before_us <= ? OR r.not_before_us > ?) AND {_TURN}"
-    " ORDER BY r.priority, r.id LIMIT ?"
+    f" ORDER BY {_URGENT} LIMIT ?"
 )
 WAITING = f"SELECT count(*) FROM (SELECT 1 FROM requests r {_OF_AGENT} LIMIT ?)"
 EXPIRING = f"{_WHOLE} WHERE r.state = 'pending' AND r.deadline_us > 0 ORDER BY r.deadline_us, r.id LIMIT ?"
@@ -82,6 +84,12 @@ _LISTED = (
 LIST = f"{_LISTED} AND (:after = '' OR r.id < :after) ORDER BY r.id DESC LIMIT :limit"
 LIST_NEWER = f"{_LISTED} AND r.id > :newer AND (:after = '' OR r.id < :after) ORDER BY r.id LIMIT :limit"
 BACKLOG = "SELECT namespace, agent, count(*) FROM requests WHERE state = 'pending' GROUP BY namespace, agent"
+# Over the index of what is pending, then one row for each agent.
+QUEUES = (
+    "SELECT p.namespace, p.agent, p.requests, r.accepted_at_us FROM (SELECT namespace, agent, count(*) AS requests,"
+    " min(id) AS first FROM requests WHERE state = 'pending' GROUP BY namespace, agent) p"
+    " JOIN requests r ON r.id = p.first"
+)
 COUNTS = "SELECT state, n FROM counts"
 ADD_COUNT = "INSERT INTO counts (state, n) VALUES (?, ?) ON CONFLICT (state) DO UPDATE SET n = n + excluded.n"
 PUT_NOTE = "INSERT INTO notes (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"

@@ -73,6 +73,7 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: asyncio.Future[None] | None = None
         self.durations: deque[float] = deque(maxlen=256)
+        self.told: Callable[[float], None] | None = None
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
@@ -177,7 +178,10 @@ class Writer:
             self._db.execute("COMMIT")
         except Exception as error:
             return self._undo(error)
-        self.durations.append(time.perf_counter() - started)
+        took = time.perf_counter() - started
+        self.durations.append(took)
+        if self.told is not None:
+            self.told(took)
         return None
 
     def _undo(self, error: Exception) -> Exception:
