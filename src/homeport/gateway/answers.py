@@ -78,7 +78,7 @@ class Answers:
 
     def _promise(self, request: StoredRequest, reply: Reply, reason: str) -> None:
         url = f"/requests/{request.id}"
-        self._tools.metrics.refused(202)
+        self._tools.metrics.promised()
         value = {
             "id": request.id,
             "status": request.state.value,

@@ -15,6 +15,8 @@ from homeport.gateway.core.access import Refusal, Routes
 from homeport.gateway.core.message import ResponseHead
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.incoming import Incoming, answer
+from homeport.gateway.metrics.scrape import Scrape
+from homeport.gateway.metrics.text import CONTENT_TYPE
 from homeport.gateway.sealing import redacted
 from homeport.gateway.tables import NOTE, newest_revision
 from homeport.gateway.tools import Tools
@@ -36,6 +38,7 @@ class Control:
         self._tools = tools
         self._routes = routes
         self._dispatcher = dispatcher
+        self._scrape = Scrape(tools, routes, dispatcher.courier)
 
     async def restore(self) -> None:
         """The routing table of our former life: a gateway serves without the control plane."""
@@ -64,7 +67,7 @@ class Control:
                 case ("POST", "snapshot", folder):
                     answer(reply, 200, await copy_journal(self._tools.journal, self._tools.spool, folder))
                 case ("GET", "metrics"):
-                    await self._metrics(reply)
+                    await self._metrics(reply, _values(query).get("namespace", ""))
                 case _:
                     answer(reply, 404, Refusal(404, "NotFound", "no such control call").to_dict())
         except HomeportError as error:
@@ -187,18 +190,10 @@ class Control:
         away = self._tools.journal.away()
         answer(reply, 503 if away else 200, {"ready": not away, "reason": away})
 
-    async def _metrics(self, reply: Reply) -> None:
-        up, backlog = not self._tools.journal.away(), {}
-        if up:
-            try:
-                backlog = await self._tools.journal.backlog()
-            except Unavailable:
-                up = False
-        in_flight = len(self._dispatcher.courier.active)
-        broken = self._dispatcher.courier.circuits()
-        text = self._tools.metrics.text(backlog, in_flight, journal_up=up, broken=broken).encode()
+    async def _metrics(self, reply: Reply, namespace: str) -> None:
+        text = (await self._scrape.text(namespace)).encode()
         if reply.open:
-            reply.begin(ResponseHead(200, "OK", ((b"Content-Type", b"text/plain; version=0.0.4"),), len(text)))
+            reply.begin(ResponseHead(200, "OK", ((b"Content-Type", CONTENT_TYPE),), len(text)))
             reply.data(text)
             reply.end()
 

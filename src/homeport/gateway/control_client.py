@@ -81,9 +81,12 @@ class GatewayControl:
         found: dict[str, Any] = await self._call("POST", f"/_gateway/snapshot/{quote(folder, safe='')}")
         return found
 
-    async def metrics(self) -> str:
-        """In the Prometheus text format."""
-        _, body = await self._exchange("GET", "/_gateway/metrics", b"")
+    async def metrics(self, namespace: str = "") -> str:
+        """In the Prometheus text format; of one namespace its agents only."""
+        query = f"?{urlencode({'namespace': namespace})}" if namespace else ""
+        status, body = await self._exchange("GET", f"/_gateway/metrics{query}", b"")
+        if status != 200:
+            raise Unavailable("the gateway has no metrics just now", operation="GET /_gateway/metrics")
         return body.decode()
 
     async def _call(self, method: str, target: str, body: bytes = b"") -> Any:

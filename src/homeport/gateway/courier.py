@@ -181,6 +181,7 @@ class Courier:
     async def conclude(self, request: StoredRequest, response: StoredResponse) -> None:
         """Write an answer down that its client has, however full the disk is just now."""
         kept = await _stubbornly(lambda: self._tools.journal.complete(request.id, request.fence, response))
+        self._tools.metrics.ended((request.namespace, request.agent), RequestState.COMPLETED, response.status)
         self._settled(request, in_time=kept)
 
     def interrupt(self, route: Route, why: str) -> None:
@@ -244,7 +245,6 @@ class Courier:
         request, verdict = delivery.request, delivery.given_up
         if verdict is None:
             return self._tools.journal.complete(request.id, request.fence, response)
-        self._tools.metrics.released((request.namespace, request.agent), verdict.state)
         return asyncio.ensure_future(
             self._tools.journal.release(
                 request.id, request.fence, verdict.state, outcome=verdict.outcome, response=response

@@ -49,7 +49,7 @@ class Delivery:
     ) -> None:
         self.request = request
         self.route = route
-        self.started = time.monotonic()
+        self._began = self.started = time.monotonic()
         self._pool = pool
         self._tools = tools
         self._max_idle = REUSE_S if repeatable else REUSE_ONCE_S
@@ -233,7 +233,7 @@ class Delivery:
                 self._relay(command.head)
             elif isinstance(command, Complete):
                 self.given_up = command.given_up
-                self._tools.metrics.answered(self.request, self._head)
+                self._count()
                 if self._reply is not None:
                     self._reply.end()
                 self._end_live(whole=True)
@@ -249,6 +249,13 @@ class Delivery:
                 self._decide(again=False)
             elif isinstance(command, HangUp) and self._connection is not None:
                 self._connection.abort()
+
+    def _count(self) -> None:
+        if self.given_up is None:
+            self._tools.metrics.answered(self.request, self._head, time.monotonic() - self._began)
+        else:
+            key = (self.request.namespace, self.request.agent)
+            self._tools.metrics.released(key, self.given_up.state, self._head.status if self._head else 0)
 
     def _relay(self, head: ResponseHead) -> None:
         head = ResponseHead(head.status, head.reason, relayed(head.headers), head.length)

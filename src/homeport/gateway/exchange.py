@@ -77,6 +77,7 @@ class Exchange:
             self._tools.metrics.refused(refusal.status)
             refuse(reply, refusal)
             return
+        self._tools.metrics.accepted((route.namespace, route.agent), direct=direct)
         if request.deadline_us:
             self._deadlines.note(request.deadline_us)
         if not terms.asynchronous:

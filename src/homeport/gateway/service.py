@@ -18,6 +18,7 @@ from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.exchange import Exchange
 from homeport.gateway.incoming import Incoming, refuse
 from homeport.gateway.keeping import Keeping
+from homeport.gateway.metrics.families import CONNECTIONS, Reading
 from homeport.gateway.sealing import Sealing
 from homeport.gateway.sockets.clients import ClientConnection
 from homeport.gateway.spool import Spool
@@ -82,6 +83,8 @@ class Gateway:
 
     async def start(self, *, tcp: socket.socket, unix: socket.socket) -> None:
         """Recover first, then listen: when this returns, requests are answered."""
+        self._tools.journal.watch_syncs(self._tools.metrics.sync_time.observe)
+        self._tools.metrics.sources.append(self._doors)
         await self.control.restore()
         await self._sweep_spool()
         await self._dispatcher.recover()
@@ -194,7 +197,9 @@ class Gateway:
             held = {request.body.spool} if request else set()
             if request is not None and request.response is not None:
                 held.add(request.response.body.spool)
-            if name not in held:
+            if name in held:
+                self._tools.spool.found(name)
+            else:
                 await self._tools.spool.remove(name)
 
     async def _tick(self) -> None:
@@ -205,6 +210,11 @@ class Gateway:
             self._tunnels.tick()
             for connection in list(self._connections):
                 connection.tick(now)
+
+    def _doors(self) -> list[Reading]:
+        trusted = sum(connection.trusted for connection in self._connections)
+        counts = {"tcp": len(self._connections) - trusted, "unix": trusted}
+        return [Reading(CONNECTIONS, n, {"listener": name}) for name, n in counts.items()]
 
     def _busy(self) -> bool:
         return any(connection.busy for connection in self._connections)

@@ -29,11 +29,26 @@ class Spool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self.shelf = shelf
+        self._kept = 0
         self._copies: dict[str, int] = {}
         self._fetched = itertools.count()
         if shelf is not None:
             for entry in folder.iterdir():
                 entry.unlink()
+
+    @property
+    def bytes(self) -> int:
+        """Of the files that were kept here, those of a former life included once they were `found`."""
+        return self._kept if self.shelf is None else sum(self._copies.values())
+
+    def found(self, name: str) -> None:
+        """It is there from a former life, and somebody needs it."""
+        if self.shelf is None and (path := self.path(name)).exists():
+            self.keeps(path.stat().st_size)
+
+    def keeps(self, size: int) -> None:
+        """So many more bytes, or fewer."""
+        self._kept = max(0, self._kept + size)
 
     def writer(self, name: str) -> BodyWriter:
         """`name` becomes the file's name, if there is ever a file."""
@@ -71,7 +86,8 @@ class Spool:
 
     async def remove(self, name: str) -> None:
         self._copies.pop(name, None)
-        self.path(name).unlink(missing_ok=True)
+        # A large file takes its time to go: not in the loop.
+        self.keeps(-await asyncio.to_thread(_unlink, self.path(name)))
         if self.shelf is not None:
             try:
                 await self.shelf.remove(name)
@@ -130,6 +146,7 @@ class BodyWriter:
         if self._file is not None:
             await asyncio.to_thread(self._close, self._file, sync=shelf is None)
             self._file = None
+            self._spool.keeps(self.size)
         if shelf is not None:
             await shelf.put(self._name, self._path)
             self._spool.copied(self._name, self.size)
@@ -198,6 +215,16 @@ def _pieces(path: Path, body: Body) -> Iterator[bytes]:
         pass
     if left:
         raise _gone(body.spool)
+
+
+def _unlink(path: Path) -> int:
+    """The bytes that were there."""
+    try:
+        size = path.stat().st_size
+        path.unlink()
+    except FileNotFoundError:
+        return 0
+    return size
 
 
 def _gone(name: str) -> HomeportError:

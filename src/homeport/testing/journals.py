@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from homeport.errors import StorageFull, Unavailable
-from homeport.interfaces.journal import LEVEL_US, Accepted, Overdue
+from homeport.interfaces.journal import LEVEL_US, Accepted, Overdue, Queue
 from homeport.model.kept import FINISHED, Finished, Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
@@ -106,6 +106,17 @@ class MemoryJournal:
     async def backlog(self) -> dict[tuple[str, str], int]:
         return dict(Counter((r.namespace, r.agent) for r in self._sorted() if r.state is RequestState.PENDING))
 
+    async def queues(self) -> dict[tuple[str, str], Queue]:
+        found: dict[tuple[str, str], Queue] = {}
+        for one in self._sorted():
+            if one.state is RequestState.PENDING:
+                before = found.get((one.namespace, one.agent), Queue(0, one.accepted_at_us))
+                found[one.namespace, one.agent] = Queue(before.requests + 1, before.since_us)
+        return found
+
+    async def sizes(self) -> dict[str, int]:
+        return {}
+
     async def counts(self) -> dict[RequestState, int]:
         found = Counter(r.state for r in self._sorted())
         return {state: found[state] for state in RequestState}
@@ -121,6 +132,9 @@ class MemoryJournal:
 
     def sync_seconds(self) -> float:
         return 0.0
+
+    def watch_syncs(self, told: Callable[[float], None]) -> None:
+        """Nothing is synced here."""
 
     async def close(self) -> None:
         self._closed = True

@@ -24,6 +24,8 @@ EARLY = 64 * 1024
 HEAD_S, BODY_S, IDLE_S, UNREAD_S, LINGER_S = 10.0, 60.0, 75.0, 60.0, 2.0
 """Seconds: for a whole head, between two pieces of a body, between requests, for a client that does not read, and
 for it to read the last answer before the connection is closed on its unread body."""
+QUIET_S = 0.25
+"""Seconds without a request before an idle connection is closed: what is on its way is still answered."""
 SLOWEST = 500
 """Bytes a second that a body must come with on the whole, from `BODY_S` on."""
 
@@ -31,6 +33,11 @@ log = logging.getLogger(__name__)
 
 
 class Service(Protocol):
+    @property
+    def leaving(self) -> bool:
+        """It is about to stop: answers say that their connection ends."""
+        ...
+
     def admit(self, head: RequestHead, *, trusted: bool, peer: str) -> Incoming:
         """Before the body: who is it, and may they. A refusal is in the result."""
         ...
@@ -44,7 +51,7 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, service: Service, connections: set[ClientConnection], *, trusted: bool) -> None:
         self._service = service
         self._connections = connections
-        self._trusted = trusted
+        self.trusted = trusted
         self._reader = RequestReader()
         self._peer = ""
         self._queue: deque[tuple[Incoming, bool]] = deque()
@@ -61,7 +68,7 @@ class ClientConnection(asyncio.Protocol):
         self._body_since, self._body_had = 0.0, 0
         self._unread_since = 0.0
         self.transport: asyncio.Transport | None = None
-        self.draining = False
+        self._ending = self._over = False
 
     @property
     def alive(self) -> bool:
@@ -73,8 +80,18 @@ class ClientConnection(asyncio.Protocol):
         return self._deaf
 
     @property
+    def draining(self) -> bool:
+        """The next answer is its last."""
+        return self._ending or self._service.leaving
+
+    @property
     def busy(self) -> bool:
         return self._reply is not None or bool(self._queue)
+
+    @property
+    def engaged(self) -> bool:
+        """A request is being answered, or has begun to arrive."""
+        return self.busy or not (self._deaf or self._reader.between_requests)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -172,12 +189,17 @@ class ClientConnection(asyncio.Protocol):
             self.end()
 
     def end(self) -> None:
-        """Close as soon as nothing is being answered."""
-        self.draining = True
+        """Close when nothing is being answered and nothing has come for a moment. Idempotent."""
+        if not self._ending:
+            self._ending = True
+            asyncio.get_running_loop().call_later(QUIET_S, self._close_idle)
+
+    def _close_idle(self) -> None:
+        self._over = True
         self._notify()
 
     def _head(self, head: RequestHead) -> None:
-        incoming = self._service.admit(head, trusted=self._trusted, peer=self._peer)
+        incoming = self._service.admit(head, trusted=self.trusted, peer=self._peer)
         self._arriving = incoming
         self._body_since, self._body_had = self._since, 0
         if head.length > MAX_BODY:
@@ -237,7 +259,7 @@ class ClientConnection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         while self.alive:
             if not self._queue:
-                if self._deaf or (self.draining and self._arriving is None):
+                if self._deaf or (self._over and not self.engaged):
                     break
                 self._continue()
                 self._wake = loop.create_future()
@@ -248,7 +270,7 @@ class ClientConnection(asyncio.Protocol):
                 self._paused = False
                 self.transport.resume_reading()
             head = incoming.head
-            reply = ClientReply(self, head.method, head.version, keep_alive=keep_alive and not self.draining)
+            reply = ClientReply(self, head.method, head.version, keep_alive=keep_alive)
             self._reply = reply
             await self._answer(incoming, reply)
             self._reply = None

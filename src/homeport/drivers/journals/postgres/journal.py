@@ -19,7 +19,7 @@ from homeport.drivers.journals.postgres.session import Address, Connection, Sess
 from homeport.drivers.journals.postgres.shelf import PostgresShelf
 from homeport.drivers.journals.postgres.writer import Writer
 from homeport.errors import Conflict, Unavailable
-from homeport.interfaces.journal import Accepted, Overdue
+from homeport.interfaces.journal import Accepted, Overdue, Queue
 from homeport.model.kept import Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 

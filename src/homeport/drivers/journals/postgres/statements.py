@@ -134,8 +134,7 @@ _OF_AGENT = "FROM requests r WHERE state = 'pending' AND namespace = %s AND agen
 _URGENT = "(accepted_at_us + priority * 60000000), id"
 PENDING = f"SELECT {ROW} {_OF_AGENT} ORDER BY {_URGENT} LIMIT %s"
 DUE = (
-    f"SELECT {ROW} {_OF_AGENT} AND (not_before_us <= %s OR not_before_us > %s) AND {_TURN}"
-    f" ORDER BY {_URGENT} LIMIT %s"
+    f"SELECT {ROW} {_OF_AGENT} AND (not_before_us <= %s OR not_before_us > %s) AND {_TURN} ORDER BY {_URGENT} LIMIT %s"
 )
 WAITING = f"SELECT count(*) FROM (SELECT {_OF_AGENT} LIMIT %s) AS found"
 EXPIRING = f"SELECT {ROW} FROM requests WHERE state = 'pending' AND deadline_us > 0 ORDER BY deadline_us, id LIMIT %s"
@@ -178,8 +177,8 @@ QUEUES = (
     " JOIN requests r ON r.id = p.first"
 )
 SIZES = (
-    "SELECT relname::text, pg_total_relation_size(oid) FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
-    " AND relkind = 'r' AND relname IN ('requests', 'shelf', 'pieces') ORDER BY 1"
+    "SELECT relname::text, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r'"
+    " AND relnamespace = current_schema()::regnamespace AND relname IN ('requests', 'shelf', 'pieces') ORDER BY 1"
 )
 COUNTS = "SELECT state, sum(n)::bigint FROM counts GROUP BY state"
 GET_NOTE = "SELECT value FROM notes WHERE owner = %s AND name = %s"

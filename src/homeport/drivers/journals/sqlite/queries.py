@@ -64,10 +64,7 @@ _OF_AGENT = "WHERE r.state = 'pending' AND r.namespace = ? AND r.agent = ?"
 # As the index has it, so that nothing is sorted: each level of priority is worth a minute (LEVEL_US).
 _URGENT = "r.accepted_at_us + r.priority * 60000000, r.id"
 PENDING = f"{_WHOLE} {_OF_AGENT} ORDER BY {_URGENT} LIMIT ?"
-DUE = (
-    f"{_WHOLE} {_OF_AGENT} AND (r.not_before_us <= ? OR r.not_before_us > ?) AND {_TURN}"
-    f" ORDER BY {_URGENT} LIMIT ?"
-)
+DUE = f"{_WHOLE} {_OF_AGENT} AND (r.not_before_us <= ? OR r.not_before_us > ?) AND {_TURN} ORDER BY {_URGENT} LIMIT ?"
 WAITING = f"SELECT count(*) FROM (SELECT 1 FROM requests r {_OF_AGENT} LIMIT ?)"
 EXPIRING = f"{_WHOLE} WHERE r.state = 'pending' AND r.deadline_us > 0 ORDER BY r.deadline_us, r.id LIMIT ?"
 INTERRUPTED = (
