@@ -52,8 +52,10 @@ class Control:
             match (incoming.head.method, incoming.name, *[part for part in path.split("/") if part]):
                 case ("PUT", "routes"):
                     answer(reply, 200, await self._put_routes(await self._read(incoming)))
-                case ("GET", "ready"):
-                    self._ready(reply)
+                case ("GET" | "HEAD", "ready"):
+                    await self._ready(reply)
+                case ("GET" | "HEAD", "live"):
+                    answer(reply, 200, {"live": True})
                 case ("GET", "status"):
                     answer(reply, 200, await self._status())
                 case ("GET", "requests"):
@@ -185,10 +187,9 @@ class Control:
             self._dispatcher.wake((request.namespace, request.agent))
             answer(reply, 200, summary(request))
 
-    def _ready(self, reply: Reply) -> None:
-        """For load balancers, without a token: whether requests are accepted here."""
-        away = self._tools.journal.away()
-        answer(reply, 503 if away else 200, {"ready": not away, "reason": away})
+    async def _ready(self, reply: Reply) -> None:
+        reason = await self._tools.readiness.reason()
+        answer(reply, 503 if reason else 200, {"ready": not reason, "reason": reason})
 
     async def _metrics(self, reply: Reply, namespace: str) -> None:
         text = (await self._scrape.text(namespace)).encode()

@@ -62,6 +62,7 @@ class Exchange:
                 request = await self._record(incoming, route, body, direct=direct, lane=lane)
                 accepted = await self._tools.journal.accept(request)
         except HomeportError as error:
+            self._tools.readiness.doubt()
             refusal = refusal_of(error)
         finally:
             if queued:

@@ -17,6 +17,8 @@ from homeport.model.request import Headers
 
 MAX_BODY = 1024**3
 """Bytes of a request body."""
+PROBES = ("ready", "live")
+"""What `/_gateway/…` answers to everybody."""
 _SOON: Headers = ((b"Retry-After", b"2"),)
 
 

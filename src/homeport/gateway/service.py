@@ -16,11 +16,12 @@ from homeport.gateway.courier import ANSWER_S
 from homeport.gateway.deadlines import Deadlines
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.exchange import Exchange
-from homeport.gateway.incoming import Incoming, refuse
+from homeport.gateway.incoming import PROBES, Incoming, refuse
 from homeport.gateway.keeping import Keeping
 from homeport.gateway.metrics.families import CONNECTIONS, Reading
+from homeport.gateway.readiness import Readiness
 from homeport.gateway.sealing import Sealing
-from homeport.gateway.sockets.clients import ClientConnection
+from homeport.gateway.sockets.clients import QUIET_S, ClientConnection
 from homeport.gateway.spool import Spool
 from homeport.gateway.streams import Streams
 from homeport.gateway.tenure import Tenure
@@ -62,9 +63,8 @@ class Gateway:
     ) -> None:
         """`owner` is this gateway's name among those on the journal. A journal of our own needs no short leases."""
         lease_s = lease_s if journal.shared else ANSWER_S
-        self._tools = Tools(
-            journal, clock, spool, Sealing(sealer), owner, lease_s, Keeping(journal, spool, clock, retention)
-        )
+        keeping, self._readiness = Keeping(journal, spool, clock, retention), Readiness(journal)
+        self._tools = Tools(journal, clock, spool, Sealing(sealer), owner, lease_s, keeping, self._readiness)
         self._ids = ids
         self.routes = Routes()
         self._dispatcher = Dispatcher(self._tools, self.routes)
@@ -80,14 +80,22 @@ class Gateway:
         self._servers: list[asyncio.Server] = []
         self._tenure = Tenure(self._tools, self.routes, self._dispatcher)
         self._tickers: list[asyncio.Task[None]] = []
+        self.leaving = False
 
     async def start(self, *, tcp: socket.socket, unix: socket.socket) -> None:
-        """Recover first, then listen: when this returns, requests are answered."""
+        """`recover`, then `listen`: when this returns, requests are answered."""
+        await self.recover()
+        await self.listen(tcp=tcp, unix=unix)
+
+    async def recover(self) -> None:
+        """What our former life left: its routing table, its files, its requests in flight."""
         self._tools.journal.watch_syncs(self._tools.metrics.sync_time.observe)
         self._tools.metrics.sources.append(self._doors)
         await self.control.restore()
         await self._sweep_spool()
         await self._dispatcher.recover()
+
+    async def listen(self, *, tcp: socket.socket, unix: socket.socket) -> None:
         await self._dispatcher.wake_all()
         loop = asyncio.get_running_loop()
         self._servers = [
@@ -99,15 +107,22 @@ class Gateway:
         if self._tools.journal.shared:
             self._tickers.append(loop.create_task(self._tenure.run()))
 
-    async def stop(self, grace: float = GRACE_S) -> None:
-        """Accept nothing more, let what is in flight end, judge the rest as interrupted."""
+    async def stop(self, grace: float = GRACE_S, *, notice: float = 0.0) -> None:
+        """Accept nothing more, let what is in flight end, judge the rest as interrupted.
+
+        For `notice` seconds before that all is served as ever, but `ready` says no, and each answer ends its
+        connection: those who keep one open learn of it from an answer, not from a request that gets none.
+        """
+        self._readiness.stop()
+        self.leaving = True
+        await asyncio.sleep(notice)
         for server in self._servers:
             server.close()
         self._tenure.leave()
+        self._dispatcher.hold()
         self._tools.waiters.end()
         self._tunnels.drain()
-        for connection in list(self._connections):
-            connection.end()
+        await self._hang_up()
         deadline = time.monotonic() + grace
         while (self._dispatcher.courier.active or self._busy()) and time.monotonic() < deadline:  # noqa: ASYNC110  (two owners)
             await asyncio.sleep(0.02)
@@ -166,7 +181,7 @@ class Gateway:
         refuse(reply, refusal)
 
     def _refusal(self, incoming: Incoming, *, trusted: bool) -> Refusal | None:
-        if incoming.room == "_gateway" and (trusted or (incoming.name, incoming.rest) == ("ready", "")):
+        if incoming.room == "_gateway" and (trusted or (incoming.name in PROBES and not incoming.rest)):
             return None
         if incoming.room not in ("agent", "requests") or not incoming.name:
             return _NOWHERE
@@ -217,7 +232,17 @@ class Gateway:
         return [Reading(CONNECTIONS, n, {"listener": name}) for name, n in counts.items()]
 
     def _busy(self) -> bool:
-        return any(connection.busy for connection in self._connections)
+        return any(connection.engaged for connection in self._connections)
+
+    async def _hang_up(self) -> None:
+        """End what is idle, once what is on its way there had time to arrive."""
+        await asyncio.sleep(0)  # whoever was let in just now is among them after this
+        for connection in list(self._connections):
+            connection.end()
+        if self._connections:
+            await asyncio.sleep(QUIET_S)
+        for connection in list(self._connections):
+            connection.end()
 
     async def _leave(self) -> None:
         for _ in range(50):
