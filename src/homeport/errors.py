@@ -12,6 +12,7 @@ Only classes that some caller catches are here; everything else is the nearest p
     ├── Denied                   exit 3   policy, role or token says no
     ├── NoCapacity               exit 4   no offer, quota reached, disk full
     │   └── StorageFull                   a write hit the end of the disk; nothing was half-written
+    ├── Unreadable               exit 1   what is kept encrypted was changed, or its key is not here
     ├── Unhealthy                exit 5   it runs, but does not answer as it should
     ├── Conflict                 exit 1   a revision moved, a name is taken, another owner holds the lease
     ├── Unavailable              exit 1   a server, engine or endpoint does not answer; retry can help
@@ -78,6 +79,10 @@ class NoCapacity(HomeportError):
 
 class StorageFull(NoCapacity):
     retry = True
+
+
+class Unreadable(HomeportError):
+    pass
 
 
 class Unhealthy(HomeportError):

@@ -8,7 +8,7 @@ import os
 from typing import Any
 from urllib.parse import parse_qs
 
-from homeport.errors import HomeportError, Unavailable
+from homeport.errors import HomeportError, Unavailable, Unreadable
 from homeport.gateway.answers import summary
 from homeport.gateway.copying import copy_journal
 from homeport.gateway.core.access import Refusal, Routes
@@ -17,14 +17,14 @@ from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.incoming import Incoming, answer
 from homeport.gateway.metrics.scrape import Scrape
 from homeport.gateway.metrics.text import CONTENT_TYPE
-from homeport.gateway.sealing import redacted
+from homeport.gateway.sealing import in_block, of_request, of_response
 from homeport.gateway.tables import NOTE, newest_revision
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.model.codec import from_json, to_builtins, to_json
 from homeport.model.kept import Wanted
 from homeport.model.names import DEFAULT_NAMESPACE
-from homeport.model.request import TUNNEL, Body, RequestState, StoredRequest
+from homeport.model.request import TUNNEL, Body, Headers, RequestState, StoredRequest
 from homeport.model.route import RoutingTable
 
 SHOWN = 64 * 1024
@@ -91,7 +91,7 @@ class Control:
 
     async def _read(self, incoming: Incoming) -> bytes:
         body = await incoming.body.finish()
-        data = b"".join(await self._tools.spool.read(body))
+        data = b"".join(await self._tools.spool.read(body, self._tools.sealing.whose(incoming.id)))
         if body.spool:
             await self._tools.spool.remove(body.spool)
         return data
@@ -159,17 +159,27 @@ class Control:
             return
         most = _values(query).get("most", str(SHOWN))
         limit = min(SHOWN_MOST, int(most)) if most.isdecimal() else SHOWN
-        shown = summary(request) | {"key": request.key, "fence": request.fence, "headers": redacted(request.headers)}
-        if limit:
-            shown["body"] = await self._body(request.body, limit)
+        shown = summary(request) | {"key": request.key, "fence": request.fence}
+        await self._part(shown, "", request.headers, request.body, of_request(request.id), limit)
         if request.response is not None:
-            shown["response_headers"] = redacted(request.response.headers)
-            if limit:
-                shown["response_body"] = await self._body(request.response.body, limit)
+            kept = request.response
+            await self._part(shown, "response_", kept.headers, kept.body, of_response(request.id), limit)
         answer(reply, 200, shown)
 
-    async def _body(self, body: Body, limit: int) -> str:
-        return base64.b64encode(await self._tools.spool.head(body, limit)).decode()
+    async def _part(
+        self, shown: dict[str, Any], prefix: str, headers: Headers, body: Body, whose: str, limit: int
+    ) -> None:
+        """Headers and body, or else why they cannot be read: the request is shown either way."""
+        head: bytes = b""
+        try:
+            shown[f"{prefix}headers"] = await self._tools.sealing.shown(headers, whose)
+            if limit:
+                head = await self._tools.spool.head(body, limit, whose if in_block(headers) else "")
+        except Unreadable as error:
+            shown.setdefault(f"{prefix}headers", [])
+            shown["unreadable"] = f"{error.message}; {error.hint}"
+        if limit:
+            shown[f"{prefix}body"] = base64.b64encode(head).decode()
 
     async def _replay(self, request_id: str, reply: Reply) -> None:
         before = await self._tools.journal.get(request_id)

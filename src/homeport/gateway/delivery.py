@@ -31,6 +31,7 @@ from homeport.gateway.core.message import ResponseHead, relayed
 from homeport.gateway.core.retry import after_status, retry_after
 from homeport.gateway.core.write import request_head
 from homeport.gateway.live import LONELY_S, LiveStream
+from homeport.gateway.sealing import of_request, of_response, whose_request
 from homeport.gateway.sockets.agents import AgentConnection, AgentPool
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
@@ -64,6 +65,7 @@ class Delivery:
         self._verdict: Verdict | None = None
         self._reply: Reply | None = None
         self._head: ResponseHead | None = None
+        self._inline = request.body.inline
         self._body = tools.spool.writer(f"{request.id}.{request.fence}.answer")
         self._kept = True
         self._held_back = False
@@ -72,8 +74,12 @@ class Delivery:
 
     async def run(self) -> Verdict | None:
         try:
-            headers = self._tools.sealing.unseal(self.request.headers)
+            headers = await self._tools.sealing.unseal(self.request.headers, of_request(self.request.id))
             target = self._tools.sealing.unseal_target(self.request.target)
+            if (whose := whose_request(self.request)) and not self.request.body.spool:
+                self._inline = b"".join(await self._tools.spool.read(self.request.body, whose))
+        except Unavailable as error:
+            return Verdict(RequestState.PENDING, error.message, attempted=False)
         except HomeportError as error:
             return Verdict(RequestState.FAILED, error.message, attempted=False)
         request = self.request
@@ -118,7 +124,7 @@ class Delivery:
         return StoredResponse(
             self._head.status,
             self._head.reason,
-            self._tools.sealing.seal(headers),
+            self._tools.sealing.seal(headers, of_response(self.request.id)),
             body if self.request.method != "HEAD" else Body(size=max(0, self._head.length)),
             self._tools.clock.now_us(),
         )
@@ -188,12 +194,13 @@ class Delivery:
         body = self.request.body
         connection.start(self, self.request.method)
         if not body.spool:
-            connection.write(head + body.inline)
+            connection.write(head + self._inline)
             return
-        connection.write(head, last=False)
         left = body.size
         try:
-            for piece in await self._tools.spool.read(body):
+            pieces = await self._tools.spool.read(body, whose_request(self.request))
+            connection.write(head, last=False)
+            for piece in pieces:
                 if not await connection.drained():
                     return
                 left -= len(piece)

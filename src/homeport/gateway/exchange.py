@@ -15,7 +15,7 @@ from homeport.gateway.deadlines import Deadlines
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.incoming import Incoming, answer, refusal_of, refuse
 from homeport.gateway.queues import Queues, full
-from homeport.gateway.spool import Spool
+from homeport.gateway.sealing import of_request
 from homeport.gateway.streams import Streams
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
@@ -69,9 +69,9 @@ class Exchange:
                 self._queues.leave((route.namespace, route.agent))
         held = accepted.existing if refusal is None else await self._known(incoming, route, refusal)
         if held is not None:
-            fingerprint = await _fingerprint(self._tools.spool, incoming.head.method, incoming.rest, body)
+            digest = await self._digest(incoming, body)
             await self._undo(route, body, direct=direct)
-            await self._again(held, fingerprint, reply, wait, self._streams.wanted(incoming.head))
+            await self._again(held, digest, reply, wait, self._streams.wanted(incoming.head))
             return
         if refusal is not None:
             await self._undo(route, body, direct=direct)
@@ -168,12 +168,12 @@ class Exchange:
             agent_id=route.agent_id,
             method=head.method,
             target=self._tools.sealing.seal_target(incoming.rest),
-            headers=self._tools.sealing.seal(headers),
+            headers=self._tools.sealing.seal(headers, of_request(incoming.id)),
             body=body,
             state=RequestState.IN_FLIGHT if direct else RequestState.PENDING,
             accepted_at_us=now_us,
             key=key,
-            fingerprint=await _fingerprint(self._tools.spool, head.method, incoming.rest, body) if key else "",
+            fingerprint=self._tools.sealing.fingerprint(await self._digest(incoming, body)) if key else "",
             attempts=int(direct),
             fence=int(direct),
             lease_owner=self._tools.owner if direct else "",
@@ -185,11 +185,9 @@ class Exchange:
             once=terms.fail_fast,
         )
 
-    async def _again(
-        self, held: StoredRequest, fingerprint: str, reply: Reply, wait: float | None, last_id: bytes
-    ) -> None:
+    async def _again(self, held: StoredRequest, digest: str, reply: Reply, wait: float | None, last_id: bytes) -> None:
         """The key was used before: the stored answer, or what stands in its way."""
-        if held.fingerprint != fingerprint:
+        if not await self._tools.sealing.same(held.fingerprint, digest):
             refusal = Refusal(422, "Conflict", "this Idempotency-Key was used for another request", "use a new key")
             answer(reply, 422, refusal.to_dict() | {"id": held.id})
         elif last_id:
@@ -215,9 +213,9 @@ class Exchange:
             return "the agent was removed"
         return route.reason or ("waiting for its turn" if route.ready else "the agent is not ready")
 
-
-async def _fingerprint(spool: Spool, method: str, target: str, body: Body) -> str:
-    digest = hashlib.sha256(f"{method} {target}\n".encode())
-    for piece in await spool.read(body):
-        digest.update(piece)
-    return digest.hexdigest()
+    async def _digest(self, incoming: Incoming, body: Body) -> str:
+        """By which a repeat is told from another request with its key."""
+        digest = hashlib.sha256(f"{incoming.head.method} {incoming.rest}\n".encode())
+        for piece in await self._tools.spool.read(body, self._tools.sealing.whose(incoming.id)):
+            digest.update(piece)
+        return digest.hexdigest()

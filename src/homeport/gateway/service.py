@@ -20,7 +20,7 @@ from homeport.gateway.incoming import PROBES, Incoming, refuse
 from homeport.gateway.keeping import Keeping
 from homeport.gateway.metrics.families import CONNECTIONS, Reading
 from homeport.gateway.readiness import Readiness
-from homeport.gateway.sealing import Sealing
+from homeport.gateway.sealing import Keys, Sealing
 from homeport.gateway.sockets.clients import QUIET_S, ClientConnection
 from homeport.gateway.spool import Spool
 from homeport.gateway.streams import Streams
@@ -60,11 +60,17 @@ class Gateway:
         owner: str = OWNER,
         lease_s: float = LEASE_S,
         retention: Retention = KEEP,
+        keys: Keys | None = None,
     ) -> None:
-        """`owner` is this gateway's name among those on the journal. A journal of our own needs no short leases."""
+        """`owner` is this gateway's name among those on the journal. A journal of our own needs no short leases.
+
+        `keys`: with which bodies and headers are encrypted; without, they are kept in clear.
+        """
         lease_s = lease_s if journal.shared else ANSWER_S
         keeping, self._readiness = Keeping(journal, spool, clock, retention), Readiness(journal)
-        self._tools = Tools(journal, clock, spool, Sealing(sealer), owner, lease_s, keeping, self._readiness)
+        self._keys = spool.keys = keys or Keys(journal, sealer)
+        sealing = Sealing(sealer, self._keys)
+        self._tools = Tools(journal, clock, spool, sealing, owner, lease_s, keeping, self._readiness)
         self._ids = ids
         self.routes = Routes()
         self._dispatcher = Dispatcher(self._tools, self.routes)
@@ -91,6 +97,7 @@ class Gateway:
         """What our former life left: its routing table, its files, its requests in flight."""
         self._tools.journal.watch_syncs(self._tools.metrics.sync_time.observe)
         self._tools.metrics.sources.append(self._doors)
+        await self._keys.begin()
         await self.control.restore()
         await self._sweep_spool()
         await self._dispatcher.recover()

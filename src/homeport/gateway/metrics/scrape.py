@@ -51,7 +51,7 @@ class Scrape:
         await self._counted(page, namespace)
         self._agents(page, namespace, looked[0] if looked else {}, known=looked is not None)
         self._whole(page)
-        readings = [Reading(f.JOURNAL_UP, looked is not None), Reading(f.SPOOL_SIZE, self._tools.spool.bytes)]
+        readings = [Reading(f.JOURNAL_UP, looked is not None), Reading(f.SPOOL_SIZE, self._tools.spool.kept_bytes)]
         if looked is not None:
             readings += [Reading(f.STORED, n, {"state": state.value}) for state, n in looked[1].items()]
             readings += [Reading(f.JOURNAL_SIZE, n, {"part": part}) for part, n in looked[2].items()]
