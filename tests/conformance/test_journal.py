@@ -12,10 +12,11 @@ from homeport.drivers.journals.sqlite.schema import MIGRATIONS
 from homeport.errors import Conflict, HomeportError
 from homeport.testing.conformance.journal import JournalSuite, flying, request, response
 from homeport.testing.conformance.journal_kept import KeptSuite
+from homeport.testing.conformance.journal_outbox import OutboxSuite
 from homeport.testing.journals import MemoryJournal
 
 
-class TestMemoryJournal(JournalSuite, KeptSuite):
+class TestMemoryJournal(JournalSuite, KeptSuite, OutboxSuite):
     @pytest.fixture
     async def journal(self):
         journal = MemoryJournal()
@@ -23,7 +24,7 @@ class TestMemoryJournal(JournalSuite, KeptSuite):
         await journal.close()
 
 
-class TestSqliteJournal(JournalSuite, KeptSuite):
+class TestSqliteJournal(JournalSuite, KeptSuite, OutboxSuite):
     @pytest.fixture
     async def journal(self, tmp_path):
         journal = SqliteJournal(Options(tmp_path / "journal.db"))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from homeport.interfaces.outbox import Outbox
 from homeport.model.kept import Finished, Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
@@ -80,6 +81,11 @@ class Journal(Protocol):
     @property
     def shelf(self) -> Shelf | None:
         """Where large bodies go; None: into files beside the journal."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """The changes of requests that somebody is to be told of."""
         ...
 
     def away(self) -> str:

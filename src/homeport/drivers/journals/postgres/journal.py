@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homeport.drivers.journals.postgres import keeping, operations, rows, statements
+from homeport.drivers.journals.postgres.outbox import PostgresOutbox
 from homeport.drivers.journals.postgres.reader import Reader
 from homeport.drivers.journals.postgres.rows import Clocks
 from homeport.drivers.journals.postgres.schema import migrate
@@ -60,6 +61,8 @@ class PostgresJournal:
         self._reader = Reader(self._address, 2)
         self._freight = Reader(self._address, 2, patience=FREIGHT_S)
         self.shelf = PostgresShelf(self._freight, options.owner)
+        self._teller = Reader(self._address, 1)
+        self.outbox = PostgresOutbox(self._teller, self._clocks)
         self._closed = False
 
     async def open(self) -> None:
@@ -209,6 +212,7 @@ class PostgresJournal:
             await self._writer.stop()
         await self._reader.close()
         await self._freight.close()
+        await self._teller.close()
 
     def _write(self, operation: operations.Operation, *, urgent: bool = True) -> asyncio.Future[Any]:
         if self._writer is None:
@@ -226,6 +230,7 @@ class PostgresJournal:
     def _give_up(self) -> None:
         self._reader.give_up()
         self._freight.give_up()
+        self._teller.give_up()
 
     # ── on the threads ───────────────────────────────────────────────────────────────────────────────────────────
     def _open(self) -> None:

@@ -7,7 +7,7 @@ ROW = (
     "id, namespace, agent, method, target, headers, body, spool, size, state, accepted_at_us, key, fingerprint,"
     " attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, agent_id, lane, priority, deadline_us,"
     " once, response_status, response_reason, response_headers, response_spool, response_size, response_at_us,"
-    " response_body"
+    " response_body, hooks"
 )
 _UNREAD = ROW.replace(" body,", " ''::bytea,").replace(" response_body", " ''::bytea")
 
@@ -21,7 +21,7 @@ _ACCEPTED = _columns(
     "id text, namespace text, agent text, method text, target text, headers bytea, body bytea, spool text,"
     " size bigint, state text, accepted_at_us bigint, key text, fingerprint text, attempts bigint, fence bigint,"
     " lease_owner text, lease_until_us bigint, not_before_us bigint, outcome text, agent_id text,"
-    " lane text, priority bigint, deadline_us bigint, once boolean"
+    " lane text, priority bigint, deadline_us bigint, once boolean, hooks text"
 )
 _COMPLETED = _columns(
     "id text, fence bigint, response_status bigint, response_reason text, response_headers bytea,"

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from homeport.drivers.journals.sqlite import keeping, opening, operations, queries, rows, snapshot
+from homeport.drivers.journals.sqlite.outbox import SqliteOutbox
 from homeport.drivers.journals.sqlite.writer import Writer
 from homeport.interfaces.journal import Accepted, Overdue, Queue
 from homeport.model.kept import Forgotten, Usage
@@ -46,6 +47,7 @@ class SqliteJournal:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         # Whoever asks for one request does not wait behind one who looks at all of them.
         self._surveyor = ThreadPoolExecutor(1, thread_name_prefix="journal-surveyor")
+        self.outbox = SqliteOutbox(self._writer, self._read)
         self._closed = False
 
     @property
@@ -155,7 +157,7 @@ class SqliteJournal:
         )
 
     async def queues(self) -> dict[tuple[str, str], Queue]:
-        found = await self._survey(lambda db: db.execute(queries.QUEUES).fetchall())
+        found: list[Any] = await self._survey(lambda db: db.execute(queries.QUEUES).fetchall())  # type: ignore[valid-type]
         return {(namespace, agent): Queue(n, since_us) for namespace, agent, n, since_us in found}
 
     async def sizes(self) -> dict[str, int]:

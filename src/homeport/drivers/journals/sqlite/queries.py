@@ -10,15 +10,15 @@ _REQUEST = (
 )
 _RESPONSE = "s.status, s.reason, s.headers, s.spool, s.size, s.at_us"
 _WHOLE = (
-    f"SELECT {_REQUEST}, COALESCE(r.body, b.body), {_RESPONSE}, s.body FROM requests r"
+    f"SELECT {_REQUEST}, COALESCE(r.body, b.body), {_RESPONSE}, s.body, r.hooks FROM requests r"
     " LEFT JOIN bodies b ON b.n = r.n LEFT JOIN responses s ON s.n = r.n"
 )
 
 INSERT = (
     "INSERT INTO requests (id, namespace, agent, method, target, headers, spool, size, state, accepted_at_us, key,"
     " fingerprint, attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, agent_id, lane, priority,"
-    " deadline_us, once, body)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+    " deadline_us, once, hooks, body)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 INSERT_BODY = "INSERT INTO bodies (n, body) VALUES (?, ?)"
 BY_KEY = (
@@ -72,7 +72,7 @@ INTERRUPTED = (
 )
 # NULL body: listings do not read bodies.
 _LISTED = (
-    f"SELECT {_REQUEST}, NULL, {_RESPONSE}, NULL FROM requests r LEFT JOIN responses s ON s.n = r.n"
+    f"SELECT {_REQUEST}, NULL, {_RESPONSE}, NULL, r.hooks FROM requests r LEFT JOIN responses s ON s.n = r.n"
     " WHERE r.namespace = :namespace AND (:agent = '' OR r.agent = :agent)"
     " AND (:state = '' OR r.state = :state) AND (:method = '' OR r.method = :method)"
     " AND (:key = '' OR r.key = :key) AND (:highest = 0 OR s.status BETWEEN :lowest AND :highest)"
