@@ -20,7 +20,9 @@ import uvloop
 from cryptography.fernet import Fernet
 
 from homeport.drivers.journals.sqlite import Options, SqliteJournal
+from homeport.drivers.secrets.sealed import AesGcm
 from homeport.gateway.control_client import GatewayControl
+from homeport.gateway.sealing import Keys
 from homeport.gateway.service import Gateway
 from homeport.gateway.sockets.addresses import listen_tcp, listen_unix
 from homeport.gateway.spool import Spool
@@ -49,11 +51,14 @@ class CountedIds:
 
 
 class FernetBytes:
+    def __init__(self, key: bytes = KEY) -> None:
+        self._fernet = Fernet(key)
+
     def seal(self, plain: bytes) -> bytes:
-        return Fernet(KEY).encrypt(plain)
+        return self._fernet.encrypt(plain)
 
     def unseal(self, sealed: bytes) -> bytes:
-        return Fernet(KEY).decrypt(sealed)
+        return self._fernet.decrypt(sealed)
 
 
 @asynccontextmanager
@@ -250,12 +255,16 @@ async def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
 
 
 @asynccontextmanager
-async def rig(home: Path, *, told: bool = True) -> AsyncIterator[Rig]:
+async def rig(
+    home: Path, *, told: bool = True, encrypted: bool = False, sealer: FernetBytes | None = None
+) -> AsyncIterator[Rig]:
     """`told`: it has heard from the server already."""
     async with uvloop_thread() as run:
         journal = SqliteJournal(Options(home / "journal.db"))
+        sealer = sealer or FernetBytes()
+        keys = Keys(journal, sealer, AesGcm, on=encrypted)
         gateway = Gateway(
-            journal, clock=WallClock(), ids=CountedIds(), sealer=FernetBytes(), spool=Spool(home / "spool")
+            journal, clock=WallClock(), ids=CountedIds(), sealer=sealer, spool=Spool(home / "spool"), keys=keys
         )
         tcp: socket.socket = listen_tcp("127.0.0.1:0")
         port = tcp.getsockname()[1]

@@ -111,6 +111,8 @@ class Settings:
     """How many bytes of bodies of one agent are kept: 500MiB, 10GiB; "" is 10GiB, 0 no limit."""
     retention_agents: str = ""
     """Others for some agents: `NAMESPACE/AGENT: completed=30d, requests=1000; …`; * and ? fit in names."""
+    journal_encryption: str = ""
+    """`on`: bodies and headers of requests and answers are kept encrypted from now on; "" is off."""
     node: str = ""
     """This server's name among those on one database; "" means the host's name."""
     default_site: str = ""
@@ -148,7 +150,7 @@ _SEED_NAMES = {
 _SECRETS = ("token", "llm_api_key")
 _TEXT_FIELDS = (
     *("namespace", "api_listen", "gateway_listen", "url", "token", "log_level", "log_format", "runtime"),
-    *("docker_host", "docker_network", "docker_base", "database_url", "node"),
+    *("docker_host", "docker_network", "docker_base", "database_url", "node", "journal_encryption"),
     *("retention_completed", "retention_failed", "retention_dead"),
     *("retention_requests", "retention_bytes", "retention_agents"),
     *("default_site", "default_network", "default_key_name", "linode_api", "chameleon_api", "kubernetes_prices"),

@@ -25,6 +25,7 @@ from homeport.gateway.spool import Spool
 from homeport.interfaces.extension_points import driver
 from homeport.interfaces.journal import Journal
 from homeport.interfaces.secrets import Sealer
+from homeport.serve import encrypting
 from homeport.serve.listen import inherited, ready
 from homeport.settings import Paths, Settings, load
 
@@ -106,6 +107,7 @@ async def serve(settings: Settings, *, lease_s: float = LEASE_S) -> None:
         {name: getattr(settings, f"retention_{name}") for name in ("completed", "failed", "dead", "requests", "bytes")},
         settings.retention_agents,
     )
+    encrypting.wanted(settings)
     paths.create()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -114,16 +116,18 @@ async def serve(settings: Settings, *, lease_s: float = LEASE_S) -> None:
     given = inherited()
     journal, owner, spool = await _opened(settings, stop)
     own_socket = "gateway_unix" not in given
+    sealer = LazySealer(paths)
     try:
         gateway = Gateway(
             journal,
             clock=driver("clock", "system")(),
             ids=driver("ids", "ulid")(),
-            sealer=LazySealer(paths),
+            sealer=sealer,
             spool=spool,
             owner=owner,
             lease_s=lease_s,
             retention=kept,
+            keys=encrypting.keys(settings, journal, sealer),
         )
         tcp: socket.socket = given.get("gateway") or listen_tcp(settings.gateway_listen)
         unix: socket.socket = given.get("gateway_unix") or listen_unix(paths.gateway_socket)
