@@ -79,6 +79,8 @@ class Settings:
     """host:port of the management API."""
     gateway_listen: str = "127.0.0.1:8081"
     """host:port of the data plane."""
+    gateway_connections: str = ""
+    """How many connections of clients the data plane takes at once; "" is 10000, or as many as open files allow."""
     url: str = ""
     """A management API elsewhere; "" means this machine's api.sock."""
     token: str = ""
@@ -152,7 +154,7 @@ _TEXT_FIELDS = (
     *("namespace", "api_listen", "gateway_listen", "url", "token", "log_level", "log_format", "runtime"),
     *("docker_host", "docker_network", "docker_base", "database_url", "node", "journal_encryption"),
     *("retention_completed", "retention_failed", "retention_dead"),
-    *("retention_requests", "retention_bytes", "retention_agents"),
+    *("retention_requests", "retention_bytes", "retention_agents", "gateway_connections"),
     *("default_site", "default_network", "default_key_name", "linode_api", "chameleon_api", "kubernetes_prices"),
     *("llm_base_url", "llm_api_key", "llm_model"),
 )

@@ -18,10 +18,10 @@ from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.exchange import Exchange
 from homeport.gateway.incoming import PROBES, Incoming, refuse
 from homeport.gateway.keeping import Keeping
-from homeport.gateway.metrics.families import CONNECTIONS, Reading
 from homeport.gateway.readiness import Readiness
 from homeport.gateway.sealing import Keys, Sealing
 from homeport.gateway.sockets.clients import QUIET_S, ClientConnection
+from homeport.gateway.sockets.doors import Doors
 from homeport.gateway.spool import Spool
 from homeport.gateway.streams import Streams
 from homeport.gateway.tenure import Tenure
@@ -60,10 +60,12 @@ class Gateway:
         owner: str = OWNER,
         lease_s: float = LEASE_S,
         retention: Retention = KEEP,
+        connections: int = 0,
         keys: Keys | None = None,
     ) -> None:
         """`owner` is this gateway's name among those on the journal. A journal of our own needs no short leases.
 
+        `connections`: how many there may be from clients; 0: as many as files allow, up to 10,000.
         `keys`: with which bodies and headers are encrypted; without, they are kept in clear.
         """
         lease_s = lease_s if journal.shared else ANSWER_S
@@ -71,6 +73,7 @@ class Gateway:
         self._keys = spool.keys = keys or Keys(journal, sealer)
         sealing = Sealing(sealer, self._keys)
         self._tools = Tools(journal, clock, spool, sealing, owner, lease_s, keeping, self._readiness)
+        self.metrics = self._tools.metrics
         self._ids = ids
         self.routes = Routes()
         self._dispatcher = Dispatcher(self._tools, self.routes)
@@ -82,7 +85,7 @@ class Gateway:
             self._tools, self.routes, self._dispatcher, self._answers, self._streams, self._deadlines
         )
         self._tunnels = Tunnels(self._tools, self.routes, self._dispatcher.courier)
-        self._connections: set[ClientConnection] = set()
+        self._doors = Doors(self, connections, self._tools.metrics.refused)
         self._servers: list[asyncio.Server] = []
         self._tenure = Tenure(self._tools, self.routes, self._dispatcher)
         self._tickers: list[asyncio.Task[None]] = []
@@ -96,7 +99,7 @@ class Gateway:
     async def recover(self) -> None:
         """What our former life left: its routing table, its files, its requests in flight."""
         self._tools.journal.watch_syncs(self._tools.metrics.sync_time.observe)
-        self._tools.metrics.sources.append(self._doors)
+        self._tools.metrics.sources.append(self._doors.readings)
         await self._keys.begin()
         await self.control.restore()
         await self._sweep_spool()
@@ -106,8 +109,8 @@ class Gateway:
         await self._dispatcher.wake_all()
         loop = asyncio.get_running_loop()
         self._servers = [
-            await loop.create_server(lambda: ClientConnection(self, self._connections, trusted=False), sock=tcp),
-            await loop.create_unix_server(lambda: ClientConnection(self, self._connections, trusted=True), sock=unix),
+            await loop.create_server(self._doors.tcp, sock=tcp),
+            await loop.create_unix_server(self._doors.unix, sock=unix),
         ]
         self._tickers = [loop.create_task(self._tick()), loop.create_task(self._deadlines.run())]
         self._tickers.append(loop.create_task(self._tools.keeping.run()))
@@ -233,10 +236,9 @@ class Gateway:
             for connection in list(self._connections):
                 connection.tick(now)
 
-    def _doors(self) -> list[Reading]:
-        trusted = sum(connection.trusted for connection in self._connections)
-        counts = {"tcp": len(self._connections) - trusted, "unix": trusted}
-        return [Reading(CONNECTIONS, n, {"listener": name}) for name, n in counts.items()]
+    @property
+    def _connections(self) -> list[ClientConnection]:
+        return self._doors.connections
 
     def _busy(self) -> bool:
         return any(connection.engaged for connection in self._connections)

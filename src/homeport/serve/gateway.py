@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 import secrets
 import signal
 import socket
@@ -17,7 +18,7 @@ from typing import Any, cast
 
 import uvloop
 
-from homeport.errors import HomeportError, Unavailable
+from homeport.errors import HomeportError, Unavailable, UsageError
 from homeport.gateway.core.retention import retention
 from homeport.gateway.service import LEASE_S, OWNER, Gateway
 from homeport.gateway.sockets.addresses import listen_tcp, listen_unix
@@ -31,6 +32,8 @@ from homeport.settings import Paths, Settings, load
 
 OPEN_S = 20.0
 """Seconds that a database which does not answer has to begin to, before we say so and end."""
+MOST = 1_000_000
+"""Connections that may be asked for."""
 log = logging.getLogger(__name__)
 
 
@@ -107,6 +110,7 @@ async def serve(settings: Settings, *, lease_s: float = LEASE_S) -> None:
         {name: getattr(settings, f"retention_{name}") for name in ("completed", "failed", "dead", "requests", "bytes")},
         settings.retention_agents,
     )
+    most = _connections(settings.gateway_connections)
     encrypting.wanted(settings)
     paths.create()
     stop = asyncio.Event()
@@ -128,6 +132,7 @@ async def serve(settings: Settings, *, lease_s: float = LEASE_S) -> None:
             lease_s=lease_s,
             retention=kept,
             keys=encrypting.keys(settings, journal, sealer),
+            connections=most,
         )
         tcp: socket.socket = given.get("gateway") or listen_tcp(settings.gateway_listen)
         unix: socket.socket = given.get("gateway_unix") or listen_unix(paths.gateway_socket)
@@ -142,6 +147,19 @@ async def serve(settings: Settings, *, lease_s: float = LEASE_S) -> None:
         await journal.close()
         if own_socket:
             paths.gateway_socket.unlink(missing_ok=True)
+
+
+def _connections(wanted: str) -> int:
+    """0 where nothing is said. Takes all the open files that this process may have."""
+    if wanted and not (wanted.isascii() and wanted.isdecimal() and 0 < int(wanted) <= MOST):
+        raise UsageError(
+            f"HOMEPORT_GATEWAY_CONNECTIONS must be a number from 1 to {MOST}, not {wanted!r}",
+            subject="gateway_connections",
+        )
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # some systems allow fewer than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return int(wanted or 0)
 
 
 def main() -> int:
