@@ -7,9 +7,9 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from homeport.cli.sheet import fitted, paragraph, terminal_width
-from homeport.cli.times import size
 from homeport.model.evidence import Origin
 from homeport.model.requirements import HINT
+from homeport.model.size import as_size
 
 if TYPE_CHECKING:
     from homeport.model.evidence import Inferred
@@ -113,7 +113,7 @@ def _value(what: str, found: Inferred[Any]) -> str:
 
 def _plain(what: str, value: Any) -> str:
     if what in _SIZES:
-        return size(value)
+        return as_size(value)
     if what == "start":
         return shlex.join(value)
     if what == "checks":
