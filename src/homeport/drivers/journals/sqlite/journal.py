@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 import apsw
 
 from homeport.drivers.journals.sqlite import keeping, opening, operations, queries, rows, snapshot
+from homeport.drivers.journals.sqlite.damage import mark
 from homeport.drivers.journals.sqlite.outbox import SqliteOutbox
 from homeport.drivers.journals.sqlite.writer import Writer
 from homeport.interfaces.journal import Accepted, Overdue, Queue
@@ -38,6 +39,7 @@ class SqliteJournal:
         self._lock = opening.lock(options.path)
         try:
             self._db = opening.open_writer(options.path)
+            mark(self._lock)
             self._reader_db = opening.open_reader(options.path)
             self._surveyor_db = opening.open_reader(options.path)
         except BaseException:
@@ -157,7 +159,7 @@ class SqliteJournal:
         )
 
     async def queues(self) -> dict[tuple[str, str], Queue]:
-        found: list[Any] = await self._survey(lambda db: db.execute(queries.QUEUES).fetchall())  # type: ignore[valid-type]
+        found: Any = await self._survey(lambda db: db.execute(queries.QUEUES).fetchall())
         return {(namespace, agent): Queue(n, since_us) for namespace, agent, n, since_us in found}
 
     async def sizes(self) -> dict[str, int]:

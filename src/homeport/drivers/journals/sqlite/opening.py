@@ -10,6 +10,7 @@ from pathlib import Path
 
 import apsw
 
+from homeport.drivers.journals.sqlite.damage import check_files, check_log
 from homeport.drivers.journals.sqlite.schema import MIGRATIONS
 from homeport.errors import Conflict, HomeportError, StorageFull
 
@@ -34,9 +35,11 @@ def lock(path: Path) -> int:
 
 def open_writer(path: Path) -> apsw.Connection:
     """Read and write, WAL, synced at every commit, schema up to date. Creates the file with mode 0600."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     connection = None
     try:
+        check_files(path)
+        check_log(path)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(10_000)
         # Plans that do not look at bound values: else a statement is prepared anew whenever a key changes, 40 us each.
@@ -50,6 +53,8 @@ def open_writer(path: Path) -> apsw.Connection:
             connection.close(True)
         if isinstance(error, apsw.Error):
             raise translate(error, path) from error
+        if isinstance(error, OSError):
+            raise translate_os(error, path) from error
         raise
 
 
@@ -100,7 +105,7 @@ def translate(error: apsw.Error, path: Path, system_errno: int = 0) -> HomeportE
             f"the journal {path} is damaged: {error}",
             operation=operation,
             subject=subject,
-            hint="move the file aside to start with an empty journal, or restore a backup",
+            hint="restore a backup; or move the file and its -wal aside to start with an empty journal",
         )
     return HomeportError(f"the journal {path} cannot be used: {error}", operation=operation, subject=subject)
 
