@@ -8,7 +8,7 @@ import os
 from typing import Any
 from urllib.parse import parse_qs
 
-from homeport.errors import HomeportError, Unavailable, Unreadable
+from homeport.errors import HomeportError, NotFound, Unavailable, Unreadable
 from homeport.gateway.answers import summary
 from homeport.gateway.copying import copy_journal
 from homeport.gateway.core.access import Refusal, Routes
@@ -21,6 +21,7 @@ from homeport.gateway.sealing import in_block, of_request, of_response
 from homeport.gateway.tables import NOTE, newest_revision
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
+from homeport.gateway.webhooks.desk import Desk
 from homeport.model.codec import from_json, to_builtins, to_json
 from homeport.model.kept import Wanted
 from homeport.model.names import DEFAULT_NAMESPACE
@@ -34,10 +35,11 @@ SHOWN_MOST = 1024 * 1024
 
 
 class Control:
-    def __init__(self, tools: Tools, routes: Routes, dispatcher: Dispatcher) -> None:
+    def __init__(self, tools: Tools, routes: Routes, dispatcher: Dispatcher, desk: Desk) -> None:
         self._tools = tools
         self._routes = routes
         self._dispatcher = dispatcher
+        self._desk = desk
         self._scrape = Scrape(tools, routes, dispatcher.courier)
 
     async def restore(self) -> None:
@@ -68,12 +70,18 @@ class Control:
                     await self._replay(request_id, reply)
                 case ("POST", "snapshot", folder):
                     answer(reply, 200, await copy_journal(self._tools.journal, self._tools.spool, folder))
+                case (method, "webhooks", *parts):
+                    raw = await self._read(incoming)
+                    answer(reply, 200, await self._desk.serve(method, parts, _values(query), raw))
+                case ("POST", "keys", "rotate"):
+                    answer(reply, 200, {"key": await self._tools.sealing.keys.rotate()})
                 case ("GET", "metrics"):
                     await self._metrics(reply, _values(query).get("namespace", ""))
                 case _:
                     answer(reply, 404, Refusal(404, "NotFound", "no such control call").to_dict())
         except HomeportError as error:
             status = 503 if isinstance(error, Unavailable) else 507 if error.retry else 400
+            status = 404 if isinstance(error, NotFound) else status
             answer(reply, status, {"error": error.to_dict()})
 
     async def apply(self, table: RoutingTable) -> bool:
@@ -86,6 +94,7 @@ class Control:
         self._routes.certain = not table.mirror
         for gone in self._routes.replace(table):
             self._dispatcher.courier.interrupt(gone, "the agent's instance ended before it answered")
+        self._desk.changed()
         await self._dispatcher.wake_all()
         return True
 

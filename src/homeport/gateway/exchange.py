@@ -183,6 +183,7 @@ class Exchange:
             priority=terms.priority,
             deadline_us=now_us + int(terms.deadline * 1e6) if terms.deadline else 0,
             once=terms.fail_fast,
+            hooks=self._routes.hears_now((route.namespace, route.agent), terms.webhook),
         )
 
     async def _again(self, held: StoredRequest, digest: str, reply: Reply, wait: float | None, last_id: bytes) -> None:

@@ -28,6 +28,10 @@ from homeport.gateway.tenure import Tenure
 from homeport.gateway.tools import Tools
 from homeport.gateway.tunnels import Tunnels
 from homeport.gateway.waiting import Reply
+from homeport.gateway.webhooks.addresses import Border
+from homeport.gateway.webhooks.desk import Desk
+from homeport.gateway.webhooks.post import Poster
+from homeport.gateway.webhooks.sender import Sender
 from homeport.interfaces.clock import Clock, Ids
 from homeport.interfaces.journal import Journal
 from homeport.interfaces.secrets import Sealer
@@ -62,11 +66,13 @@ class Gateway:
         retention: Retention = KEEP,
         connections: int = 0,
         keys: Keys | None = None,
+        poster: Poster | None = None,
     ) -> None:
         """`owner` is this gateway's name among those on the journal. A journal of our own needs no short leases.
 
         `connections`: how many there may be from clients; 0: as many as files allow, up to 10,000.
         `keys`: with which bodies and headers are encrypted; without, they are kept in clear.
+        `poster`: who connects to webhooks; without, only what is public is connected to.
         """
         lease_s = lease_s if journal.shared else ANSWER_S
         keeping, self._readiness = Keeping(journal, spool, clock, retention), Readiness(journal)
@@ -77,7 +83,9 @@ class Gateway:
         self._ids = ids
         self.routes = Routes()
         self._dispatcher = Dispatcher(self._tools, self.routes)
-        self.control = Control(self._tools, self.routes, self._dispatcher)
+        self._sender = Sender(journal, owner, sealer, clock, self.routes, poster or Poster(Border()))
+        desk = Desk(journal.outbox, self._sender, self.routes, clock)
+        self.control = Control(self._tools, self.routes, self._dispatcher, desk)
         self._streams = Streams(self._tools)
         self._answers = Answers(self._tools, self._streams)
         self._deadlines = Deadlines(self._tools, self._dispatcher.courier)
@@ -114,6 +122,7 @@ class Gateway:
         ]
         self._tickers = [loop.create_task(self._tick()), loop.create_task(self._deadlines.run())]
         self._tickers.append(loop.create_task(self._tools.keeping.run()))
+        self._tickers.append(loop.create_task(self._sender.run()))
         if self._tools.journal.shared:
             self._tickers.append(loop.create_task(self._tenure.run()))
 
@@ -144,6 +153,7 @@ class Gateway:
         await self._dispatcher.courier.close()
         for ticker in self._tickers:
             ticker.cancel()
+        await self._sender.stop()
         await self._leave()
 
     def admit(self, head: RequestHead, *, trusted: bool, peer: str) -> Incoming:
@@ -212,6 +222,10 @@ class Gateway:
             terms = read_terms(incoming.head)
             if isinstance(terms, Refusal):
                 return terms
+            if terms.webhook:
+                hears = self.routes.hears((route.namespace, route.agent), terms.webhook)
+                if isinstance(hears, Refusal):
+                    return hears
             incoming.terms = terms
         return None
 

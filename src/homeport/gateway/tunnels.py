@@ -210,6 +210,7 @@ class Tunnels:
             fence=1,
             lease_owner=self._tools.owner,
             lease_until_us=self._tools.lease_until(),
+            hooks=self._routes.hears_now((route.namespace, route.agent), incoming.terms.webhook),
         )
 
     async def _cross(self, crossing: Crossing, reply: Reply) -> None:

@@ -23,6 +23,8 @@ from homeport.gateway.core.retention import retention
 from homeport.gateway.service import LEASE_S, OWNER, Gateway
 from homeport.gateway.sockets.addresses import listen_tcp, listen_unix
 from homeport.gateway.spool import Spool
+from homeport.gateway.webhooks.addresses import Border, networks
+from homeport.gateway.webhooks.post import Poster
 from homeport.interfaces.extension_points import driver
 from homeport.interfaces.journal import Journal
 from homeport.interfaces.secrets import Sealer
@@ -112,6 +114,7 @@ async def serve(settings: Settings, *, lease_s: float = LEASE_S) -> None:
     )
     most = _connections(settings.gateway_connections)
     encrypting.wanted(settings)
+    border = Border(networks(settings.webhook_allow))
     paths.create()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -133,6 +136,7 @@ async def serve(settings: Settings, *, lease_s: float = LEASE_S) -> None:
             retention=kept,
             keys=encrypting.keys(settings, journal, sealer),
             connections=most,
+            poster=Poster(border),
         )
         tcp: socket.socket = given.get("gateway") or listen_tcp(settings.gateway_listen)
         unix: socket.socket = given.get("gateway_unix") or listen_unix(paths.gateway_socket)

@@ -15,7 +15,8 @@ _HOP_BY_HOP = frozenset(
 _OURS = frozenset(
     b"content-length expect forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-prefix"
     b" x-homeport-token x-homeport-namespace x-homeport-request-id x-homeport-fence"
-    b" prefer x-homeport-delivery x-homeport-deadline x-homeport-priority x-homeport-ordering-key".split()
+    b" prefer x-homeport-delivery x-homeport-deadline x-homeport-priority x-homeport-ordering-key"
+    b" x-homeport-webhook".split()
 )
 _NOT_FORWARDED = _HOP_BY_HOP | _OURS
 _PLAIN = (b"keep-alive", b"close")

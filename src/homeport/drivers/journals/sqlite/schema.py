@@ -73,7 +73,7 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE requests ADD COLUMN hooks TEXT NOT NULL DEFAULT '';
     CREATE TABLE outbox (
-      seq INTEGER PRIMARY KEY AUTOINCREMENT,
+      seq INTEGER PRIMARY KEY,
       id TEXT NOT NULL UNIQUE,
       hook TEXT NOT NULL,
       request TEXT NOT NULL,
