@@ -95,6 +95,11 @@ class Dispatcher:
         key = (request.namespace, request.agent)
         await self.courier.release(request, self._routes.verdict_on(request, why), key)
 
+    @property
+    def busy(self) -> bool:
+        """Something that was taken from the journal is not at its end."""
+        return bool(self._draining or self._deliveries)
+
     def hold(self) -> None:
         """Take nothing more from the journal: what waits there waits for our next life, or another gateway."""
         self._stopped = True
@@ -105,11 +110,11 @@ class Dispatcher:
         """`hold`, and wait for what was started."""
         self.hold()
         # Not cancelled at once: a lease that is being written down would belong to nobody.
-        tasks = (*self._draining.values(), *self._deliveries)
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=5.0)
-            for delivery in late:
-                delivery.cancel()
+        for tasks in (self._draining.values(), self._deliveries):
+            if tasks:
+                _, late = await asyncio.wait([*tasks], timeout=5.0)
+                for task in late:
+                    task.cancel()
 
     def _freed(self, key: Key) -> None:
         event = self._events.get(key)

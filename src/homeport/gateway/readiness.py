@@ -16,6 +16,7 @@ PROVED_S = 5.0
 PATIENCE_S = 2.0
 """Seconds that a write may take before the journal counts as one that does not answer."""
 NOTE = "readiness"
+_STOPPING = "the gateway is stopping"
 
 
 class Readiness:
@@ -37,7 +38,7 @@ class Readiness:
     async def reason(self) -> str:
         """Why no request is accepted here just now; "" where they are. At most one small write in five seconds."""
         if self._stopping:
-            return "the gateway is stopping"
+            return _STOPPING
         away = self._journal.away()
         if away:
             return away
@@ -47,7 +48,7 @@ class Readiness:
             done, _ = await asyncio.wait((self._trial,), timeout=PATIENCE_S)
             if not done:
                 return "the request journal does not answer"
-        return self._trouble
+        return _STOPPING if self._stopping else self._trouble
 
     async def _try(self) -> None:
         try:

@@ -44,6 +44,8 @@ LEASE_S = 15.0
 """Seconds after which others may take over what a gateway has in flight that does not renew it any more."""
 GRACE_S = 10.0
 """Seconds that requests in flight have to end when the gateway does."""
+NOTICE_S = 1.0
+"""Seconds before that in which clients that keep connections open learn that these end."""
 JUDGE_S = 5.0
 """Seconds to write down what became of those that did not; on a full disk our next life judges them instead."""
 
@@ -129,12 +131,15 @@ class Gateway:
     async def stop(self, grace: float = GRACE_S, *, notice: float = 0.0) -> None:
         """Accept nothing more, let what is in flight end, judge the rest as interrupted.
 
-        For `notice` seconds before that all is served as ever, but `ready` says no, and each answer ends its
-        connection: those who keep one open learn of it from an answer, not from a request that gets none.
+        For `notice` seconds before that, while anybody is connected, all is served as ever, but `ready` says no, and
+        each answer ends its connection: who keeps one open learns of it from an answer, not from a request that gets
+        none.
         """
         self._readiness.stop()
         self.leaving = True
-        await asyncio.sleep(notice)
+        noticed = time.monotonic() + notice
+        while self._connections and time.monotonic() < noticed:  # noqa: ASYNC110  (they come and go)
+            await asyncio.sleep(0.02)
         for server in self._servers:
             server.close()
         self._tenure.leave()
@@ -143,7 +148,7 @@ class Gateway:
         self._tunnels.drain()
         await self._hang_up()
         deadline = time.monotonic() + grace
-        while (self._dispatcher.courier.active or self._busy()) and time.monotonic() < deadline:  # noqa: ASYNC110  (two owners)
+        while self._busy() and time.monotonic() < deadline:  # noqa: ASYNC110  (several owners)
             await asyncio.sleep(0.02)
         self._dispatcher.courier.interrupt_all("the gateway stopped before it was answered")
         deadline = time.monotonic() + JUDGE_S
@@ -255,7 +260,9 @@ class Gateway:
         return self._doors.connections
 
     def _busy(self) -> bool:
-        return any(connection.engaged for connection in self._connections)
+        dispatcher = self._dispatcher
+        engaged = any(connection.engaged for connection in self._connections)
+        return engaged or dispatcher.busy or bool(dispatcher.courier.active)
 
     async def _hang_up(self) -> None:
         """End what is idle, once what is on its way there had time to arrive."""

@@ -216,9 +216,10 @@ class JournalSuite:
         first = request(1, key="k", agent_id="agt_1", fingerprint="f")
         await journal.accept(first)
         assert await journal.by_key("default", "echo", "agt_1", "k") == first
-        for other in (("other", "echo", "agt_1", "k"), ("default", "x", "agt_1", "k"), ("default", "echo", "agt_1", "l")):
-            assert await journal.by_key(*other) is None
+        assert await journal.by_key("other", "echo", "agt_1", "k") is None
+        assert await journal.by_key("default", "x", "agt_1", "k") is None
         assert await journal.by_key("default", "echo", "agt_2", "k") is None
+        assert await journal.by_key("default", "echo", "agt_1", "l") is None
 
     async def test_what_waits_for_its_time_is_not_due_and_keeps_nobody_waiting(self, journal: Journal) -> None:
         for n, when in ((1, 100), (2, 0), (3, 200)):
