@@ -22,6 +22,11 @@ Only classes that some caller catches are here; everything else is the nearest p
 
 from __future__ import annotations
 
+import errno
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""The numbers of an OSError by which a write found no room."""
+
 
 class HomeportError(Exception):
     """Cause, then evidence, then the next command. `retry` is true when the same call may work later."""
@@ -83,6 +88,11 @@ class StorageFull(NoCapacity):
 
 class Unreadable(HomeportError):
     pass
+
+
+def failed_write(error: OSError) -> type[HomeportError]:
+    """What to raise for it: `StorageFull` where there was no room, else `HomeportError`."""
+    return StorageFull if error.errno in NO_ROOM else HomeportError
 
 
 class Unhealthy(HomeportError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from homeport.cli.output import say
-from homeport.errors import Conflict, HomeportError, StorageFull
+from homeport.errors import Conflict, HomeportError, failed_write
 
 if TYPE_CHECKING:
     from homeport.app.backups.contents import Manifest
@@ -54,9 +54,8 @@ def appearing(
 
 
 def unwritable(file: Path, operation: str, error: OSError) -> HomeportError:
-    kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else HomeportError
     text = f"cannot write {file}: {error.strerror}"
-    return kind(text, operation=operation, subject=str(file), hint="another FILE, or another disk")
+    return failed_write(error)(text, operation=operation, subject=str(file), hint="another FILE, or another disk")
 
 
 def keep(pieces: Iterator[bytes], file: Path, *, force: bool) -> tuple[Manifest, str, int]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import itertools
 import os
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from homeport.errors import HomeportError, StorageFull, Unavailable, Unreadable
+from homeport.errors import HomeportError, StorageFull, Unavailable, Unreadable, failed_write
 from homeport.gateway.core.aead import ChunkSealer
 from homeport.gateway.sealing.bodies import SUFFIX, chunk_sealer, head_size, open_body, open_file, open_head, seal_body
 from homeport.gateway.sealing.keys import Keys, changed
@@ -24,7 +23,6 @@ INLINE = 256 * 1024
 CHUNK = 256 * 1024
 COPIES = 256 * 1024 * 1024
 """Bytes of bodies on the shelf of which a copy stays in the folder: most are read soon after they were written."""
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Spool:
@@ -295,7 +293,7 @@ def _gone(name: str) -> HomeportError:
 
 
 def _known(error: OSError, path: Path) -> HomeportError:
-    kind = StorageFull if error.errno in _NO_ROOM else HomeportError
+    kind = failed_write(error)
     return kind(
         f"a body cannot be stored: {error.strerror}",
         operation="spool a body",
