@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import os
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from homeport.errors import HomeportError, StorageFull, Unavailable, Unreadable, failed_write
+from homeport.errors import NO_ROOM, HomeportError, StorageFull, Unavailable, Unreadable
 from homeport.gateway.core.aead import ChunkSealer
 from homeport.gateway.sealing.bodies import SUFFIX, chunk_sealer, head_size, open_body, open_file, open_head, seal_body
 from homeport.gateway.sealing.keys import Keys, changed
@@ -21,6 +22,7 @@ from homeport.model.request import Body
 
 INLINE = 256 * 1024
 CHUNK = 256 * 1024
+_NO_FILES = {errno.EMFILE, errno.ENFILE}
 COPIES = 256 * 1024 * 1024
 """Bytes of bodies on the shelf of which a copy stays in the folder: most are read soon after they were written."""
 
@@ -293,10 +295,14 @@ def _gone(name: str) -> HomeportError:
 
 
 def _known(error: OSError, path: Path) -> HomeportError:
-    kind = failed_write(error)
-    return kind(
-        f"a body cannot be stored: {error.strerror}",
-        operation="spool a body",
-        subject=str(path),
-        hint=f"free space on the file system of {path.parent}" if kind is StorageFull else "",
-    )
+    kind: type[HomeportError] = StorageFull  # also where it is read-only or broken: what must be kept waits for it
+    if error.errno in _NO_FILES:
+        kind, hint = (
+            Unavailable,
+            "nothing was accepted: try again soon, or give the gateway more open files (ulimit -n)",
+        )
+    elif error.errno in NO_ROOM:
+        hint = f"free space on the file system of {path.parent}"
+    else:
+        hint = f"the kernel's log and `mount` say more about the disk of {path.parent}"
+    return kind(f"a body cannot be stored: {error.strerror}", operation="spool a body", subject=str(path), hint=hint)

@@ -100,6 +100,14 @@ def translate(error: apsw.Error, path: Path, system_errno: int = 0) -> HomeportE
             subject=subject,
             hint=f"free space on the file system of {path.parent}; nothing was half-written",
         )
+    if _unwritable(error):
+        why = os.strerror(system_errno) if system_errno else str(error)
+        return StorageFull(
+            f"the disk takes no writes for the request journal: {why}",
+            operation=operation,
+            subject=subject,
+            hint=f"the kernel's log and `mount` say more about the disk of {path.parent}; nothing was half-written",
+        )
     if isinstance(error, apsw.NotADBError | apsw.CorruptError):
         return HomeportError(
             f"the journal {path} is damaged: {error}",
@@ -108,6 +116,14 @@ def translate(error: apsw.Error, path: Path, system_errno: int = 0) -> HomeportE
             hint="restore a backup; or move the file and its -wal aside to start with an empty journal",
         )
     return HomeportError(f"the journal {path} cannot be used: {error}", operation=operation, subject=subject)
+
+
+def _unwritable(error: apsw.Error) -> bool:
+    """Read-only, or broken for writing: as good as full, for it may pass, and what must be written waits for that."""
+    if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError):
+        return True
+    reads = (apsw.SQLITE_IOERR_READ, apsw.SQLITE_IOERR_SHORT_READ)
+    return isinstance(error, apsw.IOError) and getattr(error, "extendedresult", 0) not in reads
 
 
 def translate_os(error: OSError, path: Path) -> HomeportError:
