@@ -8,7 +8,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,8 @@ from homeport.settings import Settings, find_paths
 from homeport.testing.control import MemoryControl
 
 T = TypeVar("T")
+Run = Callable[..., tuple[int, str, str]]
+"""A command line as arguments, to (exit code, stdout, stderr)."""
 
 ADMIN = Actor("test", "default", Role.ADMIN)
 

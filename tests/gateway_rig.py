@@ -20,11 +20,15 @@ import uvloop
 from cryptography.fernet import Fernet
 
 from homeport.drivers.journals.sqlite import Options, SqliteJournal
+from homeport.drivers.secrets.sealed import AesGcm
 from homeport.gateway.control_client import GatewayControl
+from homeport.gateway.sealing import Keys
 from homeport.gateway.service import Gateway
 from homeport.gateway.sockets.addresses import listen_tcp, listen_unix
 from homeport.gateway.spool import Spool
+from homeport.gateway.webhooks.post import Poster
 from homeport.model.route import Grant, Route, RoutingTable
+from homeport.model.webhook import Webhook
 from homeport.sockets import short_path
 
 TOKEN = "hp_for-tests-only"
@@ -49,11 +53,14 @@ class CountedIds:
 
 
 class FernetBytes:
+    def __init__(self, key: bytes = KEY) -> None:
+        self._fernet = Fernet(key)
+
     def seal(self, plain: bytes) -> bytes:
-        return Fernet(KEY).encrypt(plain)
+        return self._fernet.encrypt(plain)
 
     def unseal(self, sealed: bytes) -> bytes:
-        return Fernet(KEY).decrypt(sealed)
+        return self._fernet.decrypt(sealed)
 
 
 @asynccontextmanager
@@ -211,11 +218,14 @@ class Rig:
         route = Route("default", "echo", "agt_1", f"unix:{self.agent.path}", "ins_1", ready=True)
         return replace(route, **change)
 
-    async def routes(self, *routes: Route, grants: tuple[Grant, ...] | None = None) -> None:
+    async def routes(
+        self, *routes: Route, grants: tuple[Grant, ...] | None = None, webhooks: tuple[Webhook, ...] = ()
+    ) -> None:
         self.revision += 1
         digest = hashlib.sha256(TOKEN.encode()).hexdigest()
         held = grants if grants is not None else (Grant(digest, "tok_1", "default", ("*",)),)
-        assert await self.control.put_routes(RoutingTable(self.revision, routes, held)) == self.revision
+        table = RoutingTable(self.revision, routes, held, webhooks=webhooks)
+        assert await self.control.put_routes(table) == self.revision
 
     async def connect(self) -> Client:
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
@@ -250,12 +260,27 @@ async def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
 
 
 @asynccontextmanager
-async def rig(home: Path, *, told: bool = True) -> AsyncIterator[Rig]:
+async def rig(
+    home: Path,
+    *,
+    told: bool = True,
+    encrypted: bool = False,
+    sealer: FernetBytes | None = None,
+    poster: Poster | None = None,
+) -> AsyncIterator[Rig]:
     """`told`: it has heard from the server already."""
     async with uvloop_thread() as run:
         journal = SqliteJournal(Options(home / "journal.db"))
+        sealer = sealer or FernetBytes()
+        keys = Keys(journal, sealer, AesGcm, on=encrypted)
         gateway = Gateway(
-            journal, clock=WallClock(), ids=CountedIds(), sealer=FernetBytes(), spool=Spool(home / "spool")
+            journal,
+            clock=WallClock(),
+            ids=CountedIds(),
+            sealer=sealer,
+            spool=Spool(home / "spool"),
+            keys=keys,
+            poster=poster,
         )
         tcp: socket.socket = listen_tcp("127.0.0.1:0")
         port = tcp.getsockname()[1]

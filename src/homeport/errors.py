@@ -12,6 +12,7 @@ Only classes that some caller catches are here; everything else is the nearest p
     ├── Denied                   exit 3   policy, role or token says no
     ├── NoCapacity               exit 4   no offer, quota reached, disk full
     │   └── StorageFull                   a write hit the end of the disk; nothing was half-written
+    ├── Unreadable               exit 1   what is kept encrypted was changed, or its key is not here
     ├── Unhealthy                exit 5   it runs, but does not answer as it should
     ├── Conflict                 exit 1   a revision moved, a name is taken, another owner holds the lease
     ├── Unavailable              exit 1   a server, engine or endpoint does not answer; retry can help
@@ -20,6 +21,11 @@ Only classes that some caller catches are here; everything else is the nearest p
 """
 
 from __future__ import annotations
+
+import errno
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""The numbers of an OSError by which a write found no room."""
 
 
 class HomeportError(Exception):
@@ -78,6 +84,15 @@ class NoCapacity(HomeportError):
 
 class StorageFull(NoCapacity):
     retry = True
+
+
+class Unreadable(HomeportError):
+    pass
+
+
+def failed_write(error: OSError) -> type[HomeportError]:
+    """What to raise for it: `StorageFull` where there was no room, else `HomeportError`."""
+    return StorageFull if error.errno in NO_ROOM else HomeportError
 
 
 class Unhealthy(HomeportError):

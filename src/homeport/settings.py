@@ -79,6 +79,8 @@ class Settings:
     """host:port of the management API."""
     gateway_listen: str = "127.0.0.1:8081"
     """host:port of the data plane."""
+    gateway_connections: str = ""
+    """How many connections of clients the data plane takes at once; "" is 10000, or as many as open files allow."""
     url: str = ""
     """A management API elsewhere; "" means this machine's api.sock."""
     token: str = ""
@@ -109,8 +111,12 @@ class Settings:
     """How many requests of one agent are kept; "" is 100000, 0 no limit. Only what was answered makes room."""
     retention_bytes: str = ""
     """How many bytes of bodies of one agent are kept: 500MiB, 10GiB; "" is 10GiB, 0 no limit."""
+    webhook_allow: str = ""
+    """Networks that webhooks may lead to beside the public internet: 127.0.0.0/8, 10.1.2.0/24; "" is none."""
     retention_agents: str = ""
     """Others for some agents: `NAMESPACE/AGENT: completed=30d, requests=1000; …`; * and ? fit in names."""
+    journal_encryption: str = ""
+    """`on`: bodies and headers of requests and answers are kept encrypted from now on; "" is off."""
     node: str = ""
     """This server's name among those on one database; "" means the host's name."""
     default_site: str = ""
@@ -148,9 +154,9 @@ _SEED_NAMES = {
 _SECRETS = ("token", "llm_api_key")
 _TEXT_FIELDS = (
     *("namespace", "api_listen", "gateway_listen", "url", "token", "log_level", "log_format", "runtime"),
-    *("docker_host", "docker_network", "docker_base", "database_url", "node"),
+    *("docker_host", "docker_network", "docker_base", "database_url", "node", "journal_encryption"),
     *("retention_completed", "retention_failed", "retention_dead"),
-    *("retention_requests", "retention_bytes", "retention_agents"),
+    *("retention_requests", "retention_bytes", "retention_agents", "webhook_allow", "gateway_connections"),
     *("default_site", "default_network", "default_key_name", "linode_api", "chameleon_api", "kubernetes_prices"),
     *("llm_base_url", "llm_api_key", "llm_model"),
 )

@@ -12,10 +12,11 @@ from homeport.drivers.journals.sqlite.schema import MIGRATIONS
 from homeport.errors import Conflict, HomeportError
 from homeport.testing.conformance.journal import JournalSuite, flying, request, response
 from homeport.testing.conformance.journal_kept import KeptSuite
+from homeport.testing.conformance.journal_outbox import OutboxSuite
 from homeport.testing.journals import MemoryJournal
 
 
-class TestMemoryJournal(JournalSuite, KeptSuite):
+class TestMemoryJournal(JournalSuite, KeptSuite, OutboxSuite):
     @pytest.fixture
     async def journal(self):
         journal = MemoryJournal()
@@ -23,7 +24,7 @@ class TestMemoryJournal(JournalSuite, KeptSuite):
         await journal.close()
 
 
-class TestSqliteJournal(JournalSuite, KeptSuite):
+class TestSqliteJournal(JournalSuite, KeptSuite, OutboxSuite):
     @pytest.fixture
     async def journal(self, tmp_path):
         journal = SqliteJournal(Options(tmp_path / "journal.db"))
@@ -58,7 +59,7 @@ class TestSqliteJournal(JournalSuite, KeptSuite):
         for _ in range(2):  # the failed opening must not keep the lock
             with pytest.raises(HomeportError, match="is damaged") as caught:
                 SqliteJournal(Options(path))
-            assert "move the file aside" in caught.value.hint
+            assert "aside to start with an empty journal" in caught.value.hint
         assert path.read_bytes().startswith(b"this is no database")
 
     async def test_a_newer_file_is_refused_unchanged(self, tmp_path) -> None:

@@ -18,6 +18,7 @@ from homeport.errors import Conflict, HomeportError, Unavailable, UsageError
 from homeport.model.request import Body, RequestState
 from homeport.testing.conformance.journal import JournalSuite, flying, request, response
 from homeport.testing.conformance.journal_kept import KeptSuite
+from homeport.testing.conformance.journal_outbox import OutboxSuite
 from homeport.testing.servers.postgres import PostgresServer
 
 Opener = Callable[..., Awaitable[PostgresJournal]]
@@ -54,7 +55,7 @@ async def opened(database: str) -> AsyncIterator[Opener]:
         await journal.close()
 
 
-class TestPostgresJournal(JournalSuite, KeptSuite):
+class TestPostgresJournal(JournalSuite, KeptSuite, OutboxSuite):
     @pytest.fixture
     async def journal(self, opened):
         return await opened()

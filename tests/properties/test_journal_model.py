@@ -3,86 +3,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import rule
 
 from homeport.drivers.journals.sqlite import Options, SqliteJournal
-from homeport.model.request import Body, RequestState, StoredRequest
-from homeport.testing.conformance.journal import flying, request, response
-from homeport.testing.journals import MemoryJournal
-
-NUMBERS = st.integers(1, 5)
-FENCES = st.integers(0, 3)
-STATES = st.sampled_from([RequestState.PENDING, RequestState.FAILED, RequestState.DEAD])
+from homeport.interfaces.journal import Journal
+from journal_machine import JournalMachine, thorough
 
 
-def _waits_in(held: StoredRequest, lane: str) -> bool:
-    return held.lane == lane and held.state is RequestState.PENDING
-
-
-class JournalMachine(RuleBasedStateMachine):
-    @initialize()
-    def begin(self) -> None:
-        self.loop = asyncio.new_event_loop()
+class SqliteJournalMachine(JournalMachine):
+    async def opened(self) -> Journal:
         self.folder = Path(tempfile.mkdtemp())
-        self.model = MemoryJournal()
-        self.real = SqliteJournal(Options(self.folder / "0.db"))
         self.crashes = 0
-
-    def both(self, name: str, *args: object, **kwargs: object) -> None:
-        async def ask(journal: object) -> object:
-            return await getattr(journal, name)(*args, **kwargs)
-
-        expected = self.loop.run_until_complete(ask(self.model))
-        assert self.loop.run_until_complete(ask(self.real)) == expected
-
-    @rule(
-        n=NUMBERS,
-        key=st.sampled_from(["", "a", "b"]),
-        direct=st.booleans(),
-        size=st.sampled_from([0, 9, 3000]),
-        lane=st.sampled_from(["", "", "=l", "=m"]),
-        priority=st.integers(0, 2),
-        deadline=st.sampled_from([0, 7, 60]),
-    )
-    def accept(self, n: int, key: str, direct: bool, size: int, lane: str, priority: int, deadline: int) -> None:
-        if f"req_{n:04d}" not in self.model.requests:
-            terms = {"key": key, "priority": priority, "deadline_us": deadline, "body": Body(b"z" * size, "", size)}
-            self.both("accept", flying(n, **terms) if direct else request(n, lane=lane, **terms))
-
-    @rule(n=NUMBERS, until=st.integers(0, 100))
-    def lease(self, n: int, until: int) -> None:
-        self.both("lease", f"req_{n:04d}", "you", until)
-
-    @rule(n=NUMBERS, fence=FENCES, size=st.sampled_from([0, 9, 3000]))
-    def complete(self, n: int, fence: int, size: int) -> None:
-        self.both("complete", f"req_{n:04d}", fence, response(b"y" * size))
-
-    @rule(n=NUMBERS, fence=FENCES, state=STATES, later=st.integers(0, 9), attempted=st.booleans(), last=st.booleans())
-    def release(self, n: int, fence: int, state: RequestState, later: int, attempted: bool, last: bool) -> None:
-        options = {"outcome": f"o{later}", "not_before_us": later, "attempted": attempted}
-        if last and state is not RequestState.PENDING:
-            options["response"] = response(b"no")
-        self.both("release", f"req_{n:04d}", fence, state, **options)
-
-    @rule(n=NUMBERS)
-    def abandon(self, n: int) -> None:
-        self.both("abandon", f"req_{n:04d}", RequestState.FAILED, outcome="late")
-
-    @rule(n=NUMBERS)
-    def replay(self, n: int) -> None:
-        self.both("replay", f"req_{n:04d}")
-
-    @rule(value=st.binary(max_size=9))
-    def note(self, value: bytes) -> None:
-        self.both("put_note", "n", value)
+        return SqliteJournal(Options(self.folder / "0.db"))
 
     @rule()
     def crash(self) -> None:
@@ -94,47 +30,11 @@ class JournalMachine(RuleBasedStateMachine):
         self.loop.run_until_complete(self.real.close())
         self.real = SqliteJournal(Options(self.folder / f"{self.crashes}.db"))
 
-    @invariant()
-    def they_agree(self) -> None:
-        if not hasattr(self, "real"):
-            return
-        self.both("counts")
-        self.both("backlog")
-        self.both("list", "default")
-        self.both("pending", "default", "echo")
-        self.both("due", "default", "echo", now_us=4, furthest_us=8)
-        self.both("waiting", "default", "echo", most=3)
-        self.both("expiring")
-        self.lanes_are_narrow()
-        self.both("interrupted", owner="me", now_us=50)
-        self.both("get_note", "n")
-        for n in range(1, 6):
-            self.both("get", f"req_{n:04d}")
-
-    def lanes_are_narrow(self) -> None:
-        """Of one lane never two are in flight, and nobody is given out before one that was accepted before it."""
-        held = list(self.loop.run_until_complete(self.real.list("default")))
-        flying_in = [one.lane for one in held if one.lane and one.state is RequestState.IN_FLIGHT]
-        assert len(flying_in) == len(set(flying_in))
-        due = self.loop.run_until_complete(self.real.due("default", "echo", now_us=9, furthest_us=9))
-        order = list(self.model.requests)
-        for one in (one for one in due if one.lane):
-            assert one.lane not in flying_in
-            waiting = [held.id for held in self.model.requests.values() if _waits_in(held, one.lane)]
-            assert one.id == min(waiting, key=order.index)
-
     def teardown(self) -> None:
-        if hasattr(self, "real"):
-            self.loop.run_until_complete(self.real.close())
-            self.loop.run_until_complete(self.loop.shutdown_default_executor())
-            self.loop.close()
+        super().teardown()
+        if hasattr(self, "folder"):
             shutil.rmtree(self.folder)
 
 
-JournalMachine.TestCase.settings = settings(
-    max_examples=int(os.environ.get("JOURNAL_EXAMPLES", "15")),
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-TestJournalModel = JournalMachine.TestCase
+TestJournalModel = SqliteJournalMachine.TestCase
+TestJournalModel.settings = thorough(examples=15, steps=25)

@@ -20,6 +20,7 @@ from homeport.model.answerschema import answer_schema, choice, fit, words_of
 from homeport.model.evidence import Evidence, Inferred, Origin
 from homeport.model.paths import printable
 from homeport.model.requirements import Ecosystem, GpuNeed, Requirements, firm
+from homeport.model.size import as_size
 from homeport.model.systemimage import SystemImage
 
 LEAST, MOST = 0.5, 4.0
@@ -201,5 +202,5 @@ def _advised(was: Inferred[Any] | None, became: Any, why: str) -> Inferred[Any]:
 
 def _shown(field: str, value: Any) -> str:
     if field.endswith("_bytes"):
-        return f"{value / _GIB:.3g} GiB" if value >= _GIB else f"{value / 2**20:.0f} MiB"
+        return as_size(value)
     return f"{value:g}" if isinstance(value, float) else printable(str(value), 60)

@@ -33,7 +33,8 @@ def analyze(view: FileView) -> Requirements:
     for one in rules:
         one.read(repo, claims)
     ecosystem = settle(claims, "ecosystem", Ecosystem) or Inferred(Ecosystem.UNKNOWN, Origin.DEFAULT)
-    leave_out_others(claims, ecosystem.value)
+    language = settle(claims, "language", str)
+    leave_out_others(claims, ecosystem.value, language.value if language else "")
     start = settle(claims, "start", tuple)
     gpu = _gpu(claims)
     port = settle(claims, "port", int)
@@ -74,7 +75,7 @@ def analyze(view: FileView) -> Requirements:
         disk_bytes=settle(claims, "disk_bytes", int),
         shared_memory_bytes=settle(claims, "shared_memory_bytes", int),
         os_family=os_family,
-        language=settle(claims, "language", str),
+        language=language,
         language_version=settle(claims, "language_version", str),
         system_packages=settle(claims, "system_packages", tuple),
         hours=settle(claims, "hours", float),

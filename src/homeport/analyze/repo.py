@@ -80,11 +80,12 @@ class Repo:
         return next((number for number, line in enumerate(self.lines(path), 1) if needle in line), 0)
 
     def hits(self, path: str, pattern: re.Pattern[str], most: int) -> Iterator[tuple[re.Match[str], int]]:
-        """The first `most` places where a pattern stands in a file, with the number of the line each begins in."""
+        """The first `most` places where a pattern stands in a file, with the number of the line of its first word."""
         text = self.text(path)
         at, line = 0, 1
         for found in islice(pattern.finditer(text), most):
-            line, at = line + text.count("\n", at, found.start()), found.start()
+            begin = found.end() - len(found[0].lstrip())
+            line, at = line + text.count("\n", at, begin), max(at, begin)
             yield found, line
 
 

@@ -14,6 +14,7 @@ from homeport.analyze.repo import shown
 from homeport.model.evidence import Inferred, Origin
 from homeport.model.paths import printable
 from homeport.model.requirements import HINT
+from homeport.model.size import as_size
 
 T = TypeVar("T")
 _RANK = {origin: rank for rank, origin in enumerate(Origin)}
@@ -78,6 +79,6 @@ def _hint(claim: Claim) -> bool:
 def say(value: object, *, name: str = "") -> str:
     """A value of the field `name` for people, on one line."""
     if isinstance(value, int) and name.endswith("_bytes"):
-        return f"{value / 2**30:.3g} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
+        return as_size(value)
     text = " ".join(value) if isinstance(value, tuple) else str(value)
     return printable(text, 100)

@@ -43,7 +43,10 @@ class _Described:
 
 
 def returns(result: Any, *, takes: Any = None, stream: bool = False) -> Callable[[F], F]:
-    """Decorator: the record a path answers with (each line of it, for a stream; bytes: a file) and the one it takes."""
+    """Decorator: the record a path answers with and the one it takes.
+
+    For a stream it is each line; bytes are a file, str is plain text.
+    """
 
     def mark(endpoint: F) -> F:
         endpoint.described = _Described(result, takes, stream)  # type: ignore[attr-defined]
@@ -95,6 +98,8 @@ def _described(routers: Sequence[APIRouter], prefix: str) -> Iterator[tuple[str,
 def _content(schema: dict[str, Any], d: _Described) -> dict[str, Any]:
     if d.result is bytes:
         return {"application/gzip": {"schema": {"type": "string", "format": "binary"}}}
+    if d.result is str:
+        return {"text/plain": {"schema": {"type": "string"}}}
     kinds = ("application/x-ndjson", "text/event-stream") if d.stream else ("application/json",)
     return {kind: {"schema": schema} for kind in kinds}
 

@@ -54,6 +54,10 @@ class Control(Protocol):
         """version, pid, started_at_us, processes {name: {pid, restarts}}, listen {api, gateway}, agents, paths."""
         ...
 
+    async def metrics(self, actor: Actor) -> str:
+        """Of the gateway and the actor's agents, as Prometheus reads it. Raises `Unavailable` while it restarts."""
+        ...
+
     async def deploy(
         self,
         actor: Actor,

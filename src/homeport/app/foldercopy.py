@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from homeport.errors import HomeportError, StorageFull
+from homeport.errors import failed_write
 from homeport.interfaces.transfer import Where
 
 MADE = ("journal.db", "durable.db", "spool")
@@ -72,7 +71,6 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise (StorageFull if full else HomeportError)(
+        raise failed_write(error)(
             f"cannot copy to {folder}: {error.strerror}", operation="copy", subject=str(folder)
         ) from error

@@ -65,6 +65,10 @@ class Service:
             "runtimes": walls,
         }
 
+    async def metrics(self, actor: Actor) -> str:
+        await self.access.require(actor, "server.read", "metrics")
+        return await self.gateway.metrics(actor.namespace)
+
     # ── deployments ──────────────────────────────────────────────────────────────────────────────────────────────
     async def deploy(
         self,

@@ -6,19 +6,17 @@ Nothing heavy is imported before a verb is chosen: `verbs` is a static table, ea
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from homeport.errors import HomeportError
+from homeport.errors import NO_ROOM, HomeportError
 
 _ENVBOOT = """envboot is the third name of Homeport, for Chameleon: leases, bare-metal nodes, images.
 Its verbs arrive with the Chameleon driver; this version has none of them.
 What works today is under `homeport`: see `homeport --help`.
 """
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from homeport.cli.output import fail
         from homeport.errors import StorageFull
 
-        if error.errno not in _FULL:
+        if error.errno not in NO_ROOM:
             raise
         _drop_stdout()
         where = error.filename or "what was to be written is not whole"
@@ -82,7 +80,7 @@ def _run(program: str, arguments: list[str]) -> int:
     except ReaderLeft:
         raise BrokenPipeError from None
     except Exception as error:
-        if verbose or (isinstance(error, OSError) and error.errno in _FULL):
+        if verbose or (isinstance(error, OSError) and error.errno in NO_ROOM):
             raise
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return fail(HomeportError(f"this is a fault in Homeport: {said}", hint="run it again with --verbose"), as_json)

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from homeport.cli.output import say
-from homeport.errors import Conflict, HomeportError, StorageFull
+from homeport.errors import Conflict, HomeportError, failed_write
 
 if TYPE_CHECKING:
     from homeport.app.backups.contents import Manifest
@@ -19,53 +21,85 @@ if TYPE_CHECKING:
 EVERY_S = 5.0
 
 
-def keep(pieces: Iterator[bytes], file: Path, *, force: bool) -> tuple[Manifest, str, int]:
-    """An archive as `file`, 0600; what is in it. Raises what its end says, and `Conflict` for a file that is there."""
-    from homeport.app.backups.restoring import inspect
+@contextmanager
+def appearing(
+    file: Path, operation: str, hint: str = "", *, replace: bool = False, mode: int = 0o600
+) -> Iterator[IO[bytes]]:
+    """What is written to appears as `file` when the block has ended; after an error nothing of it is there.
 
-    if not force and os.path.lexists(file):
-        raise _there(file)
-    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}.partial")
+    Its `name` is where it lies until then. Without `replace` a `file` that is there is a `Conflict`, before and after
+    the writing, with `hint`. Raises `StorageFull`, and `HomeportError` for whatever else the disk says.
+    """
+    there = Conflict(f"{file} is there already", operation=operation, subject=str(file), hint=hint)
+    if not replace and os.path.lexists(file):
+        raise there
+    if file.is_dir():
+        raise unwritable(file, operation, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
+    partial = file.with_name(f".{file.name[:200]}.{secrets.token_hex(4)}.partial")
     try:
-        _write(pieces, partial)
-        say("checking ...")
-        found = inspect(partial)
-        if force:
+        with open(partial, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        if replace:
             partial.replace(file)
-        else:
-            _appear(partial, file)
+        elif not _appear(partial, file):
+            raise there
         _sync(file.parent)
     except OSError as error:
-        kind = StorageFull if error.errno in (28, 122) else HomeportError
-        raise kind(f"cannot write {file}: {error.strerror}", operation="backup", subject=str(file)) from None
+        raise unwritable(file, operation, error) from None
     finally:
-        partial.unlink(missing_ok=True)
-    return found
+        with suppress(FileNotFoundError, NotADirectoryError):
+            partial.unlink()
 
 
-def _write(pieces: Iterator[bytes], partial: Path) -> None:
+def unwritable(file: Path, operation: str, error: OSError) -> HomeportError:
+    text = f"cannot write {file}: {error.strerror}"
+    return failed_write(error)(text, operation=operation, subject=str(file), hint="another FILE, or another disk")
+
+
+def keep(pieces: Iterator[bytes], file: Path, *, force: bool) -> tuple[Manifest, str, int]:
+    """An archive as `file`, 0600; what is in it. Raises what its end says, and as `appearing`."""
+    from homeport.app.backups.restoring import inspect
+
+    with appearing(file, "backup", "another name, or --force", replace=force) as out:
+        _write(pieces, out)
+        say("checking ...")
+        return inspect(Path(out.name))
+
+
+def write_lines(records: Iterator[Any], file: Path) -> int:
+    """Records as lines of JSON in a new `file`, 0600; how many. Raises as `appearing`."""
+    import json
+
+    written = 0
+    with appearing(file, "export", "take another name") as out:
+        for record in records:
+            out.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+            written += 1
+    return written
+
+
+def _write(pieces: Iterator[bytes], out: IO[bytes]) -> None:
     said, size = time.monotonic(), 0
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as out:
-        for piece in pieces:
-            out.write(piece)
-            size += len(piece)
-            if time.monotonic() - said >= EVERY_S:
-                said = time.monotonic()
-                say(f"{size >> 20} MiB ...")
-        out.flush()
-        os.fsync(out.fileno())
+    for piece in pieces:
+        out.write(piece)
+        size += len(piece)
+        if time.monotonic() - said >= EVERY_S:
+            said = time.monotonic()
+            say(f"{size >> 20} MiB ...")
+    out.flush()
 
 
-def _appear(partial: Path, file: Path) -> None:
+def _appear(partial: Path, file: Path) -> bool:
     """A link never takes the place of what somebody else made meanwhile; some file systems have none."""
     try:
         os.link(partial, file)
-    except FileExistsError:
-        raise _there(file) from None
     except OSError:
         if os.path.lexists(file):
-            raise _there(file) from None
+            return False
         partial.rename(file)
+    return True
 
 
 def _sync(folder: Path) -> None:
@@ -74,32 +108,3 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _there(file: Path) -> Conflict:
-    return Conflict(f"{file} is there already", operation="backup", subject=str(file), hint="another name, or --force")
-
-
-def write_lines(records: Iterator[Any], file: Path) -> int:
-    """Records as lines of JSON in a new `file`, 0600, that appears when it is whole; how many. Raises as `keep`."""
-    import json
-
-    if os.path.lexists(file):
-        raise Conflict(f"{file} is there already", operation="export", subject=str(file), hint="take another name")
-    partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}.partial")
-    written = 0
-    try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as out:
-            for record in records:
-                out.write(json.dumps(record, separators=(",", ":")) + "\n")
-                written += 1
-            out.flush()
-            os.fsync(out.fileno())
-        _appear(partial, file)
-        _sync(file.parent)
-    except OSError as error:
-        kind = StorageFull if error.errno in (28, 122) else HomeportError
-        raise kind(f"cannot write {file}: {error.strerror}", operation="export", subject=str(file)) from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return written

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from homeport.cli.sheet import paragraph, reasoned, terminal_width
-from homeport.cli.times import size
+from homeport.model.size import as_size
 
 if TYPE_CHECKING:
     from homeport.model.money import Money
@@ -83,17 +83,13 @@ def remarks(plan: Plan) -> Iterator[str]:
 def has(offer: Offer) -> str:
     """`2 CPUs, 24 GiB, 1 x A100 of 40 GiB, 512 GiB of disk`; what is not known is left out."""
     parts = [f"{offer.cpus} CPU{'' if offer.cpus == 1 else 's'}"] if offer.cpus else []
-    parts += [_size(offer.memory_bytes)] if offer.memory_bytes else []
+    parts += [as_size(offer.memory_bytes)] if offer.memory_bytes else []
     if offer.gpus:
         model = offer.gpu_model or f"{offer.gpu_vendor} GPU".strip()
-        memory = f" of {_size(offer.gpu_memory_bytes)}" if offer.gpu_memory_bytes else ""
+        memory = f" of {as_size(offer.gpu_memory_bytes)}" if offer.gpu_memory_bytes else ""
         parts.append(f"{offer.gpus} x {model}{memory}")
-    parts += [f"{_size(offer.disk_bytes)} of disk"] if offer.disk_bytes else []
+    parts += [f"{as_size(offer.disk_bytes)} of disk"] if offer.disk_bytes else []
     return ", ".join(parts) or "what it has is not known"
-
-
-def _size(count: int) -> str:
-    return size(count).replace(".0 ", " ")
 
 
 def price(money: Money, offer: Offer) -> str:

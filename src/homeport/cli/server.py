@@ -9,6 +9,8 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from homeport.cli.output import say
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 READY_S = 60.0
 STOP_S = 120.0
+RESTART_S = 90.0
 
 
 def ensure(client: Client) -> bool:
@@ -103,10 +106,8 @@ def replace_with_server(settings: Settings) -> NoReturn:
 
 def stop(settings: Settings) -> int:
     """Ends server, gateway and agents, in order. The pid that is gone. Raises `Unavailable` where none runs."""
-    from homeport.client.sockets import connect_unix
-
     try:
-        with connect_unix(settings.paths.keeper_socket, 10.0) as sock, sock.makefile("rwb") as lines:
+        with _keeper(settings, 10.0) as lines:
             pid = int(_ask(lines, "status").get("pid", 0))
             watched = os.pidfd_open(pid)
             try:
@@ -117,9 +118,17 @@ def stop(settings: Settings) -> int:
                 os.close(watched)
             return pid
     except (OSError, ValueError) as error:
-        raise Unavailable(
-            f"no server runs on this machine: {error}", operation="stop", subject=str(settings.paths.keeper_socket)
-        ) from None
+        raise _nobody(settings, "stop", error) from None
+
+
+def restart(settings: Settings, process: str) -> dict[str, Any]:
+    """Replaces one process of the server; the status once the new one is up. Raises what it ended with if it is not,
+    `Unavailable` where no server runs."""
+    try:
+        with _keeper(settings, RESTART_S) as lines:
+            return _ask(lines, "restart", process=process)
+    except (OSError, ValueError) as error:
+        raise _nobody(settings, "restart", error) from None
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -181,8 +190,22 @@ def _answers(client: Client) -> bool:
     return False
 
 
-def _ask(lines: Any, op: str) -> dict[str, Any]:
-    lines.write(json.dumps({"id": 1, "op": op}).encode() + b"\n")
+@contextmanager
+def _keeper(settings: Settings, timeout: float) -> Iterator[Any]:
+    """Lines to and from the keeper of this machine."""
+    from homeport.client.sockets import connect_unix
+
+    with connect_unix(settings.paths.keeper_socket, timeout) as sock, sock.makefile("rwb") as lines:
+        yield lines
+
+
+def _nobody(settings: Settings, operation: str, error: Exception) -> Unavailable:
+    subject = str(settings.paths.keeper_socket)
+    return Unavailable(f"no server runs on this machine: {error}", operation=operation, subject=subject)
+
+
+def _ask(lines: Any, op: str, **given: str) -> dict[str, Any]:
+    lines.write(json.dumps({"id": 1, "op": op, **given}).encode() + b"\n")
     lines.flush()
     answer = json.loads(lines.readline())
     if "error" in answer:

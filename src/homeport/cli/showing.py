@@ -7,9 +7,9 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from homeport.cli.sheet import fitted, paragraph, terminal_width
-from homeport.cli.times import size
 from homeport.model.evidence import Origin
 from homeport.model.requirements import HINT
+from homeport.model.size import as_size
 
 if TYPE_CHECKING:
     from homeport.model.evidence import Inferred
@@ -29,8 +29,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "packages": "system_packages", "hours": "hours",
     },
     "How it runs": {
-        "start": "start", "version": "runtime_version", "port": "port", "health": "health_path", "checks": "checks",
-        "delivery": "delivery", "keys": "honours_keys", "policy": "policy", "restart": "restart",
+        "start": "start", "version": "runtime_version", "port": "port", "published at": "published_port",
+        "health": "health_path", "checks": "checks", "delivery": "delivery", "keys": "honours_keys",
+        "policy": "policy", "restart": "restart",
     },
 }  # fmt: skip
 """Label and field of `Requirements`, in the order in which they are shown."""
@@ -68,14 +69,21 @@ def conclusions(requirements: Requirements, *, width: int = 0, evidence: bool = 
         quoted.add(quote)
         lines += [*block, *_below(found, "" if told else quote, width, evidence=evidence)]
     for what, names in (
-        ("installs", requirements.install), ("asks for", requirements.env), ("sets", tuple(requirements.env_values)),
-        ("secrets", requirements.secrets),
+        ("installs", requirements.install), ("asks for", _asked(requirements, evidence)),
+        ("sets", tuple(requirements.env_values)), ("secrets", requirements.secrets),
     ):  # fmt: skip
         if names:
             lines += paragraph(", ".join(names), width, first=f"  {what}: ")
     for warning in requirements.warnings if notes else ():
         lines += paragraph(warning, width, first="note: ")
     return lines
+
+
+def _asked(requirements: Requirements, evidence: bool) -> list[str]:
+    """Names of variables; with `evidence` where each stands, as far as that is known."""
+    found = requirements.env_evidence if evidence else {}
+    places = {name: f" ({one.file}:{one.line})" for name, one in found.items()}
+    return [f"{name}{places.get(name, '')}" for name in requirements.env]
 
 
 def source_line(source: Source) -> str:
@@ -113,7 +121,7 @@ def _value(what: str, found: Inferred[Any]) -> str:
 
 def _plain(what: str, value: Any) -> str:
     if what in _SIZES:
-        return size(value)
+        return as_size(value)
     if what == "start":
         return shlex.join(value)
     if what == "checks":

@@ -46,6 +46,7 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
             "backup": ("backup:backup", "Everything into one file, while it runs; verify such a file."),
             "restore": ("backup:restore", "Make a home from a backup."),
             "status": ("server:status", "Is a server running, where does it listen, what does it confine."),
+            "server": ("server:server_", "The server: its status; replace the gateway under load."),
             "doctor": ("doctor:doctor", "What is here, what is missing, and the command that adds it."),
             "version": ("server:version", "Print the version."),
             "completion": ("server:completion", "Print the completion script of a shell."),

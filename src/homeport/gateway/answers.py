@@ -7,11 +7,12 @@ from typing import Any
 
 from homeport.errors import HomeportError
 from homeport.gateway.core.access import Caller, Refusal
-from homeport.gateway.core.message import ResponseHead, wait_preference
+from homeport.gateway.core.message import ResponseHead
+from homeport.gateway.core.prefer import wait_preference
 from homeport.gateway.core.retry import DEADLINE
 from homeport.gateway.incoming import Incoming, answer
 from homeport.gateway.live import DROPPED
-from homeport.gateway.sealing import shown_target
+from homeport.gateway.sealing import of_response, shown_target, whose_response
 from homeport.gateway.streams import Streams
 from homeport.gateway.times import rfc3339
 from homeport.gateway.tools import Tools
@@ -77,7 +78,7 @@ class Answers:
 
     def _promise(self, request: StoredRequest, reply: Reply, reason: str) -> None:
         url = f"/requests/{request.id}"
-        self._tools.metrics.refused(202)
+        self._tools.metrics.promised()
         value = {
             "id": request.id,
             "status": request.state.value,
@@ -97,12 +98,12 @@ class Answers:
             refusal = Refusal(410, "NoCapacity", "the answer was not kept: the disk was full when it came")
             answer(reply, 410, refusal.to_dict() | {"id": request.id})
             return
-        headers = self._tools.sealing.unseal(response.headers)
+        headers = await self._tools.sealing.unseal(response.headers, of_response(request.id))
         if any(name == DROPPED for name, _ in headers):
             refusal = Refusal(410, "NoCapacity", "only the end of this event stream was kept", "send Last-Event-ID")
             answer(reply, 410, refusal.to_dict() | {"id": request.id})
             return
-        pieces = await self._tools.spool.read(body) if sent else iter(())
+        pieces = await self._tools.spool.read(body, whose_response(request, response)) if sent else iter(())
         if not reply.open:
             return
         reply.begin(ResponseHead(response.status, response.reason, headers, body.size), request.id)

@@ -8,21 +8,24 @@ import os
 from typing import Any
 from urllib.parse import parse_qs
 
-from homeport.errors import HomeportError, Unavailable
+from homeport.errors import HomeportError, NotFound, Unavailable, Unreadable
 from homeport.gateway.answers import summary
 from homeport.gateway.copying import copy_journal
 from homeport.gateway.core.access import Refusal, Routes
 from homeport.gateway.core.message import ResponseHead
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.incoming import Incoming, answer
-from homeport.gateway.sealing import redacted
+from homeport.gateway.metrics.scrape import Scrape
+from homeport.gateway.metrics.text import CONTENT_TYPE
+from homeport.gateway.sealing import in_block, of_request, of_response
 from homeport.gateway.tables import NOTE, newest_revision
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
+from homeport.gateway.webhooks.desk import Desk
 from homeport.model.codec import from_json, to_builtins, to_json
 from homeport.model.kept import Wanted
 from homeport.model.names import DEFAULT_NAMESPACE
-from homeport.model.request import TUNNEL, Body, RequestState, StoredRequest
+from homeport.model.request import TUNNEL, Body, Headers, RequestState, StoredRequest
 from homeport.model.route import RoutingTable
 
 SHOWN = 64 * 1024
@@ -32,10 +35,12 @@ SHOWN_MOST = 1024 * 1024
 
 
 class Control:
-    def __init__(self, tools: Tools, routes: Routes, dispatcher: Dispatcher) -> None:
+    def __init__(self, tools: Tools, routes: Routes, dispatcher: Dispatcher, desk: Desk) -> None:
         self._tools = tools
         self._routes = routes
         self._dispatcher = dispatcher
+        self._desk = desk
+        self._scrape = Scrape(tools, routes, dispatcher.courier)
 
     async def restore(self) -> None:
         """The routing table of our former life: a gateway serves without the control plane."""
@@ -49,8 +54,10 @@ class Control:
             match (incoming.head.method, incoming.name, *[part for part in path.split("/") if part]):
                 case ("PUT", "routes"):
                     answer(reply, 200, await self._put_routes(await self._read(incoming)))
-                case ("GET", "ready"):
-                    self._ready(reply)
+                case ("GET" | "HEAD", "ready"):
+                    await self._ready(reply)
+                case ("GET" | "HEAD", "live"):
+                    answer(reply, 200, {"live": True})
                 case ("GET", "status"):
                     answer(reply, 200, await self._status())
                 case ("GET", "requests"):
@@ -63,12 +70,18 @@ class Control:
                     await self._replay(request_id, reply)
                 case ("POST", "snapshot", folder):
                     answer(reply, 200, await copy_journal(self._tools.journal, self._tools.spool, folder))
+                case (method, "webhooks", *parts):
+                    raw = await self._read(incoming)
+                    answer(reply, 200, await self._desk.serve(method, parts, _values(query), raw))
+                case ("POST", "keys", "rotate"):
+                    answer(reply, 200, {"key": await self._tools.sealing.keys.rotate()})
                 case ("GET", "metrics"):
-                    await self._metrics(reply)
+                    await self._metrics(reply, _values(query).get("namespace", ""))
                 case _:
                     answer(reply, 404, Refusal(404, "NotFound", "no such control call").to_dict())
         except HomeportError as error:
             status = 503 if isinstance(error, Unavailable) else 507 if error.retry else 400
+            status = 404 if isinstance(error, NotFound) else status
             answer(reply, status, {"error": error.to_dict()})
 
     async def apply(self, table: RoutingTable) -> bool:
@@ -81,12 +94,13 @@ class Control:
         self._routes.certain = not table.mirror
         for gone in self._routes.replace(table):
             self._dispatcher.courier.interrupt(gone, "the agent's instance ended before it answered")
+        self._desk.changed()
         await self._dispatcher.wake_all()
         return True
 
     async def _read(self, incoming: Incoming) -> bytes:
         body = await incoming.body.finish()
-        data = b"".join(await self._tools.spool.read(body))
+        data = b"".join(await self._tools.spool.read(body, self._tools.sealing.whose(incoming.id)))
         if body.spool:
             await self._tools.spool.remove(body.spool)
         return data
@@ -154,17 +168,27 @@ class Control:
             return
         most = _values(query).get("most", str(SHOWN))
         limit = min(SHOWN_MOST, int(most)) if most.isdecimal() else SHOWN
-        shown = summary(request) | {"key": request.key, "fence": request.fence, "headers": redacted(request.headers)}
-        if limit:
-            shown["body"] = await self._body(request.body, limit)
+        shown = summary(request) | {"key": request.key, "fence": request.fence}
+        await self._part(shown, "", request.headers, request.body, of_request(request.id), limit)
         if request.response is not None:
-            shown["response_headers"] = redacted(request.response.headers)
-            if limit:
-                shown["response_body"] = await self._body(request.response.body, limit)
+            kept = request.response
+            await self._part(shown, "response_", kept.headers, kept.body, of_response(request.id), limit)
         answer(reply, 200, shown)
 
-    async def _body(self, body: Body, limit: int) -> str:
-        return base64.b64encode(await self._tools.spool.head(body, limit)).decode()
+    async def _part(
+        self, shown: dict[str, Any], prefix: str, headers: Headers, body: Body, whose: str, limit: int
+    ) -> None:
+        """Headers and body, or else why they cannot be read: the request is shown either way."""
+        head: bytes = b""
+        try:
+            shown[f"{prefix}headers"] = await self._tools.sealing.shown(headers, whose)
+            if limit:
+                head = await self._tools.spool.head(body, limit, whose if in_block(headers) else "")
+        except Unreadable as error:
+            shown.setdefault(f"{prefix}headers", [])
+            shown["unreadable"] = f"{error.message}; {error.hint}"
+        if limit:
+            shown[f"{prefix}body"] = base64.b64encode(head).decode()
 
     async def _replay(self, request_id: str, reply: Reply) -> None:
         before = await self._tools.journal.get(request_id)
@@ -182,23 +206,14 @@ class Control:
             self._dispatcher.wake((request.namespace, request.agent))
             answer(reply, 200, summary(request))
 
-    def _ready(self, reply: Reply) -> None:
-        """For load balancers, without a token: whether requests are accepted here."""
-        away = self._tools.journal.away()
-        answer(reply, 503 if away else 200, {"ready": not away, "reason": away})
+    async def _ready(self, reply: Reply) -> None:
+        reason = await self._tools.readiness.reason()
+        answer(reply, 503 if reason else 200, {"ready": not reason, "reason": reason})
 
-    async def _metrics(self, reply: Reply) -> None:
-        up, backlog = not self._tools.journal.away(), {}
-        if up:
-            try:
-                backlog = await self._tools.journal.backlog()
-            except Unavailable:
-                up = False
-        in_flight = len(self._dispatcher.courier.active)
-        broken = self._dispatcher.courier.circuits()
-        text = self._tools.metrics.text(backlog, in_flight, journal_up=up, broken=broken).encode()
+    async def _metrics(self, reply: Reply, namespace: str) -> None:
+        text = (await self._scrape.text(namespace)).encode()
         if reply.open:
-            reply.begin(ResponseHead(200, "OK", ((b"Content-Type", b"text/plain; version=0.0.4"),), len(text)))
+            reply.begin(ResponseHead(200, "OK", ((b"Content-Type", CONTENT_TYPE),), len(text)))
             reply.data(text)
             reply.end()
 

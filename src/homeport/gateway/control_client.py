@@ -11,9 +11,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from homeport.errors import Conflict, HomeportError, NotFound, Unavailable, error_from_dict
-from homeport.model.codec import to_json
+from homeport.model.codec import from_builtins, to_json
 from homeport.model.kept import ALL, Wanted
 from homeport.model.route import RoutingTable
+from homeport.model.webhook import HookCount
 from homeport.sockets import short_path
 
 _MOST = 256 * 1024 * 1024
@@ -73,6 +74,31 @@ class GatewayControl:
         found: dict[str, Any] = await self._call("POST", f"/_gateway/requests/{quote(request_id, safe='')}/replay")
         return found
 
+    async def webhooks(self) -> dict[str, HookCount]:
+        """What waits and what was given up, by webhook; those with nothing are left out."""
+        return from_builtins(await self._call("GET", "/_gateway/webhooks"), dict[str, HookCount])
+
+    async def deliveries(
+        self, hook: str, *, standing: str = "", after: int = 0, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Newest first; before the seq `after` if it is not 0."""
+        query = urlencode({"standing": standing, "after": after, "limit": limit})
+        found: list[dict[str, Any]] = await self._call("GET", f"{_hook(hook)}/deliveries?{query}")
+        return found
+
+    async def try_webhook(self, hook: str) -> dict[str, Any]:
+        """Send a message of no consequence now: delivered, status, said."""
+        found: dict[str, Any] = await self._call("POST", f"{_hook(hook)}/test")
+        return found
+
+    async def retry_webhook(self, hook: str, change_ids: Sequence[str] = ()) -> int:
+        """Those given up (of these, or all) are sent again, and a stopped one goes on; how many."""
+        return int((await self._call("POST", f"{_hook(hook)}/retry", to_json(list(change_ids))))["again"])
+
+    async def forget_webhook(self, hook: str) -> int:
+        """Nothing of its deliveries stays; how many there were."""
+        return int((await self._call("POST", f"{_hook(hook)}/forget"))["removed"])
+
     async def snapshot(self, folder: str) -> dict[str, Any]:
         """Copy the journal and its bodies into this folder of the state folder, named `backup-…`, which is there.
 
@@ -81,9 +107,12 @@ class GatewayControl:
         found: dict[str, Any] = await self._call("POST", f"/_gateway/snapshot/{quote(folder, safe='')}")
         return found
 
-    async def metrics(self) -> str:
-        """In the Prometheus text format."""
-        _, body = await self._exchange("GET", "/_gateway/metrics", b"")
+    async def metrics(self, namespace: str = "") -> str:
+        """In the Prometheus text format; of one namespace its agents only."""
+        query = f"?{urlencode({'namespace': namespace})}" if namespace else ""
+        status, body = await self._exchange("GET", f"/_gateway/metrics{query}", b"")
+        if status != 200:
+            raise Unavailable("the gateway has no metrics just now", operation="GET /_gateway/metrics")
         return body.decode()
 
     async def _call(self, method: str, target: str, body: bytes = b"") -> Any:
@@ -129,3 +158,7 @@ async def _read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     if length > _MOST:
         raise ValueError("the answer is too large")
     return status, await reader.readexactly(length)
+
+
+def _hook(hook: str) -> str:
+    return f"/_gateway/webhooks/{quote(hook, safe='')}"

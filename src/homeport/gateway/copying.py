@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from homeport.errors import HomeportError, StorageFull, Unavailable, UsageError
+from homeport.errors import Unavailable, UsageError, failed_write
 from homeport.gateway.spool import Spool
 from homeport.interfaces.journal import Journal
 from homeport.interfaces.snapshots import CopiedJournal
@@ -36,8 +36,8 @@ async def copy_journal(journal: Journal, spool: Spool, name: str) -> dict[str, A
                 return {"requests": states, "bodies": len(bodies)}
         except OSError as error:
             (folder / JOURNAL).unlink(missing_ok=True)
-            kind = StorageFull if error.errno in (28, 122) else HomeportError
-            raise kind(f"bodies cannot be kept for the copy: {error.strerror}", operation="snapshot") from error
+            text = f"bodies cannot be kept for the copy: {error.strerror}"
+            raise failed_write(error)(text, operation="snapshot") from error
         # Somebody replayed a request meanwhile, which drops its old answer: the copy is made again.
         (folder / JOURNAL).unlink(missing_ok=True)
     raise Unavailable("the journal changed too fast to be copied", operation="snapshot", hint="try again")

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 ANSWER_S = 3600.0
 """Seconds an agent may take over one request; then the attempt counts as interrupted."""
+TELL_S = 30.0
+"""Between two warnings that writes have to wait."""
 _PASSING = (StorageFull, Unavailable)
 
 
@@ -200,6 +202,7 @@ class Courier:
     async def conclude(self, request: StoredRequest, response: StoredResponse) -> None:
         """Write an answer down that its client has, however full the disk is just now."""
         kept = await _stubbornly(lambda: self._tools.journal.complete(request.id, request.fence, response))
+        self._tools.metrics.ended((request.namespace, request.agent), RequestState.COMPLETED, response.status)
         self._settled(request, in_time=kept)
 
     def interrupt(self, route: Route, why: str) -> None:
@@ -268,7 +271,6 @@ class Courier:
         request, verdict = delivery.request, delivery.given_up
         if verdict is None:
             return self._tools.journal.complete(request.id, request.fence, response)
-        self._tools.metrics.released((request.namespace, request.agent), verdict.state)
         return asyncio.ensure_future(
             self._tools.journal.release(
                 request.id, request.fence, verdict.state, outcome=verdict.outcome, response=response
@@ -318,9 +320,22 @@ async def _stubbornly(
     while True:
         try:
             return await write()
-        except passing:
+        except passing as error:
+            if not failures:
+                _tell(error)
             await asyncio.sleep(backoff(failures, random.random()))  # noqa: S311
             failures += 1
+
+
+_told_at = -60.0
+
+
+def _tell(error: HomeportError) -> None:
+    """At most once in a while: there may be as many of them as there are requests."""
+    global _told_at
+    if time.monotonic() - _told_at > TELL_S:
+        _told_at = time.monotonic()
+        log.warning("what must be written down waits and is tried again: %s", error.message)
 
 
 def _place(route: Route) -> tuple[Key, str, str]:

@@ -31,6 +31,7 @@ from homeport.gateway.core.message import ResponseHead, relayed
 from homeport.gateway.core.retry import after_status, retry_after
 from homeport.gateway.core.write import request_head
 from homeport.gateway.live import LONELY_S, LiveStream
+from homeport.gateway.sealing import of_request, of_response, whose_request
 from homeport.gateway.sockets.agents import AgentConnection, AgentPool
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
@@ -49,7 +50,7 @@ class Delivery:
     ) -> None:
         self.request = request
         self.route = route
-        self.started = time.monotonic()
+        self._began = self.started = time.monotonic()
         self._pool = pool
         self._tools = tools
         self._max_idle = REUSE_S if repeatable else REUSE_ONCE_S
@@ -65,6 +66,7 @@ class Delivery:
         self.verdict: Verdict | None = None
         self._reply: Reply | None = None
         self._head: ResponseHead | None = None
+        self._inline = request.body.inline
         self._body = tools.spool.writer(f"{request.id}.{request.fence}.answer")
         self._kept = True
         self._held_back = False
@@ -91,8 +93,12 @@ class Delivery:
         if self._attempt.ended:
             return self._ended()
         try:
-            headers = self._tools.sealing.unseal(self.request.headers)
+            headers = await self._tools.sealing.unseal(self.request.headers, of_request(self.request.id))
             target = self._tools.sealing.unseal_target(self.request.target)
+            if (whose := whose_request(self.request)) and not self.request.body.spool:
+                self._inline = b"".join(await self._tools.spool.read(self.request.body, whose))
+        except Unavailable as error:
+            return Verdict(RequestState.PENDING, error.message, attempted=False)
         except HomeportError as error:
             return Verdict(RequestState.FAILED, error.message, attempted=False)
         request = self.request
@@ -150,7 +156,7 @@ class Delivery:
         return StoredResponse(
             head.status,
             head.reason,
-            self._tools.sealing.seal(headers),
+            self._tools.sealing.seal(headers, of_response(self.request.id)),
             body if self.request.method != "HEAD" else Body(size=max(0, head.length)),
             self._tools.clock.now_us(),
         )
@@ -224,12 +230,13 @@ class Delivery:
         body = self.request.body
         connection.start(self, self.request.method)
         if not body.spool:
-            connection.write(head + body.inline)
+            connection.write(head + self._inline)
             return
-        connection.write(head, last=False)
         left = body.size
         try:
-            for piece in await self._tools.spool.read(body):
+            pieces = await self._tools.spool.read(body, whose_request(self.request))
+            connection.write(head, last=False)
+            for piece in pieces:
                 if not await connection.drained():
                     return
                 left -= len(piece)
@@ -269,7 +276,7 @@ class Delivery:
                 self._relay(command.head)
             elif isinstance(command, Complete):
                 self.given_up = command.given_up
-                self._tools.metrics.answered(self.request, self._head)
+                self._count()
                 if self._reply is not None:
                     self._reply.end()
                 self._end_live(whole=True)
@@ -285,6 +292,13 @@ class Delivery:
                 self._decide(again=False)
             elif isinstance(command, HangUp) and self._connection is not None:
                 self._connection.abort()
+
+    def _count(self) -> None:
+        if self.given_up is None:
+            self._tools.metrics.answered(self.request, self._head, time.monotonic() - self._began)
+        else:
+            key = (self.request.namespace, self.request.agent)
+            self._tools.metrics.released(key, self.given_up.state, self._head.status if self._head else 0)
 
     def _relay(self, head: ResponseHead) -> None:
         head = ResponseHead(head.status, head.reason, relayed(head.headers), head.length)

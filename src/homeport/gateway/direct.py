@@ -22,7 +22,7 @@ from homeport.gateway.incoming import Incoming, refusal_of
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.interfaces.journal import Accepted
-from homeport.model.request import StoredRequest
+from homeport.model.request import Body, StoredRequest
 from homeport.model.route import Route
 
 Rest = Coroutine[None, None, None]
@@ -50,7 +50,9 @@ class Ways(Protocol):
 
     async def concluded(self, request: StoredRequest, reply: Reply, route: Route, verdict: Verdict | None) -> None: ...
 
-    def turn_away(self, route: Route, reply: Reply, refusal: Refusal) -> None: ...
+    async def refused(
+        self, refusal: Refusal, incoming: Incoming, reply: Reply, route: Route, body: Body, *, direct: bool
+    ) -> None: ...
 
 
 class Direct:
@@ -81,6 +83,7 @@ class Direct:
         if now is None or not fit or future.cancelled() or future.exception() or future.result().existing:
             self._hand_over(self._not_sent(future))
             return
+        ways.tools.metrics.accepted((request.namespace, request.agent), direct=True)
         ways.tools.waiters.offer(request.id, self._reply)
         self._delivery = delivery = ways.courier.begin(request, now)
         if not delivery.send(self._head, self._ended):
@@ -112,12 +115,15 @@ class Direct:
         self._ways.tools.metrics.took(time.perf_counter() - self._started)
 
     async def _not_sent(self, future: asyncio.Future[Accepted]) -> None:
+        ways, request = self._ways, self._request
         try:
             accepted = future.result()
         except HomeportError as error:
-            self._ways.turn_away(self._route, self._reply, refusal_of(error))
+            ways.tools.readiness.doubt()
+            refusal = refusal_of(error)
+            await ways.refused(refusal, self._incoming, self._reply, self._route, request.body, direct=True)
             return
-        await self._ways.accepted(accepted, self._request, self._incoming, self._reply, self._route, direct=True)
+        await ways.accepted(accepted, request, self._incoming, self._reply, self._route, direct=True)
 
     async def _carry_on(self, delivery: Delivery) -> None:
         try:

@@ -95,16 +95,26 @@ class Dispatcher:
         key = (request.namespace, request.agent)
         await self.courier.release(request, self._routes.verdict_on(request, why), key)
 
-    async def stop(self) -> None:
-        """Start nothing new and wait for what was started."""
+    @property
+    def busy(self) -> bool:
+        """Something that was taken from the journal is not at its end."""
+        return bool(self._draining or self._deliveries)
+
+    def hold(self) -> None:
+        """Take nothing more from the journal: what waits there waits for our next life, or another gateway."""
         self._stopped = True
-        for task in self._draining.values():
-            task.cancel()
-        tasks = (*self._draining.values(), *self._deliveries)
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=5.0)
-            for delivery in late:
-                delivery.cancel()
+        for event in self._events.values():
+            event.set()
+
+    async def stop(self) -> None:
+        """`hold`, and wait for what was started."""
+        self.hold()
+        # Not cancelled at once: a lease that is being written down would belong to nobody.
+        for tasks in (self._draining.values(), self._deliveries):
+            if tasks:
+                _, late = await asyncio.wait([*tasks], timeout=5.0)
+                for task in late:
+                    task.cancel()
 
     def _freed(self, key: Key) -> None:
         event = self._events.get(key)
@@ -114,7 +124,7 @@ class Dispatcher:
     async def _drain(self, key: Key) -> None:
         event = self._events[key]
         try:
-            while (route := self._routes.by_key.get(key)) is None or route.ready:
+            while not self._stopped and ((route := self._routes.by_key.get(key)) is None or route.ready):
                 event.clear()
                 try:
                     if route is not None:
@@ -147,6 +157,8 @@ class Dispatcher:
         furthest_us = now_us + int(furthest(route.policy.retry) * 1e6)
         due = await self._tools.journal.due(*key, now_us=now_us, furthest_us=furthest_us, limit=free)
         for request in due:
+            if self._stopped:
+                return False, 0.0
             if 0 < request.deadline_us <= now_us:
                 await self.courier.abandon(request, expired(request))
                 continue
@@ -164,6 +176,8 @@ class Dispatcher:
                 self.courier.give(key)
                 await self.courier.release(leased, _NEVER_AGAIN, key)
             elif leased.agent_id in ("", route.agent_id):
+                if leased.attempts == 1:
+                    self._tools.metrics.waited(key, (now_us - leased.accepted_at_us) / 1e6)
                 self.start(leased, route)
             else:
                 self.courier.give(key)

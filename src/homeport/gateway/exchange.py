@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 
 from homeport.errors import HomeportError
 from homeport.gateway.answers import Answers
@@ -17,6 +18,7 @@ from homeport.gateway.direct import Direct, Done
 from homeport.gateway.dispatch import Dispatcher
 from homeport.gateway.incoming import Incoming, answer, refusal_of, refuse
 from homeport.gateway.queues import Queues, full
+from homeport.gateway.sealing import of_request
 from homeport.gateway.streams import Streams
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
@@ -24,6 +26,7 @@ from homeport.interfaces.journal import Accepted
 from homeport.model.request import Body, Headers, RequestState, StoredRequest
 from homeport.model.route import Route
 
+log = logging.getLogger(__name__)
 PATIENCE_S = 30.0
 """How long a caller that asked for nothing waits when the answer was interrupted or must queue."""
 
@@ -62,21 +65,19 @@ class Exchange:
                 refusal = await self._no_place(route, terms, lane)
             if refusal is None:
                 headers = forwarded(incoming.head, peer=incoming.peer, prefix=f"/agent/{incoming.name}")
-                if body.spool and incoming.head.get(b"idempotency-key"):
-                    incoming.digest = await self._digest(incoming, body)
-                request = self._record(incoming, route, body, headers, direct=direct, lane=lane)
+                digest = await self._digest(incoming, body) if incoming.head.get(b"idempotency-key") else ""
+                request = self._record(incoming, route, body, headers, digest, direct=direct, lane=lane)
                 accepted = await self._tools.journal.accept(request)
         except HomeportError as error:
+            self._tools.readiness.doubt()
             refusal = refusal_of(error)
         finally:
             if queued:
                 self._queues.leave((route.namespace, route.agent))
         if refusal is not None:
-            await self._undo(route, body, direct=direct)
-            self._tools.metrics.refused(refusal.status)
-            refuse(reply, refusal)
-            return
-        await self.accepted(accepted, request, incoming, reply, route, direct=direct)
+            await self.refused(refusal, incoming, reply, route, body, direct=direct)
+        else:
+            await self.accepted(accepted, request, incoming, reply, route, direct=direct)
 
     def at_once(self, incoming: Incoming, reply: Reply, route: Route, done: Done) -> bool:
         """The short way, for what asks for nothing special of an agent that is ready. False: it is for `serve`."""
@@ -86,25 +87,31 @@ class Exchange:
             return False
         if not self._courier.take(route):
             return False
-        key = (route.namespace, route.agent)
-        refusal = tools.keeping.refusal(key, body.size)
-        if refusal is None:
+        if tools.keeping.refusal((route.namespace, route.agent), body.size) is None:
             try:
                 headers = forwarded(incoming.head, peer=incoming.peer, prefix=f"/agent/{incoming.name}")
-                request = self._record(incoming, route, body, headers, direct=True, lane="")
+                digest = ""
+                if b"idempotency-key" in incoming.head.fields:
+                    digest = hashlib.sha256(_named(incoming) + body.inline).hexdigest()
+                request = self._record(incoming, route, body, headers, digest, direct=True, lane="")
                 head = request_head(request.method, incoming.rest, headers, body.size, request.id, request.fence)
                 short = Direct(self, incoming, request, route, reply, head, done)
                 tools.journal.accept(request).add_done_callback(short.accepted)
                 return True
             except HomeportError as error:
-                refusal = refusal_of(error)
-        self.turn_away(route, reply, refusal)
-        done(None)
-        return True
-
-    def turn_away(self, route: Route, reply: Reply, refusal: Refusal) -> None:
-        """One that had a place at its agent and is not in the journal."""
+                log.debug("not at once: %s", error.message)  # `serve` meets it again, and says so
         self._courier.give((route.namespace, route.agent))
+        return False
+
+    async def refused(
+        self, refusal: Refusal, incoming: Incoming, reply: Reply, route: Route, body: Body, *, direct: bool
+    ) -> None:
+        """It is not in the journal; another with its key may be."""
+        held = await self._known(incoming, route, refusal)
+        if held is not None:
+            await self._repeat(held, incoming, reply, route, body, direct=direct)
+            return
+        await self._undo(route, body, direct=direct)
         self._tools.metrics.refused(refusal.status)
         refuse(reply, refusal)
 
@@ -121,10 +128,9 @@ class Exchange:
         """It is in the journal, or another with its key is."""
         terms = incoming.terms
         if accepted.existing is not None:
-            await self._undo(route, request.body, direct=direct)
-            last_id = self._streams.wanted(incoming.head)
-            await self._again(accepted.existing, request.fingerprint, reply, terms.wait, last_id)
+            await self._repeat(accepted.existing, incoming, reply, route, request.body, direct=direct)
             return
+        self._tools.metrics.accepted((route.namespace, route.agent), direct=direct)
         if request.deadline_us:
             self._deadlines.note(request.deadline_us)
         if not terms.asynchronous:
@@ -182,6 +188,24 @@ class Exchange:
         elif reply.open:
             await self._answers.outcome(request.id, reply, self._reason(key))
 
+    async def _repeat(
+        self, held: StoredRequest, incoming: Incoming, reply: Reply, route: Route, body: Body, *, direct: bool
+    ) -> None:
+        digest = await self._digest(incoming, body)
+        await self._undo(route, body, direct=direct)
+        await self._again(held, digest, reply, incoming.terms.wait, self._streams.wanted(incoming.head))
+
+    async def _known(self, incoming: Incoming, route: Route, refusal: Refusal) -> StoredRequest | None:
+        """The request of the same key: a repeat takes no room, and is answered however full everything is."""
+        key = incoming.head.get(b"idempotency-key")
+        if key is None or refusal.status == 400:
+            return None
+        try:
+            names = (route.namespace, route.agent, route.agent_id)
+            return await self._tools.journal.by_key(*names, key.decode("latin-1"))
+        except HomeportError:
+            return None  # then the refusal stands
+
     async def _no_place(self, route: Route, terms: Terms, lane: str) -> Refusal | None:
         """Why a request that cannot go to the agent at once is not accepted either; nothing of it is stored then.
 
@@ -206,7 +230,15 @@ class Exchange:
         return Refusal(503, "Unavailable", f"the agent cannot take it now: {reason}", hint)
 
     def _record(
-        self, incoming: Incoming, route: Route, body: Body, headers: Headers, *, direct: bool, lane: str
+        self,
+        incoming: Incoming,
+        route: Route,
+        body: Body,
+        headers: Headers,
+        digest: str,
+        *,
+        direct: bool,
+        lane: str,
     ) -> StoredRequest:
         """As the journal keeps it; with its first lease if it goes to the agent at once."""
         head, terms, now_us = incoming.head, incoming.terms, self._tools.clock.now_us()
@@ -218,12 +250,12 @@ class Exchange:
             agent_id=route.agent_id,
             method=head.method,
             target=self._tools.sealing.seal_target(incoming.rest),
-            headers=self._tools.sealing.seal(headers),
+            headers=self._tools.sealing.seal(headers, of_request(incoming.id)),
             body=body,
             state=RequestState.IN_FLIGHT if direct else RequestState.PENDING,
             accepted_at_us=now_us,
             key=key,
-            fingerprint=_fingerprint(incoming, body) if key else "",
+            fingerprint=self._tools.sealing.fingerprint(digest) if key else "",
             attempts=int(direct),
             fence=int(direct),
             lease_owner=self._tools.owner if direct else "",
@@ -233,13 +265,12 @@ class Exchange:
             priority=terms.priority,
             deadline_us=now_us + int(terms.deadline * 1e6) if terms.deadline else 0,
             once=terms.fail_fast,
+            hooks=self._routes.hears_now((route.namespace, route.agent), terms.webhook),
         )
 
-    async def _again(
-        self, held: StoredRequest, fingerprint: str, reply: Reply, wait: float | None, last_id: bytes
-    ) -> None:
+    async def _again(self, held: StoredRequest, digest: str, reply: Reply, wait: float | None, last_id: bytes) -> None:
         """The key was used before: the stored answer, or what stands in its way."""
-        if held.fingerprint != fingerprint:
+        if not await self._tools.sealing.same(held.fingerprint, digest):
             refusal = Refusal(422, "Conflict", "this Idempotency-Key was used for another request", "use a new key")
             answer(reply, 422, refusal.to_dict() | {"id": held.id})
         elif last_id:
@@ -259,22 +290,18 @@ class Exchange:
         if body.spool:
             await self._tools.spool.remove(body.spool)
 
-    async def _digest(self, incoming: Incoming, body: Body) -> str:
-        """The fingerprint of a request whose body is in a file."""
-        digest = hashlib.sha256(_named(incoming))
-        for piece in await self._tools.spool.read(body):
-            digest.update(piece)
-        return digest.hexdigest()
-
     def _reason(self, key: tuple[str, str]) -> str:
         route = self._routes.by_key.get(key)
         if route is None:
             return "the agent was removed"
         return route.reason or ("waiting for its turn" if route.ready else "the agent is not ready")
 
-
-def _fingerprint(incoming: Incoming, body: Body) -> str:
-    return incoming.digest or hashlib.sha256(_named(incoming) + body.inline).hexdigest()
+    async def _digest(self, incoming: Incoming, body: Body) -> str:
+        """By which a repeat is told from another request with its key."""
+        digest = hashlib.sha256(_named(incoming))
+        for piece in await self._tools.spool.read(body, self._tools.sealing.whose(incoming.id)):
+            digest.update(piece)
+        return digest.hexdigest()
 
 
 def _named(incoming: Incoming) -> bytes:

@@ -17,15 +17,14 @@ from homeport.model.request import Headers
 
 MAX_BODY = 1024**3
 """Bytes of a request body."""
+PROBES = ("ready", "live")
+"""What `/_gateway/…` answers to everybody."""
 _SOON: Headers = ((b"Retry-After", b"2"),)
 
 
 @dataclass(slots=True)
 class Incoming:
-    """`room` is the first part of the path, `name` the second, `rest` what follows with its "/" and the query.
-
-    `digest` is the fingerprint of one whose body is in a file, once it was read.
-    """
+    """`room` is the first part of the path, `name` the second, `rest` what follows with its "/" and the query."""
 
     id: str
     head: RequestHead
@@ -37,7 +36,6 @@ class Incoming:
     caller: Caller | None = None
     refusal: Refusal | None = None
     terms: Terms = USUAL
-    digest: str = ""
 
     def refuse(self, refusal: Refusal) -> None:
         self.refusal = refusal

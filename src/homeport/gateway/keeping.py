@@ -118,8 +118,6 @@ class Keeping:
         while at < len(request_ids):
             done = await self._journal.forget(request_ids[at:])
             for name in done.bodies:
-                # A large file takes its time to go: not in the loop.
-                await asyncio.to_thread(self._spool.path(name).unlink, missing_ok=True)
                 await self._spool.remove(name)
             removed, at = removed + done.removed, at + done.handled
             await asyncio.sleep(PAUSE_S)

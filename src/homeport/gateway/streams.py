@@ -14,6 +14,7 @@ from homeport.gateway.core.events import is_event_stream, offset_after
 from homeport.gateway.core.message import RequestHead, ResponseHead
 from homeport.gateway.incoming import Incoming, answer
 from homeport.gateway.live import DROPPED, LiveStream
+from homeport.gateway.sealing import of_response, whose_response
 from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
@@ -86,13 +87,14 @@ class Streams:
                 reply.cut()
 
     async def _stored(self, request: StoredRequest, response: StoredResponse, last_id: bytes, reply: Reply) -> None:
-        headers = self._tools.sealing.unseal(response.headers)
+        headers = await self._tools.sealing.unseal(response.headers, of_response(request.id))
         head = ResponseHead(response.status, response.reason, headers, response.body.size)
         if not is_event_stream(head):
             self._refuse(reply, request, 409, "its answer is no event stream", "ask without Last-Event-ID")
             return
         try:
-            offset = offset_after(await self._tools.spool.read(response.body), last_id)
+            whose = whose_response(request, response)
+            offset = offset_after(await self._tools.spool.read(response.body, whose), last_id)
         except HomeportError as error:
             self._refuse(reply, request, 410, error.message)
             return
@@ -101,14 +103,13 @@ class Streams:
             return
         head.headers = tuple((name, value) for name, value in headers if name != DROPPED)
         head.length -= offset
-        pieces = await self._tools.spool.read(response.body)
+        pieces = await self._tools.spool.read(response.body, whose, offset)
         if not reply.open:
             return
         reply.begin(head, request.id)
         try:
             for piece in pieces:
-                reply.data(piece[offset:])
-                offset = max(0, offset - len(piece))
+                reply.data(piece)
                 if not await reply.drained():
                     break
         except HomeportError:

@@ -9,6 +9,7 @@ from homeport.gateway.core.events import EventLimits
 from homeport.gateway.keeping import Keeping
 from homeport.gateway.live import LiveStream
 from homeport.gateway.metrics import Metrics
+from homeport.gateway.readiness import Readiness
 from homeport.gateway.sealing import Sealing
 from homeport.gateway.spool import Spool
 from homeport.gateway.waiting import Waiters
@@ -27,6 +28,7 @@ class Tools:
     owner: str
     lease_s: float
     keeping: Keeping
+    readiness: Readiness
     waiters: Waiters = field(default_factory=Waiters)
     metrics: Metrics = field(default_factory=Metrics)
     live: dict[str, LiveStream] = field(default_factory=dict)

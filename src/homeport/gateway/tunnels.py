@@ -14,6 +14,7 @@ from homeport.gateway.core.message import ResponseHead, forwarded, relayed
 from homeport.gateway.core.write import request_head, switching_head
 from homeport.gateway.courier import Courier
 from homeport.gateway.incoming import Incoming, refusal_of, refuse
+from homeport.gateway.sealing import of_request, of_response
 from homeport.gateway.sockets.agents import AgentConnection
 from homeport.gateway.sockets.tunnel import Ending, Tunnel
 from homeport.gateway.tools import Tools
@@ -205,7 +206,7 @@ class Tunnels:
             agent_id=route.agent_id,
             method=TUNNEL,
             target=self._tools.sealing.seal_target(incoming.rest),
-            headers=self._tools.sealing.seal(headers),
+            headers=self._tools.sealing.seal(headers, of_request(incoming.id)),
             body=Body(),
             state=RequestState.IN_FLIGHT,
             accepted_at_us=self._tools.clock.now_us(),
@@ -213,6 +214,7 @@ class Tunnels:
             fence=1,
             lease_owner=self._tools.owner,
             lease_until_us=self._tools.lease_until(),
+            hooks=self._routes.hears_now((route.namespace, route.agent), incoming.terms.webhook),
         )
 
     async def _cross(self, crossing: Crossing, reply: Reply) -> None:
@@ -228,8 +230,9 @@ class Tunnels:
             ending = Ending(False, why)
         if ending.whole:
             response = crossing.stored(self._tools.clock.now_us())
-            sealed = self._tools.sealing.seal(response.headers)
-            response = StoredResponse(response.status, response.reason, sealed, response.body, response.at_us)
+            sealed = self._tools.sealing.seal(response.headers, of_response(request.id))
+            body = self._tools.spool.sealed(response.body, of_response(request.id))
+            response = StoredResponse(response.status, response.reason, sealed, body, response.at_us)
             await self._courier.conclude(request, response)
         else:
             verdict = Verdict(RequestState.FAILED, f"the WebSocket was cut: {ending.why}")
@@ -241,7 +244,7 @@ class Tunnels:
         if now is None or not now.ready or now.instance != route.instance:
             return "the agent stopped being ready"
         try:
-            headers = (*self._tools.sealing.unseal(request.headers), *_UPGRADE)
+            headers = (*await self._tools.sealing.unseal(request.headers, of_request(request.id)), *_UPGRADE)
             target = self._tools.sealing.unseal_target(request.target)
             connection = await self._courier.pool(route).fresh()
         except HomeportError as error:

@@ -14,6 +14,7 @@ from typing import Any
 from homeport.errors import UsageError
 
 DRIVERS: dict[str, dict[str, str]] = {
+    "aead": {"aes-256-gcm": "homeport.drivers.secrets.sealed:AesGcm"},
     "audit": {"file": "homeport.drivers.audits.file:FileAudit"},
     "claim": {"postgres": "homeport.drivers.claims.postgres.claim:PostgresClaim"},
     "clock": {"system": "homeport.drivers.clocks.system:SystemClock"},

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from homeport.interfaces.outbox import Outbox
 from homeport.model.kept import Finished, Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
 Overdue = list[Finished]
+LEVEL_US = 60_000_000
+"""How much earlier a request counts as accepted for each level that its priority is higher. So whoever waits rises one
+level a minute, and nobody waits forever behind those who come later. Indexes hold this number: it stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,14 @@ class Accepted:
 
     id: str
     existing: StoredRequest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Those that are pending for one agent: how many, and when the oldest of them was accepted."""
+
+    requests: int
+    since_us: int
 
 
 class Shelf(Protocol):
@@ -69,6 +81,11 @@ class Journal(Protocol):
     @property
     def shelf(self) -> Shelf | None:
         """Where large bodies go; None: into files beside the journal."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """The changes of requests that somebody is to be told of."""
         ...
 
     def away(self) -> str:
@@ -132,7 +149,8 @@ class Journal(Protocol):
         ...
 
     async def pending(self, namespace: str, agent: str, *, limit: int = 100) -> list[StoredRequest]:
-        """By priority, then oldest first, whether or not their `not_before_us` has come."""
+        """The most urgent first, by `accepted_at_us` + priority x `LEVEL_US`, then by id; whether or not their
+        `not_before_us` has come."""
         ...
 
     async def due(
@@ -161,6 +179,10 @@ class Journal(Protocol):
         ...
 
     async def get(self, request_id: str) -> StoredRequest | None: ...
+
+    async def by_key(self, namespace: str, agent: str, agent_id: str, key: str) -> StoredRequest | None:
+        """The one that `accept` would return as `existing`; `key` is not empty."""
+        ...
 
     async def list(
         self,
@@ -204,6 +226,14 @@ class Journal(Protocol):
         """How many are pending, by (namespace, agent); none at all is left out."""
         ...
 
+    async def queues(self) -> dict[tuple[str, str], Queue]:
+        """What is pending, by (namespace, agent); none at all is left out. May take 50 ms over a million."""
+        ...
+
+    async def sizes(self) -> dict[str, int]:
+        """Bytes that it takes where it is kept, by part."""
+        ...
+
     async def counts(self) -> dict[RequestState, int]:
         """How many there are in each state."""
         ...
@@ -220,6 +250,10 @@ class Journal(Protocol):
 
     def sync_seconds(self) -> float:
         """Median duration of the last commits; 0 before the first."""
+        ...
+
+    def watch_syncs(self, told: Callable[[float], None]) -> None:
+        """`told` hears the seconds of each commit from now on, on the thread that commits: it must be quick."""
         ...
 
     async def close(self) -> None:

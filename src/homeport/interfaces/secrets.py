@@ -44,3 +44,15 @@ class Passphrases(Protocol):
     def unseal(self, sealed: bytes, passphrase: str) -> bytes:
         """Raises `Denied` for another passphrase, `HomeportError` for what `seal` did not make."""
         ...
+
+
+class Aead(Protocol):
+    """Authenticated encryption with one key. No nonce (12 bytes) may be used twice with it."""
+
+    def seal(self, nonce: bytes, plain: bytes | bytearray | memoryview, whose: bytes) -> bytes:
+        """16 bytes longer than `plain`. `whose` is not in it, but needed to open it."""
+        ...
+
+    def unseal(self, nonce: bytes, sealed: bytes, whose: bytes) -> bytes | None:
+        """None where it is not what `seal` made of these, or was changed."""
+        ...

@@ -69,7 +69,7 @@ class StoredRequest:
 
     Of those of one agent with the same `lane` one is in flight at a time, in the order of acceptance; "" is none.
     `priority` is 0 for high, 1 for normal, 2 for low. At `deadline_us` it is given up; 0: never. `once`: its caller
-    wants no second attempt.
+    wants no second attempt. `hooks`: who is told of its changes, as `model.webhook.hooks_text`; "" nobody.
     """
 
     id: str
@@ -95,3 +95,4 @@ class StoredRequest:
     priority: int = 1
     deadline_us: int = 0
     once: bool = False
+    hooks: str = ""

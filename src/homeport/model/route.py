@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from homeport.model.webhook import Webhook
 from homeport.model.workload import USUAL_POLICY, Delivery, DeliveryPolicy
 
 
@@ -51,3 +52,4 @@ class RoutingTable:
     routes: tuple[Route, ...]
     grants: tuple[Grant, ...]
     mirror: bool = False
+    webhooks: tuple[Webhook, ...] = ()

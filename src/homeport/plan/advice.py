@@ -20,12 +20,12 @@ from homeport.model.limits import Limits
 from homeport.model.paths import printable
 from homeport.model.plan import Offer, Plan
 from homeport.model.requirements import firm
+from homeport.model.size import as_size
 from homeport.model.systemimage import SystemImage
 from homeport.plan.bounds import bounds, least
 from homeport.plan.duration import YEAR
 from homeport.plan.images import choose_image
 from homeport.plan.price import paid
-from homeport.plan.shortfall import gibibytes
 
 DEARER = 2.0
 SHORTER, LONGER = 0.25, 4.0
@@ -189,7 +189,7 @@ def _needs(plan: Plan) -> Iterator[str]:
         ("processors", needs.cpus), ("system", needs.os_family), ("release", needs.os_version),
         ("language", needs.language), ("hours", needs.hours),
     )  # fmt: skip
-    said = [f"{name}: {gibibytes(found.value)}{_sure(found)}" for name, found in sizes if found is not None]
+    said = [f"{name}: {as_size(found.value)}{_sure(found)}" for name, found in sizes if found is not None]
     said += [f"{name}: {printable(str(found.value), 40)}{_sure(found)}" for name, found in words if found is not None]
     yield "what was concluded:\n" + "\n".join(said)
 
@@ -199,10 +199,8 @@ def _sure(found: Inferred[Any]) -> str:
 
 
 def _properties(offer: Offer) -> str:
-    gpu = (
-        f"{offer.gpus} x {offer.gpu_model or 'GPU'} of {gibibytes(offer.gpu_memory_bytes)}" if offer.gpus else "no GPU"
-    )
-    parts = (f"{offer.cpus} processors", f"{gibibytes(offer.memory_bytes)} of memory", gpu, offer.arch)
+    gpu = f"{offer.gpus} x {offer.gpu_model or 'GPU'} of {as_size(offer.gpu_memory_bytes)}" if offer.gpus else "no GPU"
+    parts = (f"{offer.cpus} processors", f"{as_size(offer.memory_bytes)} of memory", gpu, offer.arch)
     return printable(", ".join(parts), 160)
 
 

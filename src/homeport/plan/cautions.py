@@ -9,13 +9,13 @@ from homeport.model.evidence import Origin
 from homeport.model.limits import Limits
 from homeport.model.paths import printable
 from homeport.model.requirements import Ecosystem, GpuNeed, Requirements, firm
+from homeport.model.size import as_size
 from homeport.plan.bounds import least
 from homeport.plan.duration import Duration, lease_warning
 from homeport.plan.gpufit import vendor_name
 from homeport.plan.price import MONTH, at_most, paid, total
 from homeport.plan.rank import Judged
 from homeport.plan.refusal import because
-from homeport.plan.shortfall import gibibytes
 from homeport.plan.steps import builds
 
 
@@ -27,7 +27,7 @@ def cautions(needs: Requirements, chosen: Judged, work: Duration, limits: Limits
         yield lease
     yield from _of_the_machine(needs, chosen)
     if needs.memory_bytes.origin is Origin.DEFAULT:
-        size = gibibytes(needs.memory_bytes.value)
+        size = as_size(needs.memory_bytes.value)
         yield f"nothing says how much memory it needs: it gets {size}; change with --memory"
     if needs.start is None and needs.image is None and not builds(needs, runtime):
         yield "nothing says how it starts: it can be planned, and takes --start COMMAND to be deployed"

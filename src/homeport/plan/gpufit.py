@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from homeport.model.evidence import Origin
 from homeport.model.plan import Offer
 from homeport.model.requirements import GpuNeed, Requirements, firm
-from homeport.plan.shortfall import GROSS, NOMINAL, Shortfall, gibibytes
+from homeport.model.size import as_size
+from homeport.plan.shortfall import GROSS, NOMINAL, Shortfall
 
 SPLIT_ABOVE = 80 * 2**30
 """More memory than this is more than one GPU usually has: where nobody says how many, it is that of all together."""
@@ -133,7 +134,7 @@ def _number_and_memory(needs: Requirements, offer: Offer) -> Iterator[Shortfall]
         enough = bool(one and total >= one * count * NOMINAL)
         sentence = f"It has {_gpus(offer.gpus)}, and {count} {'are needed' if counted else 'is the estimate'}."
         if enough:
-            together = f"their memory together, {gibibytes(total)}, does"
+            together = f"their memory together, {as_size(total)}, does"
             sentence = f"It has {_gpus(offer.gpus)} instead of {count}; {together}."
         said_by_hand = needs.gpu_count is not None and needs.gpu_count.origin is Origin.USER
         gross = offer.gpus < count * GROSS
@@ -141,7 +142,7 @@ def _number_and_memory(needs: Requirements, offer: Offer) -> Iterator[Shortfall]
         yield Shortfall(sentence, rules_out=out, flag=f"--gpus {offer.gpus}")
     if one and has and has < one * NOMINAL:
         verb = "needed" if sized else "the estimate"
-        text = f"A GPU of it has {gibibytes(has)} of memory, and {gibibytes(one)} is {verb}."
+        text = f"A GPU of it has {as_size(has)} of memory, and {as_size(one)} is {verb}."
         flag = f"--vram {has >> 30}G"
         yield Shortfall(text, rules_out=sized or has < one * GROSS, flag=flag)
 
@@ -149,12 +150,12 @@ def _number_and_memory(needs: Requirements, offer: Offer) -> Iterator[Shortfall]
 def _split(offer: Offer, wanted: int, sized: bool) -> Iterator[Shortfall]:
     total = offer.gpus * offer.gpu_memory_bytes
     if total >= wanted * NOMINAL:
-        text = f"{gibibytes(wanted)} of GPU memory takes the {_gpus(offer.gpus)} of {offer.machine_type} together"
+        text = f"{as_size(wanted)} of GPU memory takes the {_gpus(offer.gpus)} of {offer.machine_type} together"
         yield Shortfall(f"{text}: the work must split it", unknown=True)
         return
     verb = "needed" if sized else "the estimate"
     have = "has" if offer.gpus == 1 else "together have"
-    text = f"Its {_gpus(offer.gpus)} {have} {gibibytes(total)} of memory, and {gibibytes(wanted)} is {verb}."
+    text = f"Its {_gpus(offer.gpus)} {have} {as_size(total)} of memory, and {as_size(wanted)} is {verb}."
     flag = f"--vram {offer.gpu_memory_bytes >> 30}G"
     yield Shortfall(text, rules_out=sized or total < wanted * GROSS, flag=flag)
 

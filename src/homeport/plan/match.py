@@ -10,8 +10,9 @@ from homeport.model.evidence import Inferred, Origin
 from homeport.model.plan import Offer
 from homeport.model.quantity import ARCHES
 from homeport.model.requirements import Requirements, firm
+from homeport.model.size import as_size
 from homeport.plan.gpufit import check_gpus
-from homeport.plan.shortfall import NOMINAL, Shortfall, gibibytes, typed, weigh
+from homeport.plan.shortfall import NOMINAL, Shortfall, typed, weigh
 
 _SHARED = "of memory for its shared memory"
 
@@ -65,7 +66,7 @@ def _sizes(needs: Requirements, offer: Offer) -> Iterator[Shortfall]:
             continue
         if has:
             yield from weigh(
-                what, has, wanted.value, firm(wanted), gibibytes, slack=_slack(wanted), flag=f"{flag} {typed(has)}"
+                what, has, wanted.value, firm(wanted), as_size, slack=_slack(wanted), flag=f"{flag} {typed(has)}"
             )
         elif what != _SHARED:
             yield Shortfall(f"how much {what.removeprefix('of ')} {kind} has is not known", unknown=True)

@@ -9,10 +9,10 @@ from dataclasses import replace
 from homeport.model.limits import Limits
 from homeport.model.plan import Offer
 from homeport.model.requirements import GpuNeed, Requirements, firm
+from homeport.model.size import as_size
 from homeport.plan.duration import Duration
 from homeport.plan.price import paid, span, total
 from homeport.plan.rank import Judged, rank
-from homeport.plan.shortfall import gibibytes
 
 MOST = 5
 _FEWER = (0.5, 0.25)
@@ -76,7 +76,7 @@ def _quantised(
         fewer = replace(wanted, value=int(wanted.value * part))
         best = _best(replace(needs, vram_bytes=fewer), offers, work, limits)
         if best is not None and not best.verdict.misses and _saves(best, chosen):
-            size = f"{gibibytes(fewer.value)} of GPU memory"
+            size = f"{as_size(fewer.value)} of GPU memory"
             yield f"if {size} is enough (weights of fewer bits), {best.offer.called} {_costs(best, chosen)}"
             return
 

@@ -50,13 +50,3 @@ def weigh(
 def typed(size: int) -> str:
     """A size as one types it, rounded down: `7.76Gi`."""
     return f"{(size * 100 >> 30) / 100:g}Gi" if size >= 2**30 else f"{size >> 20}Mi"
-
-
-def gibibytes(size: float) -> str:
-    """`1.5 GiB`, `512 MiB`, `2 TiB`."""
-    gib = size / 2**30
-    if gib >= 1024:
-        return f"{gib / 1024:.3g} TiB"
-    if gib >= 100:
-        return f"{gib:.0f} GiB"
-    return f"{gib:.3g} GiB" if gib >= 1 else f"{size / 2**20:.0f} MiB"

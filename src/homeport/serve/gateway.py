@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import resource
 import secrets
 import signal
 import socket
@@ -17,19 +18,25 @@ from typing import Any, cast
 
 import uvloop
 
-from homeport.errors import HomeportError, Unavailable
+from homeport.errors import HomeportError, Unavailable, UsageError
 from homeport.gateway.core.retention import retention
-from homeport.gateway.service import LEASE_S, OWNER, Gateway
+from homeport.gateway.service import LEASE_S, NOTICE_S, OWNER, Gateway
 from homeport.gateway.sockets.addresses import listen_tcp, listen_unix
 from homeport.gateway.spool import Spool
+from homeport.gateway.starting import RECOVERING, WAITING, Starting
+from homeport.gateway.webhooks.addresses import Border, networks
+from homeport.gateway.webhooks.post import Poster
 from homeport.interfaces.extension_points import driver
 from homeport.interfaces.journal import Journal
 from homeport.interfaces.secrets import Sealer
+from homeport.serve import encrypting
 from homeport.serve.listen import inherited, ready
 from homeport.settings import Paths, Settings, load
 
 OPEN_S = 20.0
 """Seconds that a database which does not answer has to begin to, before we say so and end."""
+MOST = 1_000_000
+"""Connections that may be asked for."""
 log = logging.getLogger(__name__)
 
 
@@ -70,7 +77,7 @@ def owner_of(settings: Settings) -> str:
     return f"{socket.gethostname()}.{mark.read_text()}"
 
 
-async def _opened(settings: Settings, stop: asyncio.Event) -> tuple[Journal, str, Spool]:
+async def _opened(settings: Settings, stop: asyncio.Event, starting: Starting) -> tuple[Journal, str, Spool]:
     """The journal that the settings name, its owner, and where its large bodies go."""
     paths = settings.paths
     if not settings.database_url:
@@ -78,10 +85,12 @@ async def _opened(settings: Settings, stop: asyncio.Event) -> tuple[Journal, str
     owner = owner_of(settings)
     journal = _made("journal", "postgres", url=settings.database_url, owner=owner)
     deadline = time.monotonic() + OPEN_S
+    starting.reason = WAITING
     try:
         while True:
             try:
                 await journal.open()
+                starting.reason = RECOVERING
                 break
             except Unavailable as error:
                 if stop.is_set() or time.monotonic() > deadline:
@@ -106,38 +115,68 @@ async def serve(settings: Settings, *, lease_s: float = LEASE_S) -> None:
         {name: getattr(settings, f"retention_{name}") for name in ("completed", "failed", "dead", "requests", "bytes")},
         settings.retention_agents,
     )
+    most = _connections(settings.gateway_connections)
+    encrypting.wanted(settings)
+    border = Border(networks(settings.webhook_allow))
     paths.create()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     given = inherited()
-    journal, owner, spool = await _opened(settings, stop)
     own_socket = "gateway_unix" not in given
+    starting = Starting(Spool(paths.state / "spool"))
+    if not own_socket:
+        starting.begin(tcp=given["gateway"], unix=given["gateway_unix"])
+    try:
+        journal, owner, spool = await _opened(settings, stop, starting)
+    except BaseException:
+        await starting.end()
+        raise
+    sealer = LazySealer(paths)
     try:
         gateway = Gateway(
             journal,
             clock=driver("clock", "system")(),
             ids=driver("ids", "ulid")(),
-            sealer=LazySealer(paths),
+            sealer=sealer,
             spool=spool,
             owner=owner,
             lease_s=lease_s,
             retention=kept,
+            keys=encrypting.keys(settings, journal, sealer),
+            connections=most,
+            poster=Poster(border),
         )
         tcp: socket.socket = given.get("gateway") or listen_tcp(settings.gateway_listen)
         unix: socket.socket = given.get("gateway_unix") or listen_unix(paths.gateway_socket)
-        await gateway.start(tcp=tcp, unix=unix)
+        await gateway.recover()
+        await starting.end()
+        await gateway.listen(tcp=tcp, unix=unix)
         # What is here now stays: the collector need not look at it again, nor at every few hundred new objects.
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
         ready()
         await stop.wait()
-        await gateway.stop()
+        await gateway.stop(notice=NOTICE_S)
     finally:
+        await starting.end()
         await journal.close()
         if own_socket:
             paths.gateway_socket.unlink(missing_ok=True)
+
+
+def _connections(wanted: str) -> int:
+    """0 where nothing is said. Takes all the open files that this process may have."""
+    if wanted and not (wanted.isascii() and wanted.isdecimal() and 0 < int(wanted) <= MOST):
+        raise UsageError(
+            f"HOMEPORT_GATEWAY_CONNECTIONS must be a number from 1 to {MOST}, not {wanted!r}",
+            subject="gateway_connections",
+        )
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # some systems allow fewer than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return int(wanted or 0)
 
 
 def main() -> int:

@@ -73,6 +73,10 @@ class MemoryControl:
             "agents": sum(key[0] == actor.namespace for key in self.held),
         }
 
+    async def metrics(self, actor: Actor) -> str:
+        self._require(actor, "server.read", "metrics")
+        return "# HELP homeport_gateway_info Always 1.\n# TYPE homeport_gateway_info gauge\nhomeport_gateway_info 1\n"
+
     # ── deployments ──────────────────────────────────────────────────────────────────────────────────────────────
     async def deploy(
         self,

@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from homeport.errors import StorageFull, Unavailable
-from homeport.interfaces.journal import Accepted, Overdue
+from homeport.interfaces.journal import LEVEL_US, Accepted, Overdue, Queue
 from homeport.model.kept import FINISHED, Finished, Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
+from homeport.testing.outboxes import MemoryOutbox
 
 T = TypeVar("T")
 _FREE = FINISHED - {RequestState.DEAD}
@@ -27,6 +28,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self.requests: dict[str, StoredRequest] = {}
         self.full = False
+        self.outbox = MemoryOutbox(self._check)
         self._notes: dict[str, bytes] = {}
         self._closed = False
 
@@ -77,7 +79,7 @@ class MemoryJournal:
     async def pending(self, namespace: str, agent: str, *, limit: int = 100) -> list[StoredRequest]:
         wanted = (RequestState.PENDING, namespace, agent)
         found = [r for r in self._sorted() if (r.state, r.namespace, r.agent) == wanted]
-        return sorted(found, key=lambda r: r.priority)[:limit]
+        return sorted(found, key=lambda r: r.accepted_at_us + r.priority * LEVEL_US)[:limit]
 
     async def due(
         self, namespace: str, agent: str, *, now_us: int, furthest_us: int, limit: int = 100
@@ -99,8 +101,23 @@ class MemoryJournal:
     async def get(self, request_id: str) -> StoredRequest | None:
         return self.requests.get(request_id)
 
+    async def by_key(self, namespace: str, agent: str, agent_id: str, key: str) -> StoredRequest | None:
+        wanted = (namespace, agent, agent_id, key)
+        return next((r for r in self._sorted() if (r.namespace, r.agent, r.agent_id, r.key) == wanted), None)
+
     async def backlog(self) -> dict[tuple[str, str], int]:
         return dict(Counter((r.namespace, r.agent) for r in self._sorted() if r.state is RequestState.PENDING))
+
+    async def queues(self) -> dict[tuple[str, str], Queue]:
+        found: dict[tuple[str, str], Queue] = {}
+        for one in self._sorted():
+            if one.state is RequestState.PENDING:
+                before = found.get((one.namespace, one.agent), Queue(0, one.accepted_at_us))
+                found[one.namespace, one.agent] = Queue(before.requests + 1, before.since_us)
+        return found
+
+    async def sizes(self) -> dict[str, int]:
+        return {}
 
     async def counts(self) -> dict[RequestState, int]:
         found = Counter(r.state for r in self._sorted())
@@ -117,6 +134,9 @@ class MemoryJournal:
 
     def sync_seconds(self) -> float:
         return 0.0
+
+    def watch_syncs(self, told: Callable[[float], None]) -> None:
+        """Nothing is synced here."""
 
     async def close(self) -> None:
         self._closed = True
@@ -181,40 +201,53 @@ class MemoryJournal:
         if self._closed:
             raise Unavailable("the journal is closed", operation="use the journal")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        if self.full:
-            future.set_exception(StorageFull("no space left for the request journal", operation="use the journal"))
+        try:
+            self._check()
+        except StorageFull as error:
+            future.set_exception(error)
         else:
             future.set_result(change())
         return future
+
+    def _check(self) -> None:
+        if self.full:
+            raise StorageFull("no space left for the request journal", operation="use the journal")
+
+    def _become(self, request: StoredRequest) -> StoredRequest:
+        """From now on, and whoever wants to hear of it is told."""
+        self.requests[request.id] = request
+        self.outbox.note(request)
+        return request
 
     def _accept(self, request: StoredRequest) -> Accepted:
         wanted = (request.namespace, request.agent, request.agent_id, request.key)
         for held in self.requests.values():
             if request.key and (held.namespace, held.agent, held.agent_id, held.key) == wanted:
                 return Accepted(held.id, held)
-        self.requests[request.id] = request
+        self._become(request)
         return Accepted(request.id)
 
     def _lease(self, request_id: str, owner: str, until_us: int) -> StoredRequest | None:
         held = self.requests.get(request_id)
         if held is None or held.state is not RequestState.PENDING or self._blocked(held):
             return None
-        self.requests[request_id] = replace(
-            held,
-            state=RequestState.IN_FLIGHT,
-            attempts=held.attempts + 1,
-            fence=held.fence + 1,
-            lease_owner=owner,
-            lease_until_us=until_us,
-            not_before_us=0,
+        return self._become(
+            replace(
+                held,
+                state=RequestState.IN_FLIGHT,
+                attempts=held.attempts + 1,
+                fence=held.fence + 1,
+                lease_owner=owner,
+                lease_until_us=until_us,
+                not_before_us=0,
+            )
         )
-        return self.requests[request_id]
 
     def _abandon(self, request_id: str, state: RequestState, outcome: str) -> bool:
         held = self.requests.get(request_id)
         if held is None or held.state is not RequestState.PENDING:
             return False
-        self.requests[request_id] = replace(held, state=state, outcome=outcome, not_before_us=0)
+        self._become(replace(held, state=state, outcome=outcome, not_before_us=0))
         return True
 
     def _blocked(self, request: StoredRequest) -> bool:
@@ -246,15 +279,17 @@ class MemoryJournal:
         held = self.requests.get(request_id)
         if held is None or held.state is not RequestState.IN_FLIGHT or held.fence != fence:
             return False
-        self.requests[request_id] = replace(
-            held,
-            state=state,
-            outcome=outcome,
-            not_before_us=not_before_us,
-            attempts=held.attempts - uncounted,
-            lease_owner="",
-            lease_until_us=0,
-            response=response,
+        self._become(
+            replace(
+                held,
+                state=state,
+                outcome=outcome,
+                not_before_us=not_before_us,
+                attempts=held.attempts - uncounted,
+                lease_owner="",
+                lease_until_us=0,
+                response=response,
+            )
         )
         return True
 
@@ -262,10 +297,7 @@ class MemoryJournal:
         held = self.requests.get(request_id)
         if held is None or held.state not in FINISHED:
             return None
-        self.requests[request_id] = replace(
-            held, state=RequestState.PENDING, not_before_us=0, outcome="", response=None
-        )
-        return self.requests[request_id]
+        return self._become(replace(held, state=RequestState.PENDING, not_before_us=0, outcome="", response=None))
 
 
 def _without_bytes(request: StoredRequest) -> StoredRequest:

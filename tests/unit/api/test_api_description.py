@@ -61,6 +61,7 @@ def test_every_verb_of_the_control_plane_has_a_path(document: dict[str, Any]) ->
             GET /ready
             GET /version
             GET /status
+            GET /metrics
             POST /deployments
             GET /deployments/{id}
             POST /deployments/{id}/cancel

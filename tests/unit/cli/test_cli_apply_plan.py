@@ -4,44 +4,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from door_rig import Doors, a_plan, opened_doors
+from door_rig import Doors, Run, a_plan
 from fetching import git
-from homeport.cli import main
 from homeport.cli.realizing import realize
 from homeport.cli.session import Session
 from homeport.errors import UsageError
 from homeport.model.codec import pack
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def doors(tmp_path: Path) -> Iterator[Doors]:
-    with opened_doors(tmp_path / "home") as doors:
-        yield doors
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("HOMEPORT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HOMEPORT_RUNTIME", "process")
-
-    def call(*argv: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        code = main(argv)
-        said = capfd.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture

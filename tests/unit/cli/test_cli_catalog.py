@@ -4,29 +4,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from homeport.cli import main
+from door_rig import Run
 from homeport.testing.servers.facts import FactServer, Status, linode, linode_region, linode_type
 
-Run = Callable[..., tuple[int, str, str]]
 
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("HOMEPORT_HOME", str(tmp_path / "home"))
+@pytest.fixture(autouse=True)
+def no_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOMEPORT_LINODE_API", "HOMEPORT_CHAMELEON_API", "HOMEPORT_KUBERNETES_PRICES"):
         monkeypatch.delenv(name, raising=False)
-
-    def typed(*argv: str) -> tuple[int, str, str]:
-        code = main(argv)
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return typed
 
 
 def test_list_shows_every_target_with_its_day_within_80_columns(run: Run) -> None:

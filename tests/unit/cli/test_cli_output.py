@@ -12,8 +12,9 @@ from door_rig import a_plan
 from homeport.cli.output import clean, fail, mark, table
 from homeport.cli.plans import plan_lines
 from homeport.cli.showing import conclusions
-from homeport.cli.times import seconds, shown, since_us, size
+from homeport.cli.times import seconds, shown, since_us
 from homeport.errors import Conflict, Denied, HomeportError, NoCapacity, StalePlan, Unhealthy, UsageError
+from homeport.model.size import as_size
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_durations_and_times_are_read_as_people_write_them() -> None:
     assert since_us("10s", 60_000_000) == 50_000_000
     assert since_us("1970-01-01T00:01:00Z", 0) == since_us("1970-01-01T00:01:00", 0) == 60_000_000
     assert shown(60_000_000) == "1970-01-01T00:01:00.000Z" and shown(0) == "-"
-    assert [size(n) for n in (0, 512, 2048, 512 << 20, 78 << 30)] == ["0 B", "512 B", "2.0 KiB", "512 MiB", "78 GiB"]
+    assert [as_size(n) for n in (0, 512, 2048, 512 << 20, 78 << 30)] == ["0 B", "512 B", "2 KiB", "512 MiB", "78 GiB"]
     for wrong in ("", "-1", "1w", "1e9", "²"):
         with pytest.raises(UsageError):
             seconds(wrong, "--ttl")

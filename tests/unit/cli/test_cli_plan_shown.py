@@ -174,6 +174,18 @@ def test_the_words_that_decide_on_money_are_quoted_once() -> None:
     assert "m.py:1 (sizes, 30% sure): needs an NVIDIA" in everything
 
 
+def test_the_port_it_is_published_at_is_shown_and_where_each_variable_is_asked_for_when_evidence_is_wanted() -> None:
+    there = Evidence("compose.yaml", 4, "compose.port", 0.9, "9000:8000")
+    found = replace(
+        needs(), published_port=Inferred(9000, Origin.CONTAINER, (there,)), env=("HF_TOKEN", "MODE"),
+        env_evidence={"HF_TOKEN": Evidence("a.py", 2, "python.environ", 0.6, "")},
+    )  # fmt: skip
+    [row] = [line for line in conclusions(found, width=120) if line.startswith("  published at")]
+    assert "9000" in row and "compose.yaml:4" in row
+    assert "  asks for: HF_TOKEN, MODE" in conclusions(found, width=120)
+    assert "  asks for: HF_TOKEN (a.py:2), MODE" in conclusions(found, width=120, evidence=True)
+
+
 def test_a_model_is_named_as_the_source_of_what_it_moved() -> None:
     moved = replace(needs(), cpus=Inferred(8.0, Origin.LLM, (Evidence("", 0, "llm.requirements", 0.4),)))
     [row] = [line for line in conclusions(moved, width=120) if line.startswith("  cpus")]

@@ -4,40 +4,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from homeport.cli import main
+from door_rig import Run
 from planned_sources import SERVICE, TRAINING, repository
 
-Run = Callable[..., tuple[int, str, str]]
 PRICES = """\
 currency: EUR
 cluster: prod
 nodes:
   - {{name: small, cpus: 4, memory: 16Gi, hourly: {hourly}, count: {count}}}
 """
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("HOMEPORT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HOMEPORT_RUNTIME", "process")
-    for name in ("DEFAULT_SITE", "DEFAULT_NETWORK", "DEFAULT_KEY_NAME", "OPENAI_MODEL", "OPENAI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-
-    def call(*argv: str, **env: str) -> tuple[int, str, str]:
-        with monkeypatch.context() as context:
-            for name, value in env.items():
-                context.setenv(name, value)
-            code = main(argv)
-        said = capfd.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture

@@ -4,46 +4,29 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from door_rig import Doors, opened_doors
-from homeport.cli import main
+from door_rig import Doors, Run
 from homeport.client import Client
 from homeport.errors import Denied
 from homeport.model.kept import Wanted
 from homeport.model.token import Role
 
-Run = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.usefixtures("doors")
 
 
 @pytest.fixture
-def doors(tmp_path: Path) -> Iterator[Doors]:
-    with opened_doors(tmp_path / "home") as doors:
-        doors.control.journal += [
-            {
-                "id": f"req_{n}", "agent": "notes" if n % 2 else "mail", "method": "GET", "target": f"/{n}",
-                "state": state, "attempts": 1, "status": None, "accepted_at": "now", "outcome": "", "body": "aGk=",
-            }
-            for n, state in enumerate(["completed", "dead", "dead", "dead", "pending", "completed", "failed"])
-        ]  # fmt: skip
-        yield doors
-
-
-@pytest.fixture
-def run(doors: Doors, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("HOMEPORT_HOME", str(doors.settings.paths.config.parent))
-
-    def call(*argv: str, program: str = "homeport") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", [program, *argv])
-        code = main() if program != "homeport" else main(argv)
-        said = capfd.readouterr()
-        return code, said.out, said.err
-
-    return call
+def doors(doors: Doors) -> Doors:
+    doors.control.journal += [
+        {
+            "id": f"req_{n}", "agent": "notes" if n % 2 else "mail", "method": "GET", "target": f"/{n}",
+            "state": state, "attempts": 1, "status": None, "accepted_at": "now", "outcome": "", "body": "aGk=",
+        }
+        for n, state in enumerate(["completed", "dead", "dead", "dead", "pending", "completed", "failed"])
+    ]  # fmt: skip
+    return doors
 
 
 def states(doors: Doors) -> dict[str, str]:

@@ -4,44 +4,21 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from door_rig import Doors, a_plan, opened_doors
+from door_rig import Doors, Run, a_plan
 from homeport.app.control import Actor
-from homeport.cli import main
 from homeport.cli.group import build
 from homeport.model.agent import Agent
 
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def doors(tmp_path: Path) -> Iterator[Doors]:
-    with opened_doors(tmp_path / "home") as doors:
-        yield doors
-
-
-@pytest.fixture
-def run(doors: Doors, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("HOMEPORT_HOME", str(doors.settings.paths.config.parent))
-
-    def call(*argv: str, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        code = main(argv)
-        said = capfd.readouterr()
-        return code, said.out, said.err
-
-    return call
+pytestmark = pytest.mark.usefixtures("doors")
 
 
 def loaded(result: tuple[int, str, str]) -> Any:

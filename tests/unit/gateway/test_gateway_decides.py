@@ -21,7 +21,8 @@ from homeport.gateway.core.attempt import (
     SendAgain,
 )
 from homeport.gateway.core.delivery import MAX_ATTEMPTS, Sent, Verdict, after_loss, backoff, may_repeat
-from homeport.gateway.core.message import ResponseHead, wait_preference
+from homeport.gateway.core.message import ResponseHead
+from homeport.gateway.core.prefer import wait_preference
 from homeport.model.request import RequestState
 from homeport.model.workload import Delivery
 

@@ -203,8 +203,9 @@ async def test_numbers_are_there_for_prometheus(house: Rig) -> None:
     await house.call()
     await house.call(path="/agent/nobody/")
     text = await house.control.metrics()
-    assert 'homeport_gateway_answers_total{namespace="default",agent="echo",status="2xx"} 1' in text
-    assert 'homeport_gateway_own_answers_total{status="404"} 1' in text
+    ended = 'homeport_gateway_requests_ended_total{namespace="default",agent="echo",outcome="completed",code="2xx"} 1'
+    assert ended in text
+    assert 'homeport_gateway_refused_total{reason="not_found",code="404"} 1' in text
     status = await house.control.status()
     assert status["routes"][0]["agent"] == "echo"
 

@@ -88,7 +88,7 @@ async def test_messages_pass_both_ways_and_the_journal_has_the_handshake(house) 
     assert (await made.control.request(request_id))["id"] == request_id
     metrics = await made.control.metrics()
     assert 'websockets_open{namespace="default",agent="chat"} 0' in metrics
-    assert 'websockets_total{namespace="default",agent="chat"} 1' in metrics
+    assert 'websockets_opened_total{namespace="default",agent="chat"} 1' in metrics
 
 
 async def _is(made: Rig, wanted: list[tuple[str, str, int | None]]) -> bool:

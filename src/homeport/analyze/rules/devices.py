@@ -42,7 +42,6 @@ _MOST, _DEPTH = 150, 3
 def _read(repo: Repo, claims: Claims) -> None:
     _read_python(repo, claims)
     _read_notebooks(repo, claims)
-    _read_cargo(repo, claims)
 
 
 def _read_python(repo: Repo, claims: Claims) -> None:
@@ -101,17 +100,6 @@ def _read_notebooks(repo: Repo, claims: Claims) -> None:
             return
 
 
-def _read_cargo(repo: Repo, claims: Claims) -> None:
-    """A feature called cuda is a choice."""
-    inside = False
-    for number, line in enumerate(repo.lines("Cargo.toml")[:600], 1):
-        if line.startswith("["):
-            inside = line.startswith("[features]")
-        elif inside and re.match(r"(?:cuda|gpu|cudnn|metal|rocm)\w{0,20}\s{0,3}=", line):
-            claims.add("gpu", GpuNeed.OPTIONAL, Origin.DEPENDENCY, file="Cargo.toml", line=number,
-                       rule="devices.cargo-feature", confidence=0.55, text=line)  # fmt: skip
-
-
 def _claim(
     repo: Repo, claims: Claims, path: str, need: GpuNeed, rule: str, sure: float, pattern: re.Pattern[str]
 ) -> None:
@@ -132,7 +120,7 @@ def _notebooks(paths: Paths) -> list[str]:
 
 
 def _wants(paths: Sequence[str]) -> list[str]:
-    return (["Cargo.toml"] if "Cargo.toml" in paths else []) + _python(paths) + _notebooks(paths)
+    return _python(paths) + _notebooks(paths)
 
 
 RULES = Ruleset(wants=_wants, read=_read)

@@ -21,18 +21,12 @@ _LANGUAGES = {
     "f": "Fortran", "scala": "Scala", "swift": "Swift", "ex": "Elixir", "lua": "Lua", "hs": "Haskell", "sh": "Shell",
 }  # fmt: skip
 _VERSIONS = (
-    ("go.mod", "Go", late(r"^go (\d{1,2}\.\d{1,3})")),
-    ("Cargo.toml", "Rust", late(r"^rust-version\s{0,2}=\s{0,2}\"(\d[\d.]{0,10})\"")),
-    ("rust-toolchain.toml", "Rust", late(r"^channel\s{0,2}=\s{0,2}\"(\d[\d.]{0,10})\"")),
-    ("pom.xml", "Java", late(r"<(?:java\.version|maven\.compiler\.(?:source|release))>(\d{1,2})<")),
-    ("composer.json", "PHP", late(r"\"php\":\s{0,2}\"[\^>=~]{0,3}\s?(\d[\d.]{0,8})")),
-    ("Project.toml", "Julia", late(r"^julia\s{0,2}=\s{0,2}\"[\^~]?(\d[\d.]{0,8})")),
-    ("CMakeLists.txt", "C++", late(r"(?i)^\s{0,12}set\s?\(\s?CMAKE_CXX_STANDARD\s+(\d{2})\b")),
     ("pyproject.toml", "Python", late(r"^requires-python\s{0,2}=\s{0,2}\"[>=~^]{0,2}\s?(\d\.\d{1,2})")),
     ("setup.py", "Python", late(r"python_requires\s{0,2}=\s{0,2}[\"'][>=~^]{0,2}\s?(\d\.\d{1,2})")),
     ("setup.cfg", "Python", late(r"^python_requires\s{0,2}=\s{0,2}[>=~^]{0,2}\s?(\d\.\d{1,2})")),
     ("package.json", "JavaScript", late(r"\"node\":\s{0,2}\"[\^>=~]{0,3}\s?(\d[\d.]{0,8})")),
 )  # fmt: skip
+"""Files that lie beside much else: only where it is mostly that language. Other languages' rules say theirs."""
 _PARTS = r"\w{0,30}(?:trainers?|sampler|data|datasets?|utils?|templates?|config|args|stats|openapi|docs)\.py$"
 """What programs are made of, by their names."""
 _TRAINS = late(
@@ -72,7 +66,7 @@ def _read_language(repo: Repo, claims: Claims) -> None:
     sure = 0.6 if size * 2 >= sum(counted.values()) else 0.45
     claims.add("language", language, Origin.CODE, file=first, line=0, rule="nature.files", confidence=sure)
     for file, of, pattern in _VERSIONS:
-        if of not in (language, {"TypeScript": "JavaScript", "CUDA": "C++"}.get(language, language)):
+        if of not in (language, "JavaScript" if language == "TypeScript" else language):
             continue
         for number, line in enumerate(repo.lines(file)[:600], 1):
             if found := pattern.search(line):
@@ -129,7 +123,9 @@ def _read_kind(repo: Repo, claims: Claims) -> None:
 
 
 def _wants(paths: Sequence[str]) -> list[str]:
-    return [file for file in (*(file for file, *_ in _VERSIONS), "Makefile", "makefile") if file in paths]
+    return [
+        file for file in (*(file for file, *_ in _VERSIONS), "CMakeLists.txt", "Makefile", "makefile") if file in paths
+    ]
 
 
 RULES = Ruleset(wants=_wants, read=_read, rank=90)

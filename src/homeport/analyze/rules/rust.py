@@ -43,6 +43,7 @@ _GPU = {
 """How sure one is that a crate that is always built in needs a GPU."""
 _MAY_USE = frozenset("candle-core candle-nn tch burn ort llama-cpp-2 mistralrs rust-bert whisper-rs".split())
 _GPU_FEATURE = late(r"^(?:cuda|cudnn|nccl|flash-attn|cublas|tensorrt)$")
+_CHOICE = late(r"^(?:cuda|gpu|cudnn|metal|rocm)\w{0,20}$")
 _NAME = r"[A-Za-z_][\w-]{0,80}"
 _TOOL = late(r"(?i)^xtask$|fuzz|bench|codegen|tools?$|example")
 _MOST_MEMBERS = 12
@@ -62,6 +63,7 @@ def _read(repo: Repo, claims: Claims) -> None:
     _read_versions(voice, manifests[_CARGO])
     known = {name: (file, one) for file, data in reversed(manifests.items()) for name, one in _crates(data).items()}
     _read_gpu(voice, manifests)
+    _read_choices(voice, manifests[_CARGO])
     listens = voice.search(_code(repo.paths), _PORTS, _ENV)
     if "rocket" in known:
         listens = _rocket(voice) or listens
@@ -113,6 +115,12 @@ def _read_gpu(voice: Voice, manifests: Mapping[str, Mapping[str, Any]]) -> None:
                 voice.gpu(GpuNeed.OPTIONAL, "gpu-crate", sure if file == _CARGO else 0.3, file, line)
         if "mpi" in _crates(manifest):
             voice.kind(Kind.HPC, "mpi-crate", 0.57, file, voice.repo.find(file, "mpi"))
+
+
+def _read_choices(voice: Voice, cargo: Mapping[str, Any]) -> None:
+    """A feature called cuda is a choice."""
+    for name in [one for one in table(cargo, "features") if _CHOICE.match(one)][:12]:
+        voice.gpu(GpuNeed.OPTIONAL, "gpu-feature", 0.55, _CARGO, voice.repo.find(_CARGO, f"{name} ="))
 
 
 def _rocket(voice: Voice) -> str:

@@ -23,7 +23,7 @@ _SWITCHES = (
     "builds.cmake-option",
     "cpp.hip-option",
     "cpp.switch",
-    "devices.cargo-feature",
+    "rust.gpu-feature",
     "builds.make-condition",
 )
 _WORKS_BEHIND = late(r"(?i)train|distribut|worker|controller|(?:^|/)test")

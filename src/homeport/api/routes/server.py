@@ -39,3 +39,9 @@ async def version(request: Request) -> Response:
 @returns(dict[str, Any])
 async def status(control: Ask, caller: Caller) -> Response:
     return answer(await control.status(caller))
+
+
+@router.get("/metrics", summary="What the gateway counts of this namespace's agents, in the Prometheus text format")
+@returns(str)
+async def metrics(control: Ask, caller: Caller) -> Response:
+    return Response(await control.metrics(caller), media_type="text/plain; version=0.0.4")

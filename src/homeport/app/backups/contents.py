@@ -7,7 +7,6 @@ says what it is, the last one is the manifest; an archive without it is not whol
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from dataclasses import dataclass, field
@@ -25,7 +24,6 @@ KEYS = ("secrets.key", "admin-token")
 CONFIG_FILES = (*KEYS, "config.toml")
 CONFIG_FOLDERS = ("policies",)
 DATA = "data"
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 MOST_MEMBERS = 1_000_000
 MOST_LISTED = 200 << 20
 """Bytes of the list of members, which is held in memory."""

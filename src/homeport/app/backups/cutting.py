@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from homeport.app.backups.stillness import Stillness
 from homeport.app.backups.walking import Found, LeftOut, walk
 from homeport.app.compose import opened
 from homeport.app.folders import GONE
-from homeport.errors import HomeportError, StorageFull
+from homeport.errors import NO_ROOM, HomeportError, StorageFull
 from homeport.interfaces.clock import Clock
 from homeport.model.agent import Agent
 from homeport.settings import Paths
@@ -125,7 +124,7 @@ def _link(name: str, parent: int | None, target: Path) -> None:
     except FileExistsError:
         return
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             raise StorageFull("no room to lay code aside", operation="backup", hint="free some disk space") from None
         if isinstance(error, FileNotFoundError):
             raise

@@ -17,7 +17,6 @@ from homeport.app.backups.contents import (
     HEADER,
     KEYS,
     MANIFEST,
-    NO_ROOM,
     SEALED,
     Keys,
     Kind,
@@ -28,7 +27,7 @@ from homeport.app.backups.contents import (
 from homeport.app.backups.reading import Archive, Entry, digest_of
 from homeport.app.backups.switching import alone, discard, finish, fresh_place, occupied, switch, unfinished
 from homeport.app.compose import made
-from homeport.errors import Conflict, Denied, HomeportError, StorageFull
+from homeport.errors import NO_ROOM, Conflict, Denied, HomeportError, StorageFull
 from homeport.interfaces.secrets import Passphrases
 from homeport.model.codec import from_json, to_json
 from homeport.settings import Paths

@@ -20,7 +20,6 @@ from homeport.app.backups.contents import (
     DATA,
     FORMAT,
     KEYS,
-    NO_ROOM,
     SEALED,
     STATE_FILES,
     Header,
@@ -36,7 +35,7 @@ from homeport.app.backups.writing import ArchiveWriter
 from homeport.app.compose import made
 from homeport.app.runtimes import Runtimes
 from homeport.drivers.runtimes.process.trees import delete_tree
-from homeport.errors import Conflict, HomeportError, NotFound, StorageFull
+from homeport.errors import NO_ROOM, Conflict, HomeportError, NotFound, StorageFull
 from homeport.gateway.control_client import GatewayControl
 from homeport.interfaces.clock import Clock, Ids
 from homeport.interfaces.secrets import Passphrases

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from homeport.cli.checks import Check
 from homeport.cli.checks.programs import apt, first_line, found
-from homeport.cli.times import size
 from homeport.errors import HomeportError
+from homeport.model.size import as_size
 
 if TYPE_CHECKING:
     from homeport.settings import Settings
@@ -42,7 +42,7 @@ def _disk(settings: Settings) -> Check:
     there = next(place for place in (folder, *folder.parents) if place.is_dir())
     free = shutil.disk_usage(there).free
     writable = os.access(there, os.W_OK)
-    detail = f"{size(free)} free at {folder}" + ("" if writable else ", which cannot be written")
+    detail = f"{as_size(free)} free at {folder}" + ("" if writable else ", which cannot be written")
     fix = "" if writable else f"sudo chown {os.geteuid()} {there}"
     return Check("state folder", writable and free >= LEAST_DISK, detail, fix, needed=True)
 

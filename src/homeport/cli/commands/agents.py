@@ -14,8 +14,9 @@ from homeport.cli.arriving import base_url
 from homeport.cli.group import Verb
 from homeport.cli.output import put, put_json, put_line, say, table
 from homeport.cli.session import Session
-from homeport.cli.times import shown, size
+from homeport.cli.times import shown
 from homeport.errors import Unavailable
+from homeport.model.size import as_size
 
 if TYPE_CHECKING:
     from homeport.model.agent import Agent
@@ -112,7 +113,7 @@ def inspect(session: Session, name: str) -> None:
         "port": load.port,
         "health": f"GET {load.health.path} every {load.health.interval:g} s",
         "delivery": load.delivery.value + (", honours keys" if load.honours_keys else ""),
-        "memory": size(load.limits.memory_bytes) if load.limits.memory_bytes else "no limit",
+        "memory": as_size(load.limits.memory_bytes) if load.limits.memory_bytes else "no limit",
         "env": ", ".join(sorted(load.env)) or "-",
         "secrets": ", ".join(load.secrets) or "-",
         "created": shown(agent.created_at_us),

@@ -18,6 +18,7 @@ from homeport.cli.output import put, put_json, say
 from homeport.cli.session import Session
 from homeport.cli.times import shown
 from homeport.errors import UsageError
+from homeport.model.size import as_size
 
 if TYPE_CHECKING:
     from homeport.app.backups.contents import Manifest
@@ -67,7 +68,7 @@ def backup(
         _to_stdout(pieces)
         return
     manifest, name, size = keep(pieces, Path(words[0]), force=force)
-    _show(session, manifest, name, size, f"{words[0]}: complete, {_mib(size)}")
+    _show(session, manifest, name, size, f"{words[0]}: complete, {as_size(size)}")
 
 
 @click.command(cls=Verb)
@@ -91,7 +92,7 @@ def restore(
 
     if dry_run:
         manifest, name, size = inspect(file)
-        _show(session, manifest, name, size, f"{file}: complete, {_mib(size)}; nothing was restored")
+        _show(session, manifest, name, size, f"{file}: complete, {as_size(size)}; nothing was restored")
         return
     if session.settings.database_url:
         raise UsageError(
@@ -194,7 +195,3 @@ def _paths(session: Session, into: Path | None) -> Paths:
     from homeport.settings import find_paths
 
     return session.settings.paths if into is None else find_paths({"HOMEPORT_HOME": str(into)})
-
-
-def _mib(size: int) -> str:
-    return f"{size / (1 << 20):.1f} MiB"

@@ -11,8 +11,8 @@ import click
 from homeport.cli.group import Verbs
 from homeport.cli.output import put, put_json, say, table
 from homeport.cli.session import Session
-from homeport.cli.times import size
 from homeport.errors import NotFound
+from homeport.model.size import as_size
 
 if TYPE_CHECKING:
     from homeport.app.catalogue import Refreshed
@@ -158,7 +158,7 @@ def _gpus(offer: Offer) -> str:
 
 
 def _size(count: int) -> str:
-    return size(count) if count else "?"
+    return as_size(count) if count else "?"
 
 
 def _hourly(offer: Offer) -> str:

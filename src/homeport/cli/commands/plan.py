@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import click
@@ -14,7 +13,6 @@ from homeport.cli.plans import plan_lines
 from homeport.cli.proposing import plan_for, source_options
 from homeport.cli.session import Session
 from homeport.cli.showing import conclusions, source_line
-from homeport.errors import HomeportError
 
 
 @click.command(cls=Verb)
@@ -51,18 +49,14 @@ def plan(session: Session, /, source: str, output: str | None, every: bool, **gi
 
 def _keep(file: Path, content: bytes) -> None:
     """Whole, or as it was before; a pipe or a device is written to as it is."""
+    from homeport.cli.filing import appearing, unwritable
+
     try:
         if file.exists() and not file.is_file():
             file.write_bytes(content)
             return
         real = file.resolve()  # of a link, what it leads to
-        partial = real.with_name(f".{real.name[:200]}.{secrets.token_hex(4)}.partial")
-        try:
-            partial.write_bytes(content)
-            partial.replace(real)
-        finally:
-            partial.unlink(missing_ok=True)
     except OSError as error:
-        raise HomeportError(
-            f"cannot write {file}: {error.strerror}", operation="plan", subject=str(file), hint="another -o FILE"
-        ) from None
+        raise unwritable(file, "plan", error) from None
+    with appearing(real, "plan", replace=True, mode=0o666) as out:
+        out.write(content)

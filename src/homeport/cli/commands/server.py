@@ -10,9 +10,11 @@ from typing import Any
 import click
 
 from homeport import __version__
-from homeport.cli.group import Verb, build
+from homeport.cli import server
+from homeport.cli.group import Verb, Verbs, build
 from homeport.cli.output import put, put_json
 from homeport.cli.session import Session
+from homeport.errors import UsageError
 
 
 @click.command(cls=Verb)
@@ -46,6 +48,33 @@ def version(session: Session) -> None:
         put_json({"version": __version__, "python": platform.python_version(), "platform": platform.platform()})
     else:
         put(f"homeport {__version__}")
+
+
+@click.group("server", cls=Verbs)
+def server_() -> None:
+    """The server of this machine."""
+
+
+server_.add_command(status)
+
+
+@server_.command("restart")
+@click.argument("process", type=click.Choice(["gateway"]))
+@click.pass_obj
+def restart(session: Session, process: str) -> None:
+    """Replace the gateway by a fresh one under load, for example after an upgrade: nobody is refused.
+
+    Requests in flight have ten seconds to end, new ones wait for the new gateway; agents are not touched. Streams,
+    WebSockets and what takes longer are cut so that their clients see it.
+    """
+    if session.settings.url:
+        raise UsageError("only on the machine that the server runs on", operation="restart", hint="leave out --url")
+    found = server.restart(session.settings, process)
+    new = found["processes"][process]
+    if session.json:
+        put_json({"process": process, **new})
+    else:
+        put(f"the {process} was replaced (pid {new['pid']})")
 
 
 @click.command(cls=Verb)

@@ -6,7 +6,6 @@ Shared by them: a folder that appears whole, a view with something said above it
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import re
@@ -16,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from homeport.errors import Conflict, InvalidSource, StorageFull
+from homeport.errors import NO_ROOM, Conflict, InvalidSource, StorageFull
 from homeport.interfaces.fetcher import FileView
 from homeport.model.paths import printable
 from homeport.model.source import Source, SourceEntry, Statement
@@ -92,7 +91,7 @@ def scratch(parent: Path, name: str) -> Iterator[Path]:
     try:
         yield folder
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             raise StorageFull(f"the disk of {parent} is full", operation="write", hint="free some space") from None
         raise
     finally:

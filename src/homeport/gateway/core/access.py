@@ -11,6 +11,7 @@ from homeport.gateway.core.message import RequestHead
 from homeport.model.names import DEFAULT_NAMESPACE, LABEL
 from homeport.model.request import TUNNEL, RequestState, StoredRequest
 from homeport.model.route import Grant, Route, RoutingTable
+from homeport.model.webhook import Webhook, hooks_text
 from homeport.model.workload import Delivery
 
 Key = tuple[str, str]
@@ -52,6 +53,9 @@ class Routes:
         self.by_key: dict[Key, Route] = {}
         self._grants: dict[bytes, tuple[Grant, Caller]] = {}
         """By the token's SHA-256: to look for one tells nothing of the others."""
+        self.webhooks: dict[str, Webhook] = {}
+        self.hooks: dict[Key, str] = {}
+        """Who hears of an agent's requests, as requests carry it; agents of which nobody does are left out."""
 
     def replace(self, table: RoutingTable) -> tuple[Route, ...]:
         """Take over a newer table; returns the old routes whose instance is not there any more."""
@@ -62,6 +66,10 @@ class Routes:
             bytes.fromhex(grant.sha256): (grant, Caller(grant.namespace, grant.agents, grant.token_id))
             for grant in table.grants
         }
+        self.webhooks = {hook.id: hook for hook in table.webhooks}
+        always = [hook for hook in table.webhooks if not hook.named]
+        hooks = {key: hooks_text(hook for hook in always if hook.fits(*key)) for key in self.by_key} if always else {}
+        self.hooks = {key: text for key, text in hooks.items() if text}
         return tuple(
             old
             for key, old in before.items()
@@ -112,6 +120,19 @@ class Routes:
             and not 0 < grant.expires_at_us <= now_us
             for grant, _ in self._grants.values()
         )
+
+    def hears(self, key: Key, name: str) -> str | Refusal:
+        """Who hears of a request to this agent that names a webhook, as it is to carry it."""
+        fitting = [hook for hook in self.webhooks.values() if hook.fits(*key)]
+        if not any(hook.name == name for hook in fitting):
+            hint = "`homeport webhooks list` shows those there are; a URL is not taken"
+            return Refusal(400, "UsageError", "X-Homeport-Webhook names no webhook of this agent", hint)
+        return hooks_text(hook for hook in fitting if not hook.named or hook.name == name)
+
+    def hears_now(self, key: Key, name: str) -> str:
+        """The same, where "" is named or it may have been removed since it was looked at."""
+        hooks = self.hears(key, name) if name else self.hooks.get(key, "")
+        return self.hooks.get(key, "") if isinstance(hooks, Refusal) else hooks
 
     def route(self, caller: Caller, agent: str) -> Route | Refusal:
         if not caller.may_call(agent):

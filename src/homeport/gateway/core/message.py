@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from homeport.gateway.core.prefer import left_over
 from homeport.model.request import Headers
 
 _HOP_BY_HOP = frozenset(
@@ -14,7 +15,8 @@ _HOP_BY_HOP = frozenset(
 _OURS = frozenset(
     b"content-length expect forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-prefix"
     b" x-homeport-token x-homeport-namespace x-homeport-request-id x-homeport-fence"
-    b" x-homeport-delivery x-homeport-deadline x-homeport-priority x-homeport-ordering-key".split()
+    b" prefer x-homeport-delivery x-homeport-deadline x-homeport-priority x-homeport-ordering-key"
+    b" x-homeport-webhook".split()
 )
 _NOT_FORWARDED = _HOP_BY_HOP | _OURS
 _PLAIN = (b"keep-alive", b"close")
@@ -60,6 +62,8 @@ def forwarded(head: RequestHead, *, peer: str, prefix: str) -> Headers:
     if head.fields.get(b"connection", b"keep-alive").lower() not in _PLAIN:
         dropped = _NOT_FORWARDED | _named_by_connection(head.headers)
     kept = [pair for pair in head.headers if pair[0].lower() not in dropped]
+    if b"prefer" in head.fields:
+        kept += left_over(head.headers)
     if peer:
         kept.append((b"X-Forwarded-For", peer.encode()))
     host = head.get(b"host")
@@ -92,15 +96,3 @@ def _named_by_connection(headers: Headers) -> frozenset[bytes]:
             names.update(part.strip().lower() for part in value.split(b","))
     # A message must not make us drop what says how it is routed or framed.
     return frozenset(names - {b"host", b"content-length"})
-
-
-def wait_preference(value: bytes | None, most: float = 300.0) -> float | None:
-    """Seconds of `Prefer: wait=N` (RFC 7240), capped; None where it is absent or not a number."""
-    if value is None:
-        return None
-    for part in value.replace(b";", b",").split(b","):
-        name, _, number = part.strip().partition(b"=")
-        if name.strip().lower() == b"wait":
-            text = number.strip().strip(b'"')
-            return min(float(text), most) if text.isdigit() and len(text) < 10 else None
-    return None

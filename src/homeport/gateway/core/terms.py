@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 
 from homeport.gateway.core.access import Refusal
-from homeport.gateway.core.message import RequestHead, wait_preference
+from homeport.gateway.core.message import RequestHead
+from homeport.gateway.core.prefer import prefers_async, wait_preference
 from homeport.model.route import Route
 
 HIGH, NORMAL, LOW = 0, 1, 2
@@ -15,6 +16,7 @@ WHOLE_AGENT = "*"
 """The lane of an agent that takes one request at a time."""
 _DELIVERY, _DEADLINE = b"x-homeport-delivery", b"x-homeport-deadline"
 _PRIORITY, _ORDERING = b"x-homeport-priority", b"x-homeport-ordering-key"
+_WEBHOOK = b"x-homeport-webhook"
 _PRIORITIES = {b"high": HIGH, b"normal": NORMAL, b"low": LOW}
 _SECONDS = re.compile(rb"[0-9]{1,7}(\.[0-9]{1,3})?")
 _LONGEST_S = 30 * 86400.0
@@ -34,6 +36,7 @@ class Terms:
     deadline: float = 0.0
     priority: int = NORMAL
     ordering: str = ""
+    webhook: str = ""
 
     def lane(self, route: Route) -> str:
         if route.policy.ordered:
@@ -55,14 +58,17 @@ def read_terms(head: RequestHead) -> Terms | Refusal:
     prefer = head.get(b"prefer")
     delivery, deadline = head.get(_DELIVERY), head.get(_DEADLINE)
     priority, ordering = head.get(_PRIORITY), head.get(_ORDERING)
-    if prefer is delivery is deadline is priority is ordering is None:
+    webhook = head.get(_WEBHOOK)
+    if prefer is delivery is deadline is priority is ordering is webhook is None:
         return USUAL
     wait = wait_preference(prefer)
-    asynchronous = wait is None and _prefers_async(prefer)
+    asynchronous = wait is None and prefers_async(prefer)
     if delivery not in (None, b"fail-fast", b"durable"):
         return _wrong("X-Homeport-Delivery must be fail-fast or durable")
     if priority is not None and priority.lower() not in _PRIORITIES:
         return _wrong("X-Homeport-Priority must be high, normal or low")
+    if webhook == b"":
+        return _wrong("X-Homeport-Webhook must name a webhook")
     if ordering is not None and not 0 < len(ordering) <= _MOST_KEY:
         return _wrong(f"X-Homeport-Ordering-Key must have 1 to {_MOST_KEY} characters")
     seconds = float(deadline) if deadline is not None and _SECONDS.fullmatch(deadline) else 0.0
@@ -75,11 +81,8 @@ def read_terms(head: RequestHead) -> Terms | Refusal:
         deadline=seconds,
         priority=_PRIORITIES[priority.lower()] if priority is not None else NORMAL,
         ordering=ordering.decode("latin-1") if ordering is not None else "",
+        webhook=webhook.decode("latin-1") if webhook is not None else "",
     )
-
-
-def _prefers_async(prefer: bytes | None) -> bool:
-    return prefer is not None and any(part.strip().lower() == b"respond-async" for part in re.split(rb"[,;]", prefer))
 
 
 def _wrong(message: str) -> Refusal:

@@ -25,6 +25,8 @@ EARLY = 64 * 1024
 HEAD_S, BODY_S, IDLE_S, UNREAD_S, LINGER_S = 10.0, 60.0, 75.0, 60.0, 2.0
 """Seconds: for a whole head, between two pieces of a body, between requests, for a client that does not read, and
 for it to read the last answer before the connection is closed on its unread body."""
+QUIET_S = 0.25
+"""Seconds without a request before an idle connection is closed: what is on its way is still answered."""
 SLOWEST = 500
 """Bytes a second that a body must come with on the whole, from `BODY_S` on."""
 
@@ -33,6 +35,11 @@ log = logging.getLogger(__name__)
 
 
 class Service(Protocol):
+    @property
+    def leaving(self) -> bool:
+        """It is about to stop: answers say that their connection ends."""
+        ...
+
     def admit(self, head: RequestHead, *, trusted: bool, peer: str) -> Incoming:
         """Before the body: who is it, and may they. A refusal is in the result."""
         ...
@@ -53,7 +60,7 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, service: Service, connections: set[ClientConnection], *, trusted: bool) -> None:
         self._service = service
         self._connections = connections
-        self._trusted = trusted
+        self.trusted = trusted
         self._reader = RequestReader()
         self._peer = ""
         self._queue: deque[tuple[Incoming, bool]] = deque()
@@ -72,7 +79,7 @@ class ClientConnection(asyncio.Protocol):
         self._body_since, self._body_had = 0.0, 0
         self._unread_since = 0.0
         self.transport: asyncio.Transport | None = None
-        self.draining = False
+        self._ending = self._over = False
 
     @property
     def alive(self) -> bool:
@@ -84,8 +91,18 @@ class ClientConnection(asyncio.Protocol):
         return self._deaf
 
     @property
+    def draining(self) -> bool:
+        """The next answer is its last."""
+        return self._ending or self._service.leaving
+
+    @property
     def busy(self) -> bool:
         return self._reply is not None or bool(self._queue)
+
+    @property
+    def engaged(self) -> bool:
+        """A request is being answered, or has begun to arrive."""
+        return self.busy or not (self._deaf or self._reader.between_requests)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -183,12 +200,17 @@ class ClientConnection(asyncio.Protocol):
             self.end()
 
     def end(self) -> None:
-        """Close as soon as nothing is being answered."""
-        self.draining = True
+        """Close when nothing is being answered and nothing has come for a moment. Idempotent."""
+        if not self._ending:
+            self._ending = True
+            asyncio.get_running_loop().call_later(QUIET_S, self._close_idle)
+
+    def _close_idle(self) -> None:
+        self._over = True
         self._notify()
 
     def _head(self, head: RequestHead) -> None:
-        incoming = self._service.admit(head, trusted=self._trusted, peer=self._peer)
+        incoming = self._service.admit(head, trusted=self.trusted, peer=self._peer)
         self._arriving = incoming
         self._body_since, self._body_had = self._since, 0
         if head.length > MAX_BODY:
@@ -231,7 +253,7 @@ class ClientConnection(asyncio.Protocol):
         if self._reply is not None or self._queue or self._last:
             return False
         head = incoming.head
-        reply = ClientReply(self, head.method, head.version, keep_alive=head.keep_alive and not self.draining)
+        reply = ClientReply(self, head.method, head.version, keep_alive=head.keep_alive)
         self._reply = reply
         if self._service.at_once(incoming, reply, lambda rest: self._ended(incoming, reply, rest)):
             return True
@@ -254,7 +276,7 @@ class ClientConnection(asyncio.Protocol):
         self._reply = None
         self._since = time.monotonic()
         self._last = not reply.reusable
-        if self._last or self._queue or self._deaf or self.draining or self._owes_continue:
+        if self._last or self._queue or self._deaf or self._over or self._owes_continue:
             self._notify()
 
     def _refuse_body(self, incoming: Incoming) -> None:
@@ -282,7 +304,7 @@ class ClientConnection(asyncio.Protocol):
         while self.alive and not self._last:
             if self._reply is not None or not self._queue:
                 if self._reply is None:
-                    if self._deaf or (self.draining and self._arriving is None):
+                    if self._deaf or (self._over and not self.engaged):
                         break
                     self._continue()
                 self._wake = loop.create_future()
@@ -293,7 +315,7 @@ class ClientConnection(asyncio.Protocol):
                 self._paused = False
                 self.transport.resume_reading()
             head = incoming.head
-            reply = ClientReply(self, head.method, head.version, keep_alive=keep_alive and not self.draining)
+            reply = ClientReply(self, head.method, head.version, keep_alive=keep_alive)
             self._reply = reply
             await self._answer(incoming, reply, self._service.serve(incoming, reply))
             self._next(reply)

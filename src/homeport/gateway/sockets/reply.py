@@ -23,6 +23,9 @@ class Connection(Protocol):
     @property
     def deaf(self) -> bool: ...
 
+    @property
+    def draining(self) -> bool: ...
+
     async def drained(self) -> bool: ...
 
     def hand_over(self) -> Taken: ...
@@ -67,9 +70,10 @@ class ClientReply:
     def begin(self, head: ResponseHead, request_id: str = "", source: Source | None = None) -> None:
         self.begun = True
         self._source = source
+        keep_alive = self._keep_alive and not self._connection.draining
         extra = (*self.extra, (b"X-Homeport-Request-Id", request_id.encode())) if request_id else self.extra
         data, self._chunked, self._keep_alive = response_head(
-            head, method=self._method, version=self._version, keep_alive=self._keep_alive, extra=extra
+            head, method=self._method, version=self._version, keep_alive=keep_alive, extra=extra
         )
         self._bodiless = self._method == "HEAD" or head.status in (204, 304)
         self._left = 0 if self._bodiless else head.length

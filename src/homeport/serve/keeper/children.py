@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from homeport.drivers.runtimes.process import kernel
+from homeport.errors import Conflict, HomeportError, Unavailable
+from homeport.serve.keeper.lastwords import LastWords
 from homeport.serve.keeper.logs import LogFile
 from homeport.serve.keeper.loop import Loop, Timer
 from homeport.serve.listen import FDS, READY
@@ -34,13 +36,16 @@ class Child:
         loop: Loop,
         logs: Path,
         on_ready: Callable[[], None],
-        on_failed: Callable[[str], None],
+        on_failed: Callable[[HomeportError], None],
+        say: Callable[[str], None],
     ) -> None:
         self.name, self.command, self.sockets, self.loop = name, list(command), sockets, loop
         self.log_path = logs / f"{name}.log"
         self._log = LogFile(logs, _LOG_BYTES, current=f"{name}.log")
-        self._on_ready, self._on_failed = on_ready, on_failed
+        self._on_ready, self._on_failed, self._say = on_ready, on_failed, say
+        self._words = LastWords()
         self.pid = 0
+        self.problem = ""
         self.restarts = 0
         self.ready = False
         self.was_ready = False
@@ -48,10 +53,13 @@ class Child:
         self._delay = FIRST_DELAY
         self._stopping = False
         self._then: Callable[[], None] | None = None
+        self._replaced: Callable[[HomeportError | None], None] | None = None
+        self._giving_way = False
         self._timer: Timer | None = None
 
     def start(self) -> None:
         self._timer = None
+        self._words = LastWords()
         out_r, out_w = os.pipe2(os.O_CLOEXEC)
         ready_r, ready_w = os.pipe2(os.O_CLOEXEC)
         try:
@@ -78,6 +86,24 @@ class Child:
         self._then = then
         os.kill(self.pid, signal.SIGTERM)
         self._timer = self.loop.after(grace, self.kill)
+
+    def restart(self, grace: float, then: Callable[[HomeportError | None], None]) -> None:
+        """End it as `stop` does and start the next one at once; `then` hears of it when that is up, or why it is not.
+
+        Raises `Conflict` while that is under way already, or while everything ends.
+        """
+        if self._replaced is not None or self._stopping:
+            why = "the server is stopping" if self._stopping else f"{self.name} is being restarted already"
+            raise Conflict(why, operation="restart", subject=self.name)
+        self._replaced = then
+        if self._timer is not None:
+            self._timer.cancel()
+        self._giving_way = bool(self.pid)
+        if self.pid:
+            os.kill(self.pid, signal.SIGTERM)
+            self._timer = self.loop.after(grace, self.kill)
+        else:
+            self.start()
 
     def kill(self) -> None:
         if self.pid:
@@ -118,6 +144,7 @@ class Child:
             self._out = -1
             return False
         self._log.write(data)
+        self._words.add(data)
         return True
 
     def _heard(self, fd: int) -> None:
@@ -126,7 +153,9 @@ class Child:
         os.close(fd)
         if said.startswith(b"ready") and not self.ready:
             self.ready = self.was_ready = True
+            self.problem = ""
             self._on_ready()
+            self._tell_replaced(None)
 
     def _exited(self, status: int) -> None:
         self.pid, self.ready = 0, False
@@ -139,16 +168,34 @@ class Child:
         if self._timer is not None:
             self._timer.cancel()
         if self._stopping:
+            self._tell_replaced(Unavailable("the server is stopping", operation="restart", subject=self.name))
             if self._then is not None:
                 self._then()
-            return
+        elif self._giving_way:
+            self._giving_way, self._delay = False, FIRST_DELAY
+            self._log.write(f"keeper: {self.name} is replaced, as was asked for\n".encode())
+            self.start()
+        else:
+            self._start_again(status)
+
+    def _start_again(self, status: int) -> None:
         how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"status {os.WEXITSTATUS(status)}"
+        cause, hint = self._words.cause, self._words.hint or f"see {self.log_path}"
+        self.problem = f"{self.name} ended with {how}" + (f": {cause}" if cause else "")
         calm = time.monotonic() - self._started_at >= CALM
         self._delay = FIRST_DELAY if calm else min(self._delay * 2, LAST_DELAY)
         self._log.write(f"keeper: {self.name} ended with {how}; next start in {self._delay:.1f} s\n".encode())
         self.restarts += 1
         self._early_deaths += 0 if self.was_ready else 1
+        self._tell_replaced(Unavailable(self.problem, operation="restart", subject=self.name, hint=hint))
         if self._early_deaths >= TRIES:
-            self._on_failed(f"{self.name} ended with {how} before it was ready, {TRIES} times; see {self.log_path}")
+            why = f"{how} before it was ready, {TRIES} times" + (f": {cause}" if cause else "")
+            self._on_failed(HomeportError(f"{self.name} ended with {why}", operation="serve", hint=hint))
         else:
+            self._say(f"{self.problem}; next start in {self._delay:.1f} s")
             self._timer = self.loop.after(self._delay, self.start)
+
+    def _tell_replaced(self, error: HomeportError | None) -> None:
+        then, self._replaced = self._replaced, None
+        if then is not None:
+            then(error)

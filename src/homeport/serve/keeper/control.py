@@ -27,9 +27,10 @@ class Control:
         status: Callable[[], dict[str, Any]],
         confinement: Callable[[], dict[str, Any]],
         shutdown: Callable[[], None],
+        restart: Callable[[str, Callable[[HomeportError | None], None]], None],
     ) -> None:
         self.listener, self.loop, self.instances = listener, loop, instances
-        self.status, self.confinement, self.shutdown = status, confinement, shutdown
+        self.status, self.confinement, self.shutdown, self.restart = status, confinement, shutdown, restart
         self.connections: set[Connection] = set()
         loop.watch(listener.fileno(), lambda _: self._accept())
 
@@ -71,6 +72,8 @@ class Control:
                     reply(self.status())
                 case "events":
                     connection.follow(number, int(message.get("after", 0)))
+                case "restart":
+                    self.restart(str(message["process"]), lambda error: reply(error or self.status()))
                 case "shutdown":
                     reply({})
                     self.loop.soon(self.shutdown)

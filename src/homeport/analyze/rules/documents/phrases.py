@@ -237,3 +237,9 @@ CHOSEN = compiled(
 """Headings over what those read who chose to use a GPU."""
 ASKING = late(r"requirement|prerequisite|hardware|system req|dependenc|before you|what you need")
 """Headings under which naming a GPU is asking for it."""
+AGAINST = late(r"(?i)\bvs\b|\bversus\b|\bcompar(?:ed|ison|ing)\b|\bresults are (?:shown|illustrated|below)\b")
+"""It was measured on that, against something else."""
+SHARED = late(r"(?i)\bshar(?:ed|ing|eable)\b|\bslic(?:e|ing|eable)|\bMIG\b|\bpartition")
+"""One GPU for several."""
+OURS = late(r"(?i)\b(?:my|our|i|we) (?:\w+ ){0,3}(?:trained|setup|used|ran|machine|training)|\bgraciously")
+"""What the authors had."""

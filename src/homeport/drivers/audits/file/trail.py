@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -14,7 +13,7 @@ from typing import BinaryIO
 
 from homeport.drivers.audits.file.chain import check_link, from_line, seal, to_line
 from homeport.drivers.audits.file.head import Head, HeadFile
-from homeport.errors import Conflict, HomeportError, StorageFull
+from homeport.errors import Conflict, HomeportError, StorageFull, failed_write
 from homeport.interfaces.audit import AuditEntry
 from homeport.interfaces.secrets import Sealer
 
@@ -243,5 +242,5 @@ def _new(path: Path) -> BinaryIO:
 
 
 def full_or_broken(error: OSError, path: Path) -> HomeportError:
-    kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else HomeportError
-    return kind(f"the audit trail cannot be copied: {error.strerror}", operation="audit", subject=str(path))
+    text = f"the audit trail cannot be copied: {error.strerror}"
+    return failed_write(error)(text, operation="audit", subject=str(path))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -12,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from homeport.errors import HomeportError, StorageFull
+from homeport.errors import NO_ROOM, HomeportError, StorageFull
 from homeport.model.codec import from_builtins, to_builtins
 from homeport.model.machine import Machine
 
@@ -76,7 +75,7 @@ class Register:
             fresh.replace(self._path)
         except OSError as problem:
             fresh.unlink(missing_ok=True)
-            if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            if problem.errno in NO_ROOM:
                 raise StorageFull("no room left to note the machine", subject=str(self._path)) from None
             raise
 

@@ -8,12 +8,11 @@ at the cut, while writers wait. It is small, for ended runs are pruned.
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import sqlite3
 from pathlib import Path
 
-from homeport.errors import HomeportError, StorageFull, Unavailable
+from homeport.errors import NO_ROOM, HomeportError, StorageFull, Unavailable
 
 WAIT_S = 10
 
@@ -80,6 +79,6 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _as_ours(error: Exception) -> HomeportError:
     full = getattr(error, "sqlite_errorcode", 0) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
-    if full or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
+    if full or getattr(error, "errno", 0) in NO_ROOM:
         return StorageFull("no room to copy durable steps", operation="backup", hint="free some disk space")
     return Unavailable(f"durable steps cannot be copied now: {error}", operation="backup")

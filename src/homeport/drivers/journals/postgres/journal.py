@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from homeport.drivers.journals.postgres import keeping, operations, rows, statements
+from homeport.drivers.journals.postgres.outbox import PostgresOutbox
 from homeport.drivers.journals.postgres.reader import Reader
 from homeport.drivers.journals.postgres.rows import Clocks
 from homeport.drivers.journals.postgres.schema import migrate
@@ -19,7 +20,7 @@ from homeport.drivers.journals.postgres.session import Address, Connection, Sess
 from homeport.drivers.journals.postgres.shelf import PostgresShelf
 from homeport.drivers.journals.postgres.writer import Writer
 from homeport.errors import Conflict, Unavailable
-from homeport.interfaces.journal import Accepted, Overdue
+from homeport.interfaces.journal import Accepted, Overdue, Queue
 from homeport.model.kept import Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
@@ -60,6 +61,8 @@ class PostgresJournal:
         self._reader = Reader(self._address, 2)
         self._freight = Reader(self._address, 2, patience=FREIGHT_S)
         self.shelf = PostgresShelf(self._freight, options.owner)
+        self._teller = Reader(self._address, 1)
+        self.outbox = PostgresOutbox(self._teller, self._clocks)
         self._closed = False
 
     async def open(self) -> None:
@@ -136,6 +139,10 @@ class PostgresJournal:
         found = await self._rows(statements.BY_ID, (request_id,))
         return found[0] if found else None
 
+    async def by_key(self, namespace: str, agent: str, agent_id: str, key: str) -> StoredRequest | None:
+        found = await self._rows(statements.BY_KEY, (namespace, agent, agent_id, rows.text(key)))
+        return found[0] if found else None
+
     async def list(
         self,
         namespace: str,
@@ -171,6 +178,13 @@ class PostgresJournal:
         found = await self._ask(statements.BACKLOG, ())
         return {(namespace, agent): n for namespace, agent, n in found}
 
+    async def queues(self) -> dict[tuple[str, str], Queue]:
+        found = await self._ask(statements.QUEUES, ())
+        return {(namespace, agent): Queue(n, self._clocks.to_caller(at_us)) for namespace, agent, n, at_us in found}
+
+    async def sizes(self) -> dict[str, int]:
+        return {name: int(size) for name, size in await self._ask(statements.SIZES, ())}
+
     async def counts(self) -> dict[RequestState, int]:
         found = {state: int(n) for state, n in await self._ask(statements.COUNTS, ())}
         return {state: found.get(state.value, 0) for state in RequestState}
@@ -186,6 +200,10 @@ class PostgresJournal:
         durations = list(self._writer.durations) if self._writer is not None else []
         return statistics.median(durations) if durations else 0.0
 
+    def watch_syncs(self, told: Callable[[float], None]) -> None:
+        assert self._writer is not None, "open it first"
+        self._writer.told = told
+
     async def close(self) -> None:
         if self._closed:
             return
@@ -194,6 +212,7 @@ class PostgresJournal:
             await self._writer.stop()
         await self._reader.close()
         await self._freight.close()
+        await self._teller.close()
 
     def _write(self, operation: operations.Operation, *, urgent: bool = True) -> asyncio.Future[Any]:
         if self._writer is None:
@@ -211,6 +230,7 @@ class PostgresJournal:
     def _give_up(self) -> None:
         self._reader.give_up()
         self._freight.give_up()
+        self._teller.give_up()
 
     # ── on the threads ───────────────────────────────────────────────────────────────────────────────────────────
     def _open(self) -> None:

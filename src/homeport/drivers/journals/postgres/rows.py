@@ -74,7 +74,7 @@ def request_row(request: StoredRequest, clocks: Clocks) -> Row:
         *(request.accepted_at_us, text(request.key), request.fingerprint, request.attempts, request.fence),
         *(request.lease_owner, clocks.to_server(request.lease_until_us), clocks.to_server(request.not_before_us)),
         *(text(request.outcome), request.agent_id, text(request.lane), request.priority),
-        *(clocks.to_server(request.deadline_us), request.once),
+        *(clocks.to_server(request.deadline_us), request.once, request.hooks),
     )
 
 
@@ -121,5 +121,6 @@ def stored(row: Row, clocks: Clocks) -> StoredRequest:
         priority=row[21],
         deadline_us=clocks.to_caller(row[22]),
         once=row[23],
+        hooks=row[31],
         response=response,
     )

@@ -83,6 +83,64 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX requests_lane ON requests (namespace, agent, lane, state, n) WHERE lane <> '';
     CREATE INDEX requests_deadline ON requests (deadline_us, id) WHERE state = 'pending' AND deadline_us > 0;
     """,
+    # 3: whoever waits rises: a level of priority is worth a minute.
+    """
+    DROP INDEX requests_pending;
+    CREATE INDEX requests_pending ON requests (namespace, agent, (accepted_at_us + priority * 60000000), id)
+      WHERE state = 'pending';
+    """,
+    # 3: who wants to hear of a request's changes, as JSON: {webhook: "completed,failed"}; and what they are to hear.
+    #    A trigger, so that no change can be made without it.
+    """
+    ALTER TABLE requests ADD hooks text NOT NULL DEFAULT '';
+    CREATE TABLE outbox (
+      seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      id text COLLATE "C" NOT NULL UNIQUE,
+      hook text COLLATE "C" NOT NULL,
+      request text COLLATE "C" NOT NULL,
+      namespace text NOT NULL,
+      agent text NOT NULL,
+      method text NOT NULL,
+      target text NOT NULL,
+      state text NOT NULL,
+      attempts bigint NOT NULL,
+      outcome text NOT NULL,
+      status bigint NOT NULL,
+      at_us bigint NOT NULL,
+      since_us bigint NOT NULL DEFAULT 0,
+      standing text NOT NULL DEFAULT 'waiting',
+      tries bigint NOT NULL DEFAULT 0,
+      not_before_us bigint NOT NULL DEFAULT 0,
+      lease_owner text NOT NULL DEFAULT '',
+      lease_until_us bigint NOT NULL DEFAULT 0,
+      code bigint NOT NULL DEFAULT 0,
+      said text NOT NULL DEFAULT '',
+      settled_at_us bigint NOT NULL DEFAULT 0
+    ) WITH (autovacuum_vacuum_scale_factor = 0.05);
+    CREATE INDEX outbox_due ON outbox (hook, not_before_us) WHERE standing = 'waiting';
+    CREATE INDEX outbox_order ON outbox (request, hook, seq) WHERE standing = 'waiting';
+    CREATE INDEX outbox_hook ON outbox (hook, standing, seq);
+    CREATE INDEX outbox_settled ON outbox (seq) WHERE standing <> 'waiting';
+    CREATE TABLE stopped_hooks (hook text COLLATE "C" PRIMARY KEY, at_us bigint NOT NULL, why text NOT NULL);
+
+    CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF TG_OP = 'UPDATE' AND NEW.state = OLD.state THEN
+        RETURN NULL;
+      END IF;
+      INSERT INTO outbox (id, hook, request, namespace, agent, method, target, state, attempts, outcome, status, at_us)
+      SELECT 'msg_' || md5(concat_ws('/', NEW.id, h.key, NEW.state, NEW.fence, clock_timestamp(), random())), h.key,
+        NEW.id, NEW.namespace, NEW.agent, NEW.method, NEW.target, NEW.state, NEW.attempts, NEW.outcome,
+        coalesce(NEW.response_status, 0), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+      FROM json_each_text(NEW.hooks::json) AS h
+      WHERE strpos(h.value, NEW.state) > 0 AND NOT EXISTS (SELECT FROM stopped_hooks s WHERE s.hook = h.key)
+      ORDER BY h.key;
+      RETURN NULL;
+    END
+    $$;
+    CREATE TRIGGER requests_changed AFTER INSERT OR UPDATE OF state ON requests
+      FOR EACH ROW WHEN (NEW.hooks <> '') EXECUTE FUNCTION note_change();
+    """,
 )
 
 

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 from homeport.drivers.journals.postgres import statements
 from homeport.drivers.journals.postgres.reader import Reader
 from homeport.drivers.journals.postgres.session import Connection
-from homeport.errors import HomeportError, StorageFull
+from homeport.errors import HomeportError, failed_write
 
 PIECE = 1024 * 1024
 
@@ -66,8 +65,7 @@ def _fetch(connection: Connection, name: str, file: Path) -> bool:
     except BaseException as error:
         file.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else HomeportError
-            raise kind(f"a body cannot be brought here: {error.strerror}", operation="read a body",
-                       subject=name) from error  # fmt: skip
+            text = f"a body cannot be brought here: {error.strerror}"
+            raise failed_write(error)(text, operation="read a body", subject=name) from error
         raise
     return True

@@ -7,7 +7,7 @@ ROW = (
     "id, namespace, agent, method, target, headers, body, spool, size, state, accepted_at_us, key, fingerprint,"
     " attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, agent_id, lane, priority, deadline_us,"
     " once, response_status, response_reason, response_headers, response_spool, response_size, response_at_us,"
-    " response_body"
+    " response_body, hooks"
 )
 _UNREAD = ROW.replace(" body,", " ''::bytea,").replace(" response_body", " ''::bytea")
 
@@ -21,7 +21,7 @@ _ACCEPTED = _columns(
     "id text, namespace text, agent text, method text, target text, headers bytea, body bytea, spool text,"
     " size bigint, state text, accepted_at_us bigint, key text, fingerprint text, attempts bigint, fence bigint,"
     " lease_owner text, lease_until_us bigint, not_before_us bigint, outcome text, agent_id text,"
-    " lane text, priority bigint, deadline_us bigint, once boolean"
+    " lane text, priority bigint, deadline_us bigint, once boolean, hooks text"
 )
 _COMPLETED = _columns(
     "id text, fence bigint, response_status bigint, response_reason text, response_headers bytea,"
@@ -130,10 +130,11 @@ MARKED = "SELECT n FROM batches WHERE owner = %s"
 BY_ID = f"SELECT {ROW} FROM requests WHERE id = %s"
 BY_KEY = f"SELECT {ROW} FROM requests WHERE namespace = %s AND agent = %s AND agent_id = %s AND key = %s AND key <> ''"
 _OF_AGENT = "FROM requests r WHERE state = 'pending' AND namespace = %s AND agent = %s"
-PENDING = f"SELECT {ROW} {_OF_AGENT} ORDER BY priority, id LIMIT %s"
+# As the index has it, so that nothing is sorted: each level of priority is worth a minute (LEVEL_US).
+_URGENT = "(accepted_at_us + priority * 60000000), id"
+PENDING = f"SELECT {ROW} {_OF_AGENT} ORDER BY {_URGENT} LIMIT %s"
 DUE = (
-    f"SELECT {ROW} {_OF_AGENT} AND (not_before_us <= %s OR not_before_us > %s) AND {_TURN}"
-    " ORDER BY priority, id LIMIT %s"
+    f"SELECT {ROW} {_OF_AGENT} AND (not_before_us <= %s OR not_before_us > %s) AND {_TURN} ORDER BY {_URGENT} LIMIT %s"
 )
 WAITING = f"SELECT count(*) FROM (SELECT {_OF_AGENT} LIMIT %s) AS found"
 EXPIRING = f"SELECT {ROW} FROM requests WHERE state = 'pending' AND deadline_us > 0 ORDER BY deadline_us, id LIMIT %s"
@@ -170,6 +171,15 @@ FORGET = (
 )
 HELD = "SELECT id, fence FROM requests WHERE id = ANY (%s) AND state = 'in_flight' AND lease_owner = %s"
 BACKLOG = "SELECT namespace, agent, count(*) FROM requests WHERE state = 'pending' GROUP BY namespace, agent"
+QUEUES = (
+    "SELECT p.namespace, p.agent, p.requests, r.accepted_at_us FROM (SELECT namespace, agent, count(*) AS requests,"
+    " min(id) AS first FROM requests WHERE state = 'pending' GROUP BY namespace, agent) p"
+    " JOIN requests r ON r.id = p.first"
+)
+SIZES = (
+    "SELECT relname::text, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r'"
+    " AND relnamespace = current_schema()::regnamespace AND relname IN ('requests', 'shelf', 'pieces') ORDER BY 1"
+)
 COUNTS = "SELECT state, sum(n)::bigint FROM counts GROUP BY state"
 GET_NOTE = "SELECT value FROM notes WHERE owner = %s AND name = %s"
 NOTES = "SELECT owner, value FROM notes WHERE name = %s"

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from homeport.drivers.journals.postgres import rows, statements
+from homeport.drivers.journals.postgres import outbox, rows, statements
 from homeport.drivers.journals.postgres.rows import Clocks
 from homeport.drivers.journals.postgres.schema import MIGRATIONS, SCHEMA, migrate
 from homeport.drivers.journals.postgres.session import Address, Connection, Session, translate
@@ -22,8 +22,9 @@ from homeport.errors import HomeportError, NotFound
 from homeport.interfaces.transfer import Item, Where, lots
 from homeport.model.codec import from_json, to_json
 from homeport.model.request import StoredRequest
+from homeport.model.webhook import Change
 
-REQUEST, BODY = "request ", "large body"
+REQUEST, BODY, CHANGE, STOPPED = "request ", "large body", "webhook change", "webhook stopped"
 _OWNER = "copied"
 _INSERT = f"INSERT INTO requests ({statements.ROW}) VALUES ({', '.join(['%s'] * len(statements.ROW.split(',')))})"
 _ADD_COUNT = "INSERT INTO counts (owner, state, n) VALUES (%s, %s, %s)"
@@ -64,13 +65,17 @@ class JournalPart:
                 yield Item(REQUEST + request.state.value, {"record": to_json(request)})
             for name, n, data in self._stream(_PIECES, 4, binary=True):
                 yield Item(BODY, {"name": name, "n": n, "data": bytes(data)})
+            for row in self._stream(outbox.ALL, 200):
+                yield Item(CHANGE, {"record": to_json(outbox.plain(row))})
+            for hook, at_us, why in self._stream(outbox.ALL_STOPPED, 200):
+                yield Item(STOPPED, {"hook": hook, "at_us": at_us, "why": why})
 
     def put(self, items: Iterable[Item]) -> None:
         counts: Counter[str] = Counter()
         with self._told(), self._db.cursor() as cursor:
             for lot in lots(items, 100):
-                requests = [self._row(item) for item in lot if item.kind != BODY]
-                counts.update(item.kind.removeprefix(REQUEST) for item in lot if item.kind != BODY)
+                requests = [self._row(item) for item in lot if item.kind.startswith(REQUEST)]
+                counts.update(item.kind.removeprefix(REQUEST) for item in lot if item.kind.startswith(REQUEST))
                 if requests:
                     cursor.executemany(_INSERT, requests)
                 for item in lot:
@@ -79,11 +84,18 @@ class JournalPart:
                         assert isinstance(data, bytes)
                         cursor.execute(_SHELVE, (name, _OWNER, len(data)))
                         cursor.execute(_PUT_PIECE, (name, n, data), binary=True)
+                    elif item.kind == CHANGE:
+                        record = item.data["record"]
+                        assert isinstance(record, bytes)
+                        cursor.execute(outbox.PUT, outbox.columns(from_json(record, Change)))
+                    elif item.kind == STOPPED:
+                        cursor.execute(outbox.PUT_STOPPED, (item.data["hook"], item.data["at_us"], item.data["why"]))
             for state, number in counts.items():
                 cursor.execute(_ADD_COUNT, (_OWNER, state, number))
 
     def commit(self) -> None:
         with self._told():
+            self._db.execute("ALTER TABLE requests ENABLE TRIGGER requests_changed")
             self._db.execute("COMMIT")
 
     def close(self) -> None:
@@ -113,13 +125,18 @@ class JournalPart:
             db.execute("DELETE FROM counts")
             db.execute("DELETE FROM notes")
             db.execute("DELETE FROM shelf")
+            db.execute("DELETE FROM outbox")
+            db.execute("DELETE FROM stopped_hooks")
+            # What is copied has been told where it happened.
+            db.execute("ALTER TABLE requests DISABLE TRIGGER requests_changed")
         return db
 
     def _row(self, item: Item) -> tuple[object, ...]:
         record = item.data["record"]
         assert isinstance(record, bytes)
         request = from_json(record, StoredRequest)
-        return (*rows.request_row(request, self._clocks), *_response(request))
+        *row, hooks = rows.request_row(request, self._clocks)
+        return (*row, *_response(request), hooks)
 
     def _stream(self, query: str, at_once: int, *, binary: bool = False) -> Iterator[tuple[Any, ...]]:
         """Each row may have a megabyte."""

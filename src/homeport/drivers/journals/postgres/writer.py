@@ -75,6 +75,7 @@ class Writer:
         self._idle: asyncio.Future[None] | None = None
         self.away = False
         self.durations: deque[float] = deque(maxlen=256)
+        self.told: Callable[[float], None] | None = None
         # Grows over our lives, as the clock does: a number of a former life is no number of this one.
         self._last = time.time_ns()
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -230,7 +231,10 @@ class Writer:
             started = time.perf_counter()
             self._carry(connection, batch, number, tried)
             if batch and tried.error is None:
-                self.durations.append(time.perf_counter() - started)
+                took = time.perf_counter() - started
+                self.durations.append(took)
+                if self.told is not None:
+                    self.told(took)
         if tried.error is not None:
             self._session.drop()
         if not loop.is_closed():

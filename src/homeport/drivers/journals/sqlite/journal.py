@@ -16,8 +16,10 @@ import apsw
 
 from homeport.drivers.journals.sqlite import keeping, opening, operations, queries, rows, snapshot
 from homeport.drivers.journals.sqlite.checkpoints import Checkpoints
+from homeport.drivers.journals.sqlite.damage import mark
+from homeport.drivers.journals.sqlite.outbox import SqliteOutbox
 from homeport.drivers.journals.sqlite.writer import Writer
-from homeport.interfaces.journal import Accepted, Overdue
+from homeport.interfaces.journal import Accepted, Overdue, Queue
 from homeport.model.kept import Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
@@ -38,6 +40,7 @@ class SqliteJournal:
         self._lock = opening.lock(options.path)
         try:
             self._db = opening.open_writer(options.path)
+            mark(self._lock)
             self._reader_db = opening.open_reader(options.path)
             self._surveyor_db = opening.open_reader(options.path)
             self._carrier_db = opening.open_carrier(options.path)
@@ -49,6 +52,7 @@ class SqliteJournal:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
         # Whoever asks for one request does not wait behind one who looks at all of them.
         self._surveyor = ThreadPoolExecutor(1, thread_name_prefix="journal-surveyor")
+        self.outbox = SqliteOutbox(self._writer, self._read)
         self._closed = False
 
     @property
@@ -118,6 +122,10 @@ class SqliteJournal:
     async def get(self, request_id: str) -> StoredRequest | None:
         return await self._read(lambda db: operations.get(db, request_id))
 
+    async def by_key(self, namespace: str, agent: str, agent_id: str, key: str) -> StoredRequest | None:
+        found = await self._rows(queries.BY_KEY, (namespace, agent, key, agent_id))
+        return found[0] if found else None
+
     async def list(
         self,
         namespace: str,
@@ -153,6 +161,13 @@ class SqliteJournal:
             lambda db: {(namespace, agent): n for namespace, agent, n in db.execute(queries.BACKLOG)}
         )
 
+    async def queues(self) -> dict[tuple[str, str], Queue]:
+        found: Any = await self._survey(lambda db: db.execute(queries.QUEUES).fetchall())
+        return {(namespace, agent): Queue(n, since_us) for namespace, agent, n, since_us in found}
+
+    async def sizes(self) -> dict[str, int]:
+        return await asyncio.to_thread(opening.sizes, self._path)
+
     async def counts(self) -> dict[RequestState, int]:
         found: dict[str, int] = await self._read(lambda db: dict(db.execute(queries.COUNTS)))
         return {state: found.get(state.value, 0) for state in RequestState}
@@ -168,6 +183,9 @@ class SqliteJournal:
     def sync_seconds(self) -> float:
         durations = list(self._writer.durations)
         return statistics.median(durations) if durations else 0.0
+
+    def watch_syncs(self, told: Callable[[float], None]) -> None:
+        self._writer.told = told
 
     async def snapshot(self, to: Path) -> tuple[dict[str, int], frozenset[str]]:
         """As `interfaces.snapshots.CopiedJournal.snapshot`."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import apsw
 
+from homeport.drivers.journals.sqlite.damage import check_files, check_log
 from homeport.drivers.journals.sqlite.schema import MIGRATIONS
 from homeport.errors import Conflict, HomeportError, StorageFull
 
@@ -34,9 +35,11 @@ def lock(path: Path) -> int:
 
 def open_writer(path: Path) -> apsw.Connection:
     """Read and write, WAL, synced at every commit, schema up to date. Creates the file with mode 0600."""
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     connection = None
     try:
+        check_files(path)
+        check_log(path)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         connection = apsw.Connection(str(path))
         connection.set_busy_timeout(10_000)
         # Plans that do not look at bound values: else a statement is prepared anew whenever a key changes, 40 us each.
@@ -50,6 +53,8 @@ def open_writer(path: Path) -> apsw.Connection:
             connection.close(True)
         if isinstance(error, apsw.Error):
             raise translate(error, path) from error
+        if isinstance(error, OSError):
+            raise translate_os(error, path) from error
         raise
 
 
@@ -82,6 +87,17 @@ def _migrate(connection: apsw.Connection, path: Path) -> None:
             connection.pragma("user_version", number + 1)
 
 
+def sizes(path: Path) -> dict[str, int]:
+    """Of the database and its log, as they lie on the disk."""
+    found = {}
+    for part, suffix in (("database", ""), ("log", "-wal")):
+        try:
+            found[part] = path.with_name(path.name + suffix).stat().st_size
+        except OSError:
+            continue
+    return found
+
+
 def translate(error: apsw.Error, path: Path, system_errno: int = 0) -> HomeportError:
     """What SQLite says, as one of our errors."""
     subject, operation = str(path), "use the journal"
@@ -92,14 +108,30 @@ def translate(error: apsw.Error, path: Path, system_errno: int = 0) -> HomeportE
             subject=subject,
             hint=f"free space on the file system of {path.parent}; nothing was half-written",
         )
+    if _unwritable(error):
+        why = os.strerror(system_errno) if system_errno else str(error)
+        return StorageFull(
+            f"the disk takes no writes for the request journal: {why}",
+            operation=operation,
+            subject=subject,
+            hint=f"the kernel's log and `mount` say more about the disk of {path.parent}; nothing was half-written",
+        )
     if isinstance(error, apsw.NotADBError | apsw.CorruptError):
         return HomeportError(
             f"the journal {path} is damaged: {error}",
             operation=operation,
             subject=subject,
-            hint="move the file aside to start with an empty journal, or restore a backup",
+            hint="restore a backup; or move the file and its -wal aside to start with an empty journal",
         )
     return HomeportError(f"the journal {path} cannot be used: {error}", operation=operation, subject=subject)
+
+
+def _unwritable(error: apsw.Error) -> bool:
+    """Read-only, or broken for writing: as good as full, for it may pass, and what must be written waits for that."""
+    if isinstance(error, apsw.ReadOnlyError | apsw.CantOpenError):
+        return True
+    reads = (apsw.SQLITE_IOERR_READ, apsw.SQLITE_IOERR_SHORT_READ)
+    return isinstance(error, apsw.IOError) and getattr(error, "extendedresult", 0) not in reads
 
 
 def translate_os(error: OSError, path: Path) -> HomeportError:

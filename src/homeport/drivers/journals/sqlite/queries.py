@@ -10,16 +10,16 @@ _REQUEST = (
 )
 _RESPONSE = "s.status, s.reason, s.headers, s.spool, s.size, s.at_us"
 _WHOLE = (
-    f"SELECT {_REQUEST}, COALESCE(r.body, b.body), {_RESPONSE}, s.body FROM requests r"
+    f"SELECT {_REQUEST}, COALESCE(r.body, b.body), {_RESPONSE}, s.body, r.hooks FROM requests r"
     " LEFT JOIN bodies b ON b.n = r.n LEFT JOIN responses s ON s.n = r.n"
 )
 
 _INSERT = (
     "INSERT INTO requests (id, namespace, agent, method, target, headers, spool, size, state, accepted_at_us, key,"
     " fingerprint, attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, agent_id, lane, priority,"
-    " deadline_us, once, body)"
+    " deadline_us, once, hooks, body)"
 )
-_ROW = "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24"
+_ROW = "?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25"
 INSERT = f"{_INSERT} VALUES ({_ROW})"
 # Nothing is inserted where the key is held: by the unique index, or by one from before agents had ids.
 INSERT_KEYED = (
@@ -72,11 +72,10 @@ REPLAY = "UPDATE requests SET state = 'pending', not_before_us = 0, outcome = ''
 DROP_RESPONSE = "DELETE FROM responses WHERE n = ?"
 
 _OF_AGENT = "WHERE r.state = 'pending' AND r.namespace = ? AND r.agent = ?"
-PENDING = f"{_WHOLE} {_OF_AGENT} ORDER BY r.priority, r.id LIMIT ?"
-DUE = (
-    f"{_WHOLE} {_OF_AGENT} AND (r.not_before_us <= ? OR r.not_before_us > ?) AND {_TURN}"
-    " ORDER BY r.priority, r.id LIMIT ?"
-)
+# As the index has it, so that nothing is sorted: each level of priority is worth a minute (LEVEL_US).
+_URGENT = "r.accepted_at_us + r.priority * 60000000, r.id"
+PENDING = f"{_WHOLE} {_OF_AGENT} ORDER BY {_URGENT} LIMIT ?"
+DUE = f"{_WHOLE} {_OF_AGENT} AND (r.not_before_us <= ? OR r.not_before_us > ?) AND {_TURN} ORDER BY {_URGENT} LIMIT ?"
 WAITING = f"SELECT count(*) FROM (SELECT 1 FROM requests r {_OF_AGENT} LIMIT ?)"
 EXPIRING = f"{_WHOLE} WHERE r.state = 'pending' AND r.deadline_us > 0 ORDER BY r.deadline_us, r.id LIMIT ?"
 INTERRUPTED = (
@@ -84,7 +83,7 @@ INTERRUPTED = (
 )
 # NULL body: listings do not read bodies.
 _LISTED = (
-    f"SELECT {_REQUEST}, NULL, {_RESPONSE}, NULL FROM requests r LEFT JOIN responses s ON s.n = r.n"
+    f"SELECT {_REQUEST}, NULL, {_RESPONSE}, NULL, r.hooks FROM requests r LEFT JOIN responses s ON s.n = r.n"
     " WHERE r.namespace = :namespace AND (:agent = '' OR r.agent = :agent)"
     " AND (:state = '' OR r.state = :state) AND (:method = '' OR r.method = :method)"
     " AND (:key = '' OR r.key = :key) AND (:highest = 0 OR s.status BETWEEN :lowest AND :highest)"
@@ -93,6 +92,12 @@ _LISTED = (
 LIST = f"{_LISTED} AND (:after = '' OR r.id < :after) ORDER BY r.id DESC LIMIT :limit"
 LIST_NEWER = f"{_LISTED} AND r.id > :newer AND (:after = '' OR r.id < :after) ORDER BY r.id LIMIT :limit"
 BACKLOG = "SELECT namespace, agent, count(*) FROM requests WHERE state = 'pending' GROUP BY namespace, agent"
+# Over the index of what is pending, then one row for each agent.
+QUEUES = (
+    "SELECT p.namespace, p.agent, p.requests, r.accepted_at_us FROM (SELECT namespace, agent, count(*) AS requests,"
+    " min(id) AS first FROM requests WHERE state = 'pending' GROUP BY namespace, agent) p"
+    " JOIN requests r ON r.id = p.first"
+)
 COUNTS = "SELECT state, n FROM counts"
 ADD_COUNT = "INSERT INTO counts (state, n) VALUES (?, ?) ON CONFLICT (state) DO UPDATE SET n = n + excluded.n"
 PUT_NOTE = "INSERT INTO notes (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"

@@ -45,6 +45,7 @@ def request_row(request: StoredRequest) -> tuple[Any, ...]:
         request.priority,
         request.deadline_us,
         int(request.once),
+        request.hooks,
         None if len(body.inline) >= ASIDE else body.inline,
     )
 
@@ -57,7 +58,7 @@ def response_row(n: int, response: StoredResponse) -> tuple[Any, ...]:
 
 
 def stored(row: tuple[Any, ...]) -> StoredRequest:
-    """From the columns of `queries._REQUEST`, body, `queries._RESPONSE`, response body."""
+    """From the columns of `queries._REQUEST`, body, `queries._RESPONSE`, response body, hooks."""
     response = None
     if row[25] is not None:
         response = StoredResponse(
@@ -90,5 +91,6 @@ def stored(row: tuple[Any, ...]) -> StoredRequest:
         priority=row[21],
         deadline_us=row[22],
         once=bool(row[23]),
+        hooks=row[32],
         response=response,
     )

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import apsw
 
-from homeport.drivers.journals.sqlite import opening, queries, rows
+from homeport.drivers.journals.sqlite import opening, outbox, queries, rows
 from homeport.drivers.journals.sqlite.schema import MIGRATIONS
 from homeport.errors import HomeportError, NotFound, StorageFull
 from homeport.interfaces.transfer import Item, Where
 from homeport.model.codec import from_json, to_json
 from homeport.model.request import StoredRequest
+from homeport.model.webhook import Change
 
-REQUEST, BODY = "request ", "large body"
+REQUEST, BODY, CHANGE, STOPPED = "request ", "large body", "webhook change", "webhook stopped"
 PIECE = 1024 * 1024
 _ALL = queries.BY_ID.replace("WHERE r.id = ?", "ORDER BY r.n")
 _SPOOLED = "SELECT spool FROM requests WHERE spool <> '' UNION SELECT spool FROM responses WHERE spool <> '' ORDER BY 1"
@@ -43,6 +44,7 @@ class JournalPart:
                     hint="start a server of the newer of the two versions on it once",
                 )
             self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            self._triggers: list[str] = self._without_triggers() if write else []
 
     @property
     def snapshot(self) -> str:
@@ -55,6 +57,10 @@ class JournalPart:
                 yield Item(REQUEST + request.state.value, {"record": to_json(request)})
             for (name,) in self._db.execute(_SPOOLED):
                 yield from self._pieces(self._spool / Path(name).name)
+            for row in self._db.execute(outbox.ALL):
+                yield Item(CHANGE, {"record": to_json(_told_plainly(outbox.plain(row)))})
+            for hook, at_us, why in self._db.execute(outbox.ALL_STOPPED):
+                yield Item(STOPPED, {"hook": hook, "at_us": at_us, "why": _text(why)})
 
     def put(self, items: Iterable[Item]) -> None:
         counts: Counter[str] = Counter()
@@ -62,6 +68,12 @@ class JournalPart:
             for item in items:
                 if item.kind == BODY:
                     self._append(item)
+                elif item.kind == CHANGE:
+                    record = item.data["record"]
+                    assert isinstance(record, bytes)
+                    self._db.execute(outbox.PUT, outbox.columns(from_json(record, Change)))
+                elif item.kind == STOPPED:
+                    self._db.execute(outbox.PUT_STOPPED, (item.data["hook"], item.data["at_us"], item.data["why"]))
                 else:
                     counts[self._insert(item)] += 1
             for state, number in counts.items():
@@ -75,11 +87,20 @@ class JournalPart:
                     os.fsync(handle)
                 finally:
                     os.close(handle)
+            for trigger in self._triggers:
+                self._db.execute(trigger)
             self._db.execute("COMMIT")
             self._db.pragma("journal_mode", "delete")  # one file, which can be moved
 
     def close(self) -> None:
         self._db.close(True)
+
+    def _without_triggers(self) -> list[str]:
+        """What is copied has been told where it happened. Gives what makes them again."""
+        found = self._db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name").fetchall()
+        for name, _ in found:
+            self._db.execute(f'DROP TRIGGER "{name}"')
+        return [str(sql) for _, sql in found]
 
     def _pieces(self, path: Path) -> Iterator[Item]:
         """None where the file is gone: its request cannot be answered there either."""
@@ -140,6 +161,10 @@ def _plain(request: StoredRequest) -> StoredRequest:
     if request.response is None:
         return clean
     return replace(clean, response=replace(request.response, reason=_text(request.response.reason)))
+
+
+def _told_plainly(change: Change) -> Change:
+    return replace(change, target=_text(change.target), outcome=_text(change.outcome), said=_text(change.said))
 
 
 def _text(value: str) -> str:

@@ -115,6 +115,7 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: asyncio.Future[None] | None = None
         self.durations: deque[float] = deque(maxlen=256)
+        self.told: Callable[[float], None] | None = None
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
@@ -239,6 +240,8 @@ class Writer:
         took = time.perf_counter() - started
         self.durations.append(took)
         self._pace.took(took)
+        if self.told is not None:
+            self.told(took)
         return None
 
     def _undo(self, error: Exception) -> Exception:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -28,7 +27,7 @@ from homeport.drivers.runtimes.docker.roots import Roots
 from homeport.drivers.runtimes.docker.seccomp import profile
 from homeport.drivers.runtimes.docker.volumes import Volumes
 from homeport.drivers.runtimes.docker.watching import Watch, remove_probes
-from homeport.errors import Conflict, HomeportError, NotFound, StorageFull, Unavailable, UsageError
+from homeport.errors import Conflict, HomeportError, NotFound, StorageFull, Unavailable, UsageError, failed_write
 from homeport.model.instance import Confinement, InstanceEvent, InstanceSpec, InstanceState, InstanceStatus, LogLine
 
 log = structlog.get_logger(__name__)
@@ -318,8 +317,7 @@ class DockerRuntime:
 
 
 def _on_disk(error: OSError) -> HomeportError:
-    kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else HomeportError
-    return kind(f"{error.filename or 'a file'}: {error.strerror}", operation="start")
+    return failed_write(error)(f"{error.filename or 'a file'}: {error.strerror}", operation="start")
 
 
 __all__ = ["DockerRuntime", "Options"]

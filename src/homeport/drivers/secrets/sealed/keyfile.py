@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from homeport.errors import HomeportError, StorageFull
+from homeport.errors import HomeportError, failed_write
 
 
 def read_or_create(path: Path, new: Callable[[], bytes]) -> bytes:
@@ -24,8 +23,8 @@ def read_or_create(path: Path, new: Callable[[], bytes]) -> bytes:
             _create(path, new())
             key = _read(path)
     except OSError as error:
-        kind = StorageFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else HomeportError
-        raise kind(f"the key file cannot be used: {error}", operation="open secrets", subject=str(path)) from error
+        text = f"the key file cannot be used: {error}"
+        raise failed_write(error)(text, operation="open secrets", subject=str(path)) from error
     if key is None:
         raise HomeportError("the key file vanished", operation="open secrets", subject=str(path))
     return key

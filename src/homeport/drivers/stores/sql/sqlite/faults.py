@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import errno
 import sqlite3
 from pathlib import Path
 
-from homeport.errors import HomeportError, StorageFull, Unavailable
+from homeport.errors import NO_ROOM, HomeportError, StorageFull, Unavailable
 
 
 def explain(error: BaseException, path: Path) -> HomeportError:
@@ -15,7 +14,7 @@ def explain(error: BaseException, path: Path) -> HomeportError:
     cause = getattr(error, "orig", None) or error
     code = getattr(cause, "sqlite_errorcode", 0) or 0
     named = {"operation": "store", "subject": str(path)}
-    no_room = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    no_room = isinstance(cause, OSError) and cause.errno in NO_ROOM
     if no_room or code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE):
         return StorageFull(
             "no room to write state: the disk, a quota or a size limit is reached",

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One POST to somebody else's server: to an address that was looked at, without redirects, proxies or patience."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from homeport import __version__
+from homeport.errors import UsageError
+from homeport.gateway.core.parse import AnswerRead, BodyRead, EndRead, Rejected, ResponseReader
+from homeport.gateway.webhooks.addresses import Border, Resolver
+from homeport.gateway.webhooks.message import extract
+from homeport.model.request import Headers
+from homeport.model.webhook import checked_url
+
+DEADLINE_S = 15.0
+"""Seconds for all of it: name, connection, TLS, sending, the answer."""
+BODY_S = 2.0
+"""Seconds between two pieces of an answer whose status is known."""
+MOST_READ = 64 * 1024
+"""Bytes of an answer that are read; what comes after is not waited for."""
+MOST_ADDRESSES = 4
+"""Of one name, how many are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """`code` 0: no answer, and `said` why. `headers` of the answer."""
+
+    code: int
+    said: str
+    headers: Headers = ()
+
+
+class Poster:
+    """`resolver` and `tls` are for tests; without them it is the system's, each when it is first needed."""
+
+    def __init__(
+        self,
+        border: Border,
+        *,
+        resolver: Resolver | None = None,
+        tls: Callable[[], ssl.SSLContext] = ssl.create_default_context,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        self._border, self._make_tls, self._deadline_s = border, tls, deadline_s
+        self._resolve = resolver or self._ask_system
+        # A name server that says nothing holds its thread for long: not one that others need.
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="webhook-names")
+
+    async def post(self, url: str, headers: Headers, body: bytes) -> Answered:
+        """Never raises for what the other side does."""
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await self._post(url, headers, body)
+        except TimeoutError:
+            return Answered(0, f"no answer within {self._deadline_s:g} s")
+        except ssl.SSLError as error:
+            return Answered(0, f"TLS: {extract(str(getattr(error, 'verify_message', '') or error.reason).encode())}")
+        except UsageError as error:
+            return Answered(0, error.message)
+        except (OSError, EOFError) as error:
+            return Answered(0, f"no connection: {extract(str(error).encode())}")
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _post(self, url: str, headers: Headers, body: bytes) -> Answered:
+        parts = checked_url(url, plain=self._border.loopback)
+        host = (parts.hostname or "").rstrip(".")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        addresses = await self._resolve(host, port)
+        if not addresses:
+            return Answered(0, f"the name {host} has no address")
+        for address in addresses:
+            if refusal := self._border.refusal(address):
+                return Answered(0, refusal)
+        if parts.scheme == "http" and not all(_loops(address) for address in addresses):
+            return Answered(0, "http is for this machine only")
+        secure = self._tls if parts.scheme == "https" else None
+        reader, writer = await _connect(addresses[:MOST_ADDRESSES], port, secure, host)
+        try:
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            writer.write(_head(target, parts.netloc, headers, len(body)) + body)
+            return await _answer(reader)
+        finally:
+            writer.transport.abort()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return self._make_tls()
+
+    async def _ask_system(self, host: str, port: int) -> list[str]:
+        def ask() -> list[str]:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+
+
+async def _connect(
+    addresses: list[str], port: int, secure: ssl.SSLContext | None, host: str
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """To the first that takes it. The certificate must be that of the name, whichever address it was."""
+    name = host if secure is not None else None
+    for n, address in enumerate(addresses):
+        try:
+            return await asyncio.open_connection(address, port, ssl=secure, server_hostname=name, limit=MOST_READ)
+        except ssl.SSLError:
+            raise
+        except OSError:
+            if n == len(addresses) - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _head(target: str, host: str, headers: Headers, length: int) -> bytes:
+    lines = [f"POST {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: homeport/{__version__}\r\n".encode()]
+    lines += [name + b": " + value + b"\r\n" for name, value in headers]
+    return b"".join(lines) + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % length
+
+
+async def _answer(stream: asyncio.StreamReader) -> Answered:
+    """Its status decides, as soon as it is there; of the body comes what comes soon."""
+    reader, answered, body, read = ResponseReader("POST"), Answered(0, ""), b"", 0
+    while read <= MOST_READ:
+        try:
+            async with asyncio.timeout(BODY_S if answered.code else None):
+                data = await stream.read(16 * 1024)
+        except TimeoutError:
+            break
+        read += len(data)
+        for event in reader.feed(data):
+            if isinstance(event, AnswerRead):
+                answered = Answered(event.head.status, "", event.head.headers)
+            elif isinstance(event, BodyRead):
+                body += event.data
+            elif isinstance(event, Rejected):
+                return Answered(0, "what it answered is not valid HTTP/1.1")
+            elif isinstance(event, EndRead):
+                data = b""
+        if not data:
+            break
+    if not answered.code:
+        return Answered(0, "it closed the connection without an answer" if read <= MOST_READ else "its head has no end")
+    return replace(answered, said=extract(body))
+
+
+def _loops(address: str) -> bool:
+    return address == "::1" or address.startswith("127.")
