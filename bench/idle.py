@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scripts import processes
 
-from bench.measure import Result, Row, arguments, homeport_version, progress, show
+from bench.measure import Result, Row, arguments, cpu_seconds, homeport_version, progress, show
 from bench.server import served
 
 SERVER_MB, ALL_MB, CPU = 160, 230, 2.0
@@ -26,11 +26,6 @@ def memory(pid: int) -> tuple[float, float]:
         name, value = line.split(":")
         fields[name] = int(value.split()[0])
     return fields["Rss"] * 1024 / 1e6, fields["Pss"] * 1024 / 1e6
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def label(pid: int) -> str:

@@ -29,8 +29,8 @@ async def through(journal: Journal, count: int, callers: int) -> float:
     left = iter(range(count))
 
     async def call() -> None:
-        for _ in left:
-            request = flying(next(_NUMBERS), body=Body(b"x" * 200, "", 200), agent=f"agent{_ % 8}")
+        for n in left:
+            request = flying(next(_NUMBERS), body=Body(b"x" * 200, "", 200), agent=f"agent{n % 8}")
             await journal.accept(request)
             await journal.complete(request.id, 1, response(b"y" * 200))
 

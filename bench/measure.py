@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "bench" / "out"
 KEPT = ROOT / "docs" / "measurements"
 HOMEPORT = Path(sys.executable).parent / "homeport"
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,12 @@ class Result:
     at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"))
     figures: dict[str, float] = field(default_factory=dict)
     """Values by a name of their own, at the top of the JSON document: for whoever reads one of them."""
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system, all threads, since the process began."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def machine() -> dict[str, str]:

@@ -43,6 +43,7 @@ class PgGateway:
     def __init__(self, home: Path, url: str, node: str, lease_s: float = LEASE_S) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home, self.url, self.node, self.lease_s = home, url, node, lease_s
+        self.environ: dict[str, str] = {}
         self.socket = home / "run" / "gateway.sock"
         self.control = GatewayControl(self.socket, timeout=60)
         self.child: subprocess.Popen[bytes] | None = None
@@ -54,7 +55,7 @@ class PgGateway:
     def spawn(self) -> None:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("HOMEPORT_")}
         environ |= {"HOMEPORT_HOME": str(self.home), "HOMEPORT_GATEWAY_LISTEN": self.listen}
-        environ |= {"HOMEPORT_DATABASE_URL": self.url, "HOMEPORT_NODE": self.node}
+        environ |= {"HOMEPORT_DATABASE_URL": self.url, "HOMEPORT_NODE": self.node} | self.environ
         with self.log.open("ab") as log:
             self.child = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, str(self.lease_s)], env=environ, stdin=subprocess.DEVNULL, stderr=log

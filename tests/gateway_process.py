@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ class GatewayProcess:
         self.socket = home / "run" / "gateway.sock"
         self.control = GatewayControl(self.socket)
         self.child: subprocess.Popen[bytes] | None = None
+        self.before: Callable[[], object] | None = None
+        """Called in the child before it begins."""
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the process)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -44,6 +46,9 @@ class GatewayProcess:
         self._stderr.seek(0)
         return self._stderr.read().decode()
 
+    def close(self) -> None:
+        self._stderr.close()
+
     async def start(self) -> None:
         self.spawn()
         await until(self.answers, 60)
@@ -53,6 +58,7 @@ class GatewayProcess:
         self.child = subprocess.Popen(
             [sys.executable, "-m", "homeport.serve.gateway"],
             env=environ | self.environ, stdin=subprocess.DEVNULL, stderr=self._stderr,
+            preexec_fn=self.before,
         )  # fmt: skip
 
     async def refuses(self) -> tuple[int, str]:
@@ -113,7 +119,7 @@ async def gateway_process(
     finally:
         if process.child is not None:
             await process.end()
-        process._stderr.close()
+        process.close()
         await agent.stop()
 
 

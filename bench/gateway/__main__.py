@@ -7,11 +7,11 @@ Rates are ratios within one round, the median over the rounds. Refuses a tempora
 
 from __future__ import annotations
 
-import statistics
 import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 
 from bench.gatehouse import GateHouse
 from bench.gateway import houses, peers, svg
@@ -48,8 +48,8 @@ class Bench:
         self.disk("throughput")
         found = in_rounds({one.name: lambda one=one: load(one, seconds) for one in contestants}, rounds)
         for name, runs in found.items():
-            self.rows.append(Row(f"{name}: requests, 16 callers", _median([run.rate for run in runs]), "/s"))
-            cpu = _median([run.cpu_us for run in runs])
+            self.rows.append(Row(f"{name}: requests, 16 callers", median([run.rate for run in runs]), "/s"))
+            cpu = median([run.cpu_us for run in runs])
             if name == "durable":
                 self.figure("cpu_us", f"{name}: CPU a request", cpu, "us", most=50)
             else:
@@ -76,17 +76,16 @@ class Bench:
             b.latency["50"] - a.latency["50"] for a, b in zip(found[direct.name], found[durable.name], strict=True)
         ]
         self.figure(
-            "added_p50_ms", f"durable: added to {direct.name}'s p50, one caller", _median(added), "ms", most=0.25
+            "added_p50_ms", f"durable: added to {direct.name}'s p50, one caller", median(added), "ms", most=0.25
         )
 
     def half(self, durable: Contestant, found: Found) -> None:
-        rate = _median([run.rate for run in found["durable"]])
+        rate = median([run.rate for run in found["durable"]])
         self.disk("half")
-        run = houses.at_half(durable, rate, 3 if self.quick else 10)
-        ran = [run() for _ in range(1 if self.quick else 5)]
-        share = _median([one.rate for one in ran]) / rate
+        ran = [houses.at_half(durable, rate, 3 if self.quick else 10) for _ in range(1 if self.quick else 5)]
+        share = median([one.rate for one in ran]) / rate
         what = f"durable: p99 at {share:.0%} of its maximum"
-        self.figure("p99_at_half_ms", what, _median([one.latency["99"] for one in ran]), "ms", most=3)
+        self.figure("p99_at_half_ms", what, median([one.latency["99"] for one in ran]), "ms", most=3)
 
     def many(self, durable: Contestant) -> None:
         seconds, rounds = (2, 1) if self.quick else (5, 5)
@@ -95,7 +94,7 @@ class Bench:
             "many": lambda: load(durable, seconds, 1000, agents=peers.AGENTS),
         }
         found = in_rounds(runs, rounds)
-        cost = _median([b.cpu_us / a.cpu_us for a, b in zip(found["one"], found["many"], strict=True)])
+        cost = median([b.cpu_us / a.cpu_us for a, b in zip(found["one"], found["many"], strict=True)])
         what = f"{peers.AGENTS} agents, 1,000 connections / one agent, 16: CPU a request"
         self.figure("many_agents_cost", what, cost, "times", most=1.2)
 
@@ -114,20 +113,16 @@ class Bench:
 
 def plots(found: Found, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    rates = {name: _median([run.rate for run in runs]) for name, runs in found.items()}
-    notes = {name: f"{_median([run.cpu_us for run in runs]):.0f} us of CPU a request" for name, runs in found.items()}
+    rates = {name: median([run.rate for run in runs]) for name, runs in found.items()}
+    notes = {name: f"{median([run.cpu_us for run in runs]):.0f} us of CPU a request" for name, runs in found.items()}
     (folder / "gateway-throughput.svg").write_text(
         svg.bars("Requests a second, 16 callers", "wrk, loopback", rates, notes)
     )
     curves = {
-        name: {percent: _median([run.latency[percent] for run in runs]) for percent in runs[0].latency}
+        name: {percent: median([run.latency[percent] for run in runs]) for percent in runs[0].latency}
         for name, runs in found.items()
     }
     (folder / "gateway-latency.svg").write_text(svg.lines("Latency at full speed, 16 callers", "ms", curves))
-
-
-def _median(values: list[float]) -> float:
-    return statistics.median(values)
 
 
 def _postgres(held: ExitStack) -> str:

@@ -6,12 +6,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.gatehouse import TOKEN, GateHouse
-from bench.gateway.load import Contestant, load, rss_mb
+from bench.gateway.load import Contestant, Run, load, rss_mb
 from bench.measure import progress
 from homeport.model.route import Route
 
@@ -65,7 +65,7 @@ def journalled(made: GateHouse) -> int:
     return int(sum(asyncio.run(made.control.status())["requests"].values()))
 
 
-def at_half(to: Contestant, rate: float, seconds: float) -> Callable[[], object]:
-    """Runs at about half of `rate`: callers that pause between two requests, by chance around a mean."""
+def at_half(to: Contestant, rate: float, seconds: float) -> Run:
+    """At about half of `rate`: callers that pause between two requests, by chance around a mean."""
     connections = 32
-    return lambda: load(to, seconds, connections, pause_ms=connections / (rate / 2) * 1000)
+    return load(to, seconds, connections, pause_ms=connections / (rate / 2) * 1000)

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.gatehouse import TOKEN
-from bench.measure import output, progress
+from bench.measure import cpu_seconds, output, progress
 
 SCRIPT = Path(__file__).with_name("load.lua")
 _RUNS = itertools.count()
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,14 @@ def load(
     to: Contestant, seconds: float, connections: int = 16, *, threads: int = 1, agents: int = 1, pause_ms: float = 0
 ) -> Run:
     """Raises SystemExit where any request failed: a proxy is not fast because it refuses."""
-    before = cpu(to.pids())
+    before = sum(map(cpu_seconds, to.pids()))
     argv = [
         "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(SCRIPT),
         f"http://127.0.0.1:{to.port}", "--",
         str(agents), f"{os.getpid()}-{time.time_ns()}-{next(_RUNS)}", f"{pause_ms:.3f}", TOKEN,
     ]  # fmt: skip
     said = output(argv)
-    spent = cpu(to.pids()) - before
+    spent = sum(map(cpu_seconds, to.pids())) - before
     found = json.loads("{" + said.rpartition("\n{")[2])
     if found["bad"] or not found["requests"]:
         raise SystemExit(f"{to.name}: {found['bad']} of {found['requests']} requests failed")
@@ -81,15 +80,6 @@ def in_rounds(runs: dict[str, Callable[[], Run]], rounds: int) -> dict[str, list
 def ratio(found: dict[str, list[Run]], one: str, other: str) -> float:
     """The median over the rounds of the ratio within each."""
     return statistics.median(a.rate / b.rate for a, b in zip(found[one], found[other], strict=True))
-
-
-def cpu(pids: Sequence[int]) -> float:
-    """Seconds, user and system, all threads."""
-    total = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / _TICKS
 
 
 def rss_mb(pid: int) -> float:

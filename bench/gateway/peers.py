@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -137,8 +137,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _wait(ready: object, what: str) -> None:
-    assert callable(ready)
+def _wait(ready: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + START_S
     while not ready():
         if time.monotonic() > deadline:

@@ -257,3 +257,4 @@ async def test_a_state_folder_that_cannot_be_written_is_refused_at_the_start(tmp
     faults.set()
     await process.start()
     await process.end()
+    process.close()

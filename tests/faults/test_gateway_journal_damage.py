@@ -48,7 +48,7 @@ def process(lived: Path, tmp_path: Path):
     (tmp_path / "home").mkdir()
     shutil.copytree(lived, tmp_path / "home" / "state")
     yield made
-    made._stderr.close()
+    made.close()
 
 
 def journal(process: GatewayProcess, suffix: str = "") -> Path:

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeport.errors import HomeportError
 from homeport.gateway.core.access import Caller, Refusal
 from homeport.gateway.core.message import ResponseHead
 from homeport.gateway.core.prefer import wait_preference
 from homeport.gateway.core.retry import DEADLINE
-from homeport.gateway.incoming import Incoming, answer
+from homeport.gateway.incoming import Incoming, answer, pour, refuse
 from homeport.gateway.live import DROPPED
 from homeport.gateway.sealing import of_response, shown_target, whose_response
 from homeport.gateway.streams import Streams
@@ -31,7 +30,7 @@ class Answers:
         """`GET /requests/ID` and `GET /requests/ID/response`, for those who may call its agent."""
         path = incoming.rest.partition("?")[0].rstrip("/")
         if incoming.head.method not in ("GET", "HEAD"):
-            answer(reply, 405, Refusal(405, "UsageError", "only GET").to_dict(), ((b"Allow", b"GET, HEAD"),))
+            refuse(reply, Refusal(405, "UsageError", "only GET"), headers=((b"Allow", b"GET, HEAD"),))
             return
         request = await self._tools.journal.get(incoming.name)
         if (
@@ -40,7 +39,7 @@ class Answers:
             or request.namespace != caller.namespace
             or not caller.may_call(request.agent)
         ):
-            answer(reply, 404, _UNKNOWN.to_dict())
+            refuse(reply, _UNKNOWN)
             return
         if last_id := self._streams.wanted(incoming.head):
             await self._streams.resume(request, last_id, reply)
@@ -60,7 +59,7 @@ class Answers:
         """The stored response, or 202 while there is none, or 502 when there will be none."""
         request = await self._tools.journal.get(request_id)
         if request is None:
-            answer(reply, 404, _UNKNOWN.to_dict())
+            refuse(reply, _UNKNOWN)
         elif request.response is not None:
             await self._stored(request, request.response, reply)
         elif request.state in (RequestState.PENDING, RequestState.IN_FLIGHT):
@@ -74,7 +73,7 @@ class Answers:
                 f"no answer: {request.outcome}",
                 f"`homeport requests replay {request.id}` sends it again",
             )
-            answer(reply, status, refusal.to_dict() | {"id": request.id, "status": request.state.value})
+            refuse(reply, refusal, request)
 
     def _promise(self, request: StoredRequest, reply: Reply, reason: str) -> None:
         url = f"/requests/{request.id}"
@@ -90,32 +89,21 @@ class Answers:
     async def _stored(self, request: StoredRequest, response: StoredResponse, reply: Reply) -> None:
         if response.status == 101:
             refusal = Refusal(410, "NotFound", "this was a WebSocket: what it said was not kept")
-            answer(reply, 410, refusal.to_dict() | {"id": request.id})
+            refuse(reply, refusal, request)
             return
         body = response.body
         sent = request.method != "HEAD" and response.status not in (204, 304)
         if sent and body.size and not body.spool and not body.inline:
             refusal = Refusal(410, "NoCapacity", "the answer was not kept: the disk was full when it came")
-            answer(reply, 410, refusal.to_dict() | {"id": request.id})
+            refuse(reply, refusal, request)
             return
         headers = await self._tools.sealing.unseal(response.headers, of_response(request.id))
         if any(name == DROPPED for name, _ in headers):
             refusal = Refusal(410, "NoCapacity", "only the end of this event stream was kept", "send Last-Event-ID")
-            answer(reply, 410, refusal.to_dict() | {"id": request.id})
+            refuse(reply, refusal, request)
             return
         pieces = await self._tools.spool.read(body, whose_response(request, response)) if sent else iter(())
-        if not reply.open:
-            return
-        reply.begin(ResponseHead(response.status, response.reason, headers, body.size), request.id)
-        try:
-            for piece in pieces:
-                reply.data(piece)
-                if not await reply.drained():
-                    break
-        except HomeportError:
-            reply.cut()
-            return
-        reply.end()
+        await pour(reply, ResponseHead(response.status, response.reason, headers, body.size), request.id, pieces)
 
 
 def summary(request: StoredRequest) -> dict[str, Any]:

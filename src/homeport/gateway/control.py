@@ -14,7 +14,7 @@ from homeport.gateway.copying import copy_journal
 from homeport.gateway.core.access import Refusal, Routes
 from homeport.gateway.core.message import ResponseHead
 from homeport.gateway.dispatch import Dispatcher
-from homeport.gateway.incoming import Incoming, answer
+from homeport.gateway.incoming import Incoming, answer, refuse
 from homeport.gateway.metrics.scrape import Scrape
 from homeport.gateway.metrics.text import CONTENT_TYPE
 from homeport.gateway.sealing import in_block, of_request, of_response
@@ -78,7 +78,7 @@ class Control:
                 case ("GET", "metrics"):
                     await self._metrics(reply, _values(query).get("namespace", ""))
                 case _:
-                    answer(reply, 404, Refusal(404, "NotFound", "no such control call").to_dict())
+                    refuse(reply, Refusal(404, "NotFound", "no such control call"))
         except HomeportError as error:
             status = 503 if isinstance(error, Unavailable) else 507 if error.retry else 400
             status = 404 if isinstance(error, NotFound) else status
@@ -164,7 +164,7 @@ class Control:
     async def _show(self, request: StoredRequest | None, reply: Reply, query: str) -> None:
         """`most`: how many bytes of a body are shown, 0 for none of them."""
         if request is None:
-            answer(reply, 404, Refusal(404, "NotFound", "no such request").to_dict())
+            refuse(reply, Refusal(404, "NotFound", "no such request"))
             return
         most = _values(query).get("most", str(SHOWN))
         limit = min(SHOWN_MOST, int(most)) if most.isdecimal() else SHOWN
@@ -193,13 +193,13 @@ class Control:
     async def _replay(self, request_id: str, reply: Reply) -> None:
         before = await self._tools.journal.get(request_id)
         if before is not None and before.method == TUNNEL:
-            answer(reply, 409, Refusal(409, "Conflict", "a WebSocket is never sent again").to_dict())
+            refuse(reply, Refusal(409, "Conflict", "a WebSocket is never sent again"))
             return
         request = await self._tools.journal.replay(request_id)
         if before is None:
-            answer(reply, 404, Refusal(404, "NotFound", "no such request").to_dict())
+            refuse(reply, Refusal(404, "NotFound", "no such request"))
         elif request is None:
-            answer(reply, 409, Refusal(409, "Conflict", "it is pending or in flight already").to_dict())
+            refuse(reply, Refusal(409, "Conflict", "it is pending or in flight already"))
         else:
             if before.response is not None and before.response.body.spool:
                 await self._tools.spool.remove(before.response.body.spool)

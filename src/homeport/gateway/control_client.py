@@ -107,6 +107,11 @@ class GatewayControl:
         found: dict[str, Any] = await self._call("POST", f"/_gateway/snapshot/{quote(folder, safe='')}")
         return found
 
+    async def rotate_key(self) -> str:
+        """A new key for the bodies of requests from now on, of every gateway on the journal; the id of ours. Raises
+        `HomeportError` where they are not encrypted."""
+        return str((await self._call("POST", "/_gateway/keys/rotate"))["key"])
+
     async def metrics(self, namespace: str = "") -> str:
         """In the Prometheus text format; of one namespace its agents only."""
         query = f"?{urlencode({'namespace': namespace})}" if namespace else ""

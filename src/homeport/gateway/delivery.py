@@ -95,7 +95,8 @@ class Delivery:
         try:
             headers = await self._tools.sealing.unseal(self.request.headers, of_request(self.request.id))
             target = self._tools.sealing.unseal_target(self.request.target)
-            if (whose := whose_request(self.request)) and not self.request.body.spool:
+            whose, body = whose_request(self.request), self.request.body
+            if (whose or len(body.inline) > body.size) and not body.spool:
                 self._inline = b"".join(await self._tools.spool.read(self.request.body, whose))
         except Unavailable as error:
             return Verdict(RequestState.PENDING, error.message, attempted=False)

@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from homeport.errors import HomeportError, StorageFull, Unavailable
 from homeport.gateway.core.access import Caller, Refusal
-from homeport.gateway.core.message import RequestHead
+from homeport.gateway.core.message import RequestHead, ResponseHead
 from homeport.gateway.core.terms import USUAL, Terms
 from homeport.gateway.core.write import json_answer
 from homeport.gateway.spool import BodyWriter
 from homeport.gateway.waiting import Reply
-from homeport.model.request import Headers
+from homeport.model.request import Headers, StoredRequest
 
 MAX_BODY = 1024**3
 """Bytes of a request body."""
@@ -48,9 +49,12 @@ def refusal_of(error: HomeportError) -> Refusal:
     return Refusal(status, error.type, error.message, error.hint)
 
 
-def refuse(reply: Reply, refusal: Refusal) -> None:
-    """The refusal as the whole answer; one that will pass says when to come again."""
-    answer(reply, refusal.status, refusal.to_dict(), _SOON if refusal.status in (429, 503) else ())
+def refuse(reply: Reply, refusal: Refusal, about: StoredRequest | None = None, headers: Headers = ()) -> None:
+    """The refusal as the whole answer, with the id of the request it is about; one that will pass says when to come
+    again."""
+    known = {"id": about.id, "status": about.state.value} if about is not None else {}
+    soon = _SOON if refusal.status in (429, 503) else ()
+    answer(reply, refusal.status, refusal.to_dict() | known, (*headers, *soon))
 
 
 def answer(reply: Reply, status: int, value: Any, headers: Headers = ()) -> None:
@@ -60,4 +64,20 @@ def answer(reply: Reply, status: int, value: Any, headers: Headers = ()) -> None
     head, body = json_answer(status, value, headers)
     reply.begin(head)
     reply.data(body)
+    reply.end()
+
+
+async def pour(reply: Reply, head: ResponseHead, request_id: str, pieces: Iterator[bytes]) -> None:
+    """A stored answer, as fast as it is read; cut where a piece of it cannot be had. Nothing where the client left."""
+    if not reply.open:
+        return
+    reply.begin(head, request_id)
+    try:
+        for piece in pieces:
+            reply.data(piece)
+            if not await reply.drained():
+                break
+    except HomeportError:
+        reply.cut()
+        return
     reply.end()

@@ -70,7 +70,7 @@ class Spool:
         file is gone or cut, `Unreadable` where it was changed or its key is not here, `Unavailable` while the shelf
         that has it is away."""
         if not body.spool:
-            inline = await open_body(self._keys(), body, whose) if whose else body.inline
+            inline = await open_body(self._keys(), body, whose) if whose else _clear(body)
             return iter((inline[start:] if start else inline,))
         _check(body, whose)
         path = self.path(body.spool)
@@ -90,7 +90,7 @@ class Spool:
         """The first `limit` bytes, or b"" when the file is gone. Raises as `read` for one that was changed."""
         if not body.spool:
             if not whose or not body.inline:
-                return body.inline[:limit]
+                return _clear(body)[:limit]
             return (await open_body(self._keys(), body, whose))[:limit]
         _check(body, whose)
         found = await self._first(body.spool, head_size(body.size, limit) if whose else limit)
@@ -262,6 +262,13 @@ class BodyWriter:
                 os.close(folder)
         except OSError as error:
             raise _known(error, self._path) from error
+
+
+def _clear(body: Body) -> bytes:
+    """What is encrypted is longer: then its headers were changed, which say so."""
+    if len(body.inline) > body.size:
+        raise changed("it is not kept as it should be")
+    return body.inline
 
 
 def _check(body: Body, whose: str) -> None:

@@ -12,7 +12,7 @@ from homeport.errors import HomeportError
 from homeport.gateway.core.access import Caller, Refusal
 from homeport.gateway.core.events import is_event_stream, offset_after
 from homeport.gateway.core.message import RequestHead, ResponseHead
-from homeport.gateway.incoming import Incoming, answer
+from homeport.gateway.incoming import Incoming, pour, refuse
 from homeport.gateway.live import DROPPED, LiveStream
 from homeport.gateway.sealing import of_response, whose_response
 from homeport.gateway.tools import Tools
@@ -37,8 +37,8 @@ class Streams:
         incoming.body.discard()
         request = await self._tools.journal.get(name.decode("latin-1"))
         if request is None or (request.namespace, request.agent) != (caller.namespace, incoming.name):
-            refusal = Refusal(404, "NotFound", "no such request", "ask without X-Homeport-Request-Id to begin anew")
-            answer(reply, 404, refusal.to_dict())
+            hint = "ask without X-Homeport-Request-Id to begin anew"
+            refuse(reply, Refusal(404, "NotFound", "no such request", hint))
         else:
             await self.resume(request, last_id, reply)
         return True
@@ -104,18 +104,7 @@ class Streams:
         head.headers = tuple((name, value) for name, value in headers if name != DROPPED)
         head.length -= offset
         pieces = await self._tools.spool.read(response.body, whose, offset)
-        if not reply.open:
-            return
-        reply.begin(head, request.id)
-        try:
-            for piece in pieces:
-                reply.data(piece)
-                if not await reply.drained():
-                    break
-        except HomeportError:
-            reply.cut()
-            return
-        reply.end()
+        await pour(reply, head, request.id, pieces)
 
     def _unknown(self, reply: Reply, request: StoredRequest, last_id: bytes) -> None:
         shown = last_id.decode("utf-8", "replace")[:100]
@@ -124,6 +113,5 @@ class Streams:
     def _refuse(self, reply: Reply, request: StoredRequest, status: int, why: str, hint: str = "") -> None:
         kind = "Conflict" if status == 409 else "NotFound"
         hint = hint or f"`GET /requests/{request.id}` says what became of it"
-        value = Refusal(status, kind, why, hint).to_dict() | {"id": request.id, "status": request.state.value}
         self._tools.metrics.refused(status)
-        answer(reply, status, value)
+        refuse(reply, Refusal(status, kind, why, hint), request)

@@ -47,6 +47,7 @@ class Tenure:
                     await self._dispatcher.wake_all()
                 if began >= due:
                     await self._keep()
+                    await self._tools.sealing.keys.follow()
                     due = began + period
                     if time.monotonic() - began > period:
                         self._steady_since = 0.0

@@ -29,7 +29,11 @@ def wanted(settings: Settings) -> bool:
 
 
 def keys(settings: Settings, journal: Journal, sealer: Sealer) -> Keys:
-    return Keys(journal, sealer, lambda key: _driver()(key), on=wanted(settings))
+    return Keys(journal, sealer, _cipher, on=wanted(settings))
+
+
+def _cipher(key: bytes) -> Aead:
+    return _driver()(key)
 
 
 @cache

@@ -77,6 +77,27 @@ def restart(session: Session, process: str) -> None:
         put(f"the {process} was replaced (pid {new['pid']})")
 
 
+@server_.command("rotate")
+@click.argument("what", type=click.Choice(["journal-key"]))
+@click.pass_obj
+def rotate(session: Session, what: str) -> None:
+    """Make a new key for the bodies of requests that are kept encrypted from now on, on every gateway.
+
+    What is kept already stays readable: each body names the key it was encrypted with.
+    """
+    from asyncio import run
+
+    from homeport.gateway.control_client import GatewayControl
+
+    if session.settings.url:
+        raise UsageError("only on the machine that the server runs on", operation="rotate", hint="leave out --url")
+    key = run(GatewayControl(session.settings.paths.gateway_socket).rotate_key())
+    if session.json:
+        put_json({"rotated": what, "key": key})
+    else:
+        put(f"new bodies are encrypted with key {key}")
+
+
 @click.command(cls=Verb)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context

@@ -15,17 +15,19 @@ from homeport.gateway.sockets.clients import LINGER_S, ClientConnection, Service
 
 USUAL, RESERVE = 10_000, 64
 """Connections of clients at once where nothing is said, and files that are kept for other than sockets."""
-TOLD = 256
-"""How many that are turned away are told so at the same time; more are only cut off."""
+TOLD = 0.1
+"""Of the files, how many may be with those who are turned away and read why; more of them are only cut off."""
 
 
-def room(wanted: int = 0) -> int:
-    """How many connections there may be: `wanted`, or the usual, but never more than this process has files for.
+def room(wanted: int = 0) -> tuple[int, int]:
+    """How many connections there may be, and how many more that are told that there are no more.
 
-    Half of them are left for agents: each request under way needs one of its own.
+    `wanted`, or the usual, but never more than this process has files for; half of those are left for agents, since
+    each request under way needs one of its own.
     """
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return max(1, min(wanted or USUAL, (files - RESERVE) // 2))
+    told = int(files * TOLD)
+    return max(1, min(wanted or USUAL, (files - RESERVE - told) // 2)), told
 
 
 class Doors:
@@ -33,7 +35,7 @@ class Doors:
 
     def __init__(self, service: Service, most: int, refused: Callable[[int, str], None]) -> None:
         self._service, self._refused = service, refused
-        self.most = room(most)
+        self.most, self._most_told = room(most)
         self._tcp: set[ClientConnection] = set()
         self._unix: set[ClientConnection] = set()
         self._told: set[TurnedAway] = set()
@@ -47,7 +49,7 @@ class Doors:
         if len(self._tcp) < self.most:
             return ClientConnection(self._service, self._tcp, trusted=False)
         self._refused(503, "too_many_connections")
-        return TurnedAway(self._told, self.most)
+        return TurnedAway(self._told, self.most, wait=len(self._told) < self._most_told)
 
     def unix(self) -> asyncio.Protocol:
         return ClientConnection(self._service, self._unix, trusted=True)
@@ -63,13 +65,14 @@ class Doors:
 class TurnedAway(asyncio.Protocol):
     """Says 503 and why, and hears nothing."""
 
-    def __init__(self, told: set[TurnedAway], most: int) -> None:
-        self._told, self._most = told, most
+    def __init__(self, told: set[TurnedAway], most: int, *, wait: bool) -> None:
+        """`wait`: until it is read; else it is only cut off."""
+        self._told, self._most, self._wait = told, most, wait
         self._end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast("asyncio.Transport", transport)
-        if len(self._told) >= TOLD:
+        if not self._wait:
             transport.abort()
             return
         self._told.add(self)

@@ -25,6 +25,7 @@ from homeport.model.request import StoredRequest
 from homeport.model.webhook import Change
 
 REQUEST, BODY, CHANGE, STOPPED = "request ", "large body", "webhook change", "webhook stopped"
+KEY = "journal key"
 _OWNER = "copied"
 _INSERT = f"INSERT INTO requests ({statements.ROW}) VALUES ({', '.join(['%s'] * len(statements.ROW.split(',')))})"
 _ADD_COUNT = "INSERT INTO counts (owner, state, n) VALUES (%s, %s, %s)"
@@ -32,6 +33,9 @@ _SHELVE = (
     "INSERT INTO shelf AS s (name, owner, size) VALUES (%s, %s, %s)"
     " ON CONFLICT (name) DO UPDATE SET size = s.size + excluded.size"
 )
+# Each with its id; which of them is in use is a note of another name, and every gateway's own.
+_KEYS = "SELECT DISTINCT ON (name) name, value FROM notes WHERE name LIKE 'journal key _%' ORDER BY name, owner"
+_PUT_KEY = "INSERT INTO notes (owner, name, value) VALUES (%s, %s, %s)"
 _PUT_PIECE = "INSERT INTO pieces (name, n, data) VALUES (%s, %s, %s)"
 _PIECES = """
     SELECT p.name, p.n, p.data FROM pieces p
@@ -69,6 +73,8 @@ class JournalPart:
                 yield Item(CHANGE, {"record": to_json(outbox.plain(row))})
             for hook, at_us, why in self._stream(outbox.ALL_STOPPED, 200):
                 yield Item(STOPPED, {"hook": hook, "at_us": at_us, "why": why})
+            for name, value in self._stream(_KEYS, 200, binary=True):
+                yield Item(KEY, {"name": name, "value": bytes(value)})
 
     def put(self, items: Iterable[Item]) -> None:
         counts: Counter[str] = Counter()
@@ -90,6 +96,8 @@ class JournalPart:
                         cursor.execute(outbox.PUT, outbox.columns(from_json(record, Change)))
                     elif item.kind == STOPPED:
                         cursor.execute(outbox.PUT_STOPPED, (item.data["hook"], item.data["at_us"], item.data["why"]))
+                    elif item.kind == KEY:
+                        cursor.execute(_PUT_KEY, (_OWNER, item.data["name"], item.data["value"]))
             for state, number in counts.items():
                 cursor.execute(_ADD_COUNT, (_OWNER, state, number))
 

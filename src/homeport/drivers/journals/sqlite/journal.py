@@ -123,8 +123,9 @@ class SqliteJournal:
         return await self._read(lambda db: operations.get(db, request_id))
 
     async def by_key(self, namespace: str, agent: str, agent_id: str, key: str) -> StoredRequest | None:
-        found = await self._rows(queries.BY_KEY, (namespace, agent, key, agent_id))
-        return found[0] if found else None
+        values = (namespace, agent, key, agent_id)
+        row = await self._read(lambda db: db.execute(queries.BY_KEY, values).fetchone())
+        return None if row is None else rows.stored(row)
 
     async def list(
         self,

@@ -102,6 +102,8 @@ COUNTS = "SELECT state, n FROM counts"
 ADD_COUNT = "INSERT INTO counts (state, n) VALUES (?, ?) ON CONFLICT (state) DO UPDATE SET n = n + excluded.n"
 PUT_NOTE = "INSERT INTO notes (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 GET_NOTE = "SELECT value FROM notes WHERE name = ?"
+# Each with its id; which of them is in use is a note of another name, and every gateway's own.
+KEYS = "SELECT name, value FROM notes WHERE name GLOB 'journal key ?*' ORDER BY name"
 
 LAST = "SELECT coalesce(max(n), 0) FROM requests"
 # A part of the whole at a time, so that no reader holds the log for long.

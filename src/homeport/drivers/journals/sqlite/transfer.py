@@ -21,6 +21,7 @@ from homeport.model.request import StoredRequest
 from homeport.model.webhook import Change
 
 REQUEST, BODY, CHANGE, STOPPED = "request ", "large body", "webhook change", "webhook stopped"
+KEY = "journal key"
 PIECE = 1024 * 1024
 _ALL = queries.BY_ID.replace("WHERE r.id = ?", "ORDER BY r.n")
 _SPOOLED = "SELECT spool FROM requests WHERE spool <> '' UNION SELECT spool FROM responses WHERE spool <> '' ORDER BY 1"
@@ -61,6 +62,8 @@ class JournalPart:
                 yield Item(CHANGE, {"record": to_json(_told_plainly(outbox.plain(row)))})
             for hook, at_us, why in self._db.execute(outbox.ALL_STOPPED):
                 yield Item(STOPPED, {"hook": hook, "at_us": at_us, "why": _text(why)})
+            for name, value in self._db.execute(queries.KEYS):
+                yield Item(KEY, {"name": name, "value": value})
 
     def put(self, items: Iterable[Item]) -> None:
         counts: Counter[str] = Counter()
@@ -74,6 +77,8 @@ class JournalPart:
                     self._db.execute(outbox.PUT, outbox.columns(from_json(record, Change)))
                 elif item.kind == STOPPED:
                     self._db.execute(outbox.PUT_STOPPED, (item.data["hook"], item.data["at_us"], item.data["why"]))
+                elif item.kind == KEY:
+                    self._db.execute(queries.PUT_NOTE, (item.data["name"], item.data["value"]))
                 else:
                     counts[self._insert(item)] += 1
             for state, number in counts.items():
