@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -57,6 +58,10 @@ class Bench:
         for peer, least in (("nginx", 0.25), ("caddy", 0), ("stand-in", 2.5)):
             figure = f"durable_vs_{peer.replace('-', '')}"
             self.figure(figure, f"durable / {peer}", ratio(found, "durable", peer), "times", least=least)
+        nondurable = ratio(found, "nondurable", "nginx")
+        self.figure(
+            "nondurable_vs_nginx", "of relaxed durability, without keys / nginx", nondurable, "times", least=0.5
+        )
         if "postgres" in found:
             self.figure(
                 "postgres_vs_sqlite",
@@ -145,7 +150,7 @@ def main() -> int:
         agents = held.enter_context(peers.agents(folder))
         others = [held.enter_context(peer(folder, agents[0])) for peer in (peers.nginx, peers.caddy, peers.standin)]
         durable, made = held.enter_context(houses.house("durable", folder / "home", agents))
-        contestants = [*others, durable]
+        contestants = [*others, durable, replace(durable, name="nondurable", called="r")]
         if url := _postgres(held):
             contestants.append(held.enter_context(houses.house("postgres", folder / "pg", agents, url))[0])
         progress("throughput, in turns ...")

@@ -8,12 +8,14 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from bench.gatehouse import TOKEN, GateHouse
 from bench.gateway.load import Contestant, Run, load, rss_mb
 from bench.measure import progress
 from homeport.model.route import Route
+from homeport.model.workload import DeliveryPolicy, Durability
 
 CONCURRENCY = 64
 """Requests an agent takes at once: more than wrk has connections to one of them."""
@@ -29,6 +31,8 @@ def house(
             Route("default", f"a{n}", f"agt_{n}", f"unix:{path}", f"ins_{n}", ready=True, concurrency=CONCURRENCY)
             for n, path in enumerate(agents)
         ]
+        relaxed = DeliveryPolicy(durability=Durability.RELAXED)
+        routes.append(replace(routes[0], agent="r0", agent_id="agt_r0", policy=relaxed))
         asyncio.run(made.control.put_routes(made.table(*routes)))
         yield Contestant(name, made.port, lambda: (made.gateway_pid(),)), made
 

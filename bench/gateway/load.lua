@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
--- wrk's side: args are agents, a prefix for keys, mean pause in ms between an answer and the next request, the token.
+-- wrk's side: args are agents, a prefix for keys, mean pause in ms between an answer and the next request, the token,
+-- and what names of agents begin with: "a", or "r" for those of relaxed durability, which get no keys.
 local threads = 0
 function setup(thread)
   thread:set("number", threads)
@@ -10,6 +11,7 @@ function init(args)
   agents, run, pause, sent = tonumber(args[1]), args[2], tonumber(args[3]), 0
   wrk.method, wrk.body = "POST", string.rep("x", 100)
   wrk.headers["X-Homeport-Token"] = args[4]
+  agent, keys = args[5], args[5] == "a"
   if pause > 0 then
     function delay() return math.random(0, 2 * pause) end
   end
@@ -17,8 +19,8 @@ end
 
 function request()
   sent = sent + 1
-  wrk.headers["Idempotency-Key"] = run .. "-" .. number .. "-" .. sent
-  return wrk.format(nil, "/agent/a" .. (sent % agents) .. "/do")
+  if keys then wrk.headers["Idempotency-Key"] = run .. "-" .. number .. "-" .. sent end
+  return wrk.format(nil, "/agent/" .. agent .. (sent % agents) .. "/do")
 end
 
 function done(summary, latency, requests)

@@ -38,6 +38,8 @@ class Contestant:
     name: str
     port: int
     pids: Callable[[], Sequence[int]]
+    called: str = "a"
+    """What the names of its agents begin with."""
 
 
 def load(
@@ -48,7 +50,7 @@ def load(
     argv = [
         "wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "20s", "-s", str(SCRIPT),
         f"http://127.0.0.1:{to.port}", "--",
-        str(agents), f"{os.getpid()}-{time.time_ns()}-{next(_RUNS)}", f"{pause_ms:.3f}", TOKEN,
+        str(agents), f"{os.getpid()}-{time.time_ns()}-{next(_RUNS)}", f"{pause_ms:.3f}", TOKEN, to.called,
     ]  # fmt: skip
     said = output(argv)
     spent = sum(map(cpu_seconds, to.pids())) - before

@@ -131,6 +131,7 @@ def _plain(what: str, value: Any) -> str:
     if what == "policy":
         order = "one at a time, in order" if value.ordered else f"{value.concurrency} at once"
         waiting = f", at most {value.queue} waiting" if value.queue else ""
+        waiting += ", forwarded before they are on disk" if value.durability == "relaxed" else ""
         again = f", again after {', '.join(map(str, value.retry.statuses))}" if value.retry.statuses else ""
         return f"{order}{waiting}; {value.retry.kind} retries, {value.retry.attempts} attempts{again}"
     if what == "packages":

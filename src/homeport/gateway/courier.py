@@ -279,7 +279,10 @@ class Courier:
 
     def _kept(self, delivery: Delivery, done: asyncio.Future[bool]) -> None:
         error = done.exception()
-        if error is None:
+        if delivery.unkept:
+            self._tools.live.pop(delivery.request.id, None)
+            self._tools.waiters.settle(delivery.request.id)
+        elif error is None:
             self._settled(delivery.request, in_time=done.result())
         elif isinstance(error, StorageFull):
             self._later(self._keep_later(delivery))
@@ -322,7 +325,7 @@ async def _stubbornly(
             return await write()
         except passing as error:
             if not failures:
-                _tell(error)
+                tell(error)
             await asyncio.sleep(backoff(failures, random.random()))  # noqa: S311
             failures += 1
 
@@ -330,7 +333,7 @@ async def _stubbornly(
 _told_at = -60.0
 
 
-def _tell(error: HomeportError) -> None:
+def tell(error: HomeportError) -> None:
     """At most once in a while: there may be as many of them as there are requests."""
     global _told_at
     if time.monotonic() - _told_at > TELL_S:

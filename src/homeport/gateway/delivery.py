@@ -58,6 +58,8 @@ class Delivery:
         self._declinable = self._retry.statuses if repeatable else ()
         self._attempt = Attempt(repeatable=repeatable, attempts=request.attempts, most=self._retry.attempts)
         self.given_up: Verdict | None = None
+        self.unkept = False
+        """It was sent before it was stored, and could not be."""
         self.reached: Callable[[], None] | None = None
         """Called when the agent took a connection."""
         self._connection: AgentConnection | None = None

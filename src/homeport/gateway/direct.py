@@ -16,7 +16,7 @@ from typing import Protocol
 from homeport.errors import HomeportError
 from homeport.gateway.core.access import Refusal, Routes
 from homeport.gateway.core.delivery import Verdict
-from homeport.gateway.courier import Courier
+from homeport.gateway.courier import Courier, tell
 from homeport.gateway.delivery import Delivery
 from homeport.gateway.incoming import Incoming, refusal_of
 from homeport.gateway.tools import Tools
@@ -83,6 +83,20 @@ class Direct:
         if now is None or not fit or future.cancelled() or future.exception() or future.result().existing:
             self._hand_over(self._not_sent(future))
             return
+        self.send(now)
+
+    def stored(self, future: asyncio.Future[Accepted]) -> None:
+        """The same, of one that was sent before: where it is not kept, its answer is not either."""
+        if self._delivery is None or future.cancelled():
+            return
+        error = future.exception()
+        if isinstance(error, HomeportError):
+            self._delivery.unkept = True
+            self._ways.tools.readiness.doubt()
+            tell(error)
+
+    def send(self, now: Route) -> None:
+        ways, request = self._ways, self._request
         ways.tools.metrics.accepted((request.namespace, request.agent), direct=True)
         ways.tools.waiters.offer(request.id, self._reply)
         self._delivery = delivery = ways.courier.begin(request, now)

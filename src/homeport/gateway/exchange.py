@@ -25,6 +25,7 @@ from homeport.gateway.waiting import Reply
 from homeport.interfaces.journal import Accepted
 from homeport.model.request import Body, Headers, RequestState, StoredRequest
 from homeport.model.route import Route
+from homeport.model.workload import Durability
 
 log = logging.getLogger(__name__)
 PATIENCE_S = 30.0
@@ -96,7 +97,11 @@ class Exchange:
                 request = self._record(incoming, route, body, headers, digest, direct=True, lane="")
                 head = request_head(request.method, incoming.rest, headers, body.size, request.id, request.fence)
                 short = Direct(self, incoming, request, route, reply, head, done)
-                tools.journal.accept(request).add_done_callback(short.accepted)
+                if route.policy.durability is Durability.RELAXED and not request.key:
+                    tools.journal.accept(request, urgent=False).add_done_callback(short.stored)
+                    short.send(route)
+                else:
+                    tools.journal.accept(request).add_done_callback(short.accepted)
                 return True
             except HomeportError as error:
                 log.debug("not at once: %s", error.message)  # `serve` meets it again, and says so

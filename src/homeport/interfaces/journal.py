@@ -92,8 +92,10 @@ class Journal(Protocol):
         """Why the journal does not answer just now, in words for callers; "" while it does."""
         ...
 
-    def accept(self, request: StoredRequest) -> asyncio.Future[Accepted]:
-        """Durable when it is done. One with the same (namespace, agent, agent_id, key) is returned as `existing`.
+    def accept(self, request: StoredRequest, *, urgent: bool = True) -> asyncio.Future[Accepted]:
+        """Durable when it is done; not `urgent`: it may wait a little for another, as `complete` does.
+
+        One with the same (namespace, agent, agent_id, key) is returned as `existing`.
 
         A request may arrive already IN_FLIGHT (its first lease in the same commit) with fence and attempts 1.
         """

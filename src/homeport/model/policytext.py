@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from homeport.model import quantity
-from homeport.model.workload import Backoff, DeliveryPolicy, RetryPolicy
+from homeport.model.workload import Backoff, DeliveryPolicy, Durability, RetryPolicy
 
 MOST_AT_ONCE, MOST_WAITING, MOST_ATTEMPTS = 1024, 1_000_000, 100
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
@@ -17,13 +17,15 @@ _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 def delivery_policy(value: object) -> DeliveryPolicy:
     """From a mapping of plain values. Raises `ValueError` naming the key that is wrong."""
     given: dict[str, Any] = {}
-    for name, one in _entries(value, ("ordered", "concurrency", "queue", "retry")).items():
+    for name, one in _entries(value, ("ordered", "concurrency", "queue", "durability", "retry")).items():
         if name == "ordered":
             given[name] = _truth(name, one)
         elif name == "concurrency":
             given[name] = _count(name, one, 1, MOST_AT_ONCE)
         elif name == "queue":
             given[name] = _count(name, one, 0, MOST_WAITING)
+        elif name == "durability":
+            given[name] = _named(name, _durability, one)
         else:
             given[name] = _retry(one)
     if given.get("ordered") and given.get("concurrency", 1) != 1:
@@ -35,6 +37,12 @@ def backoff(value: object) -> Backoff:
     if not isinstance(value, str) or value not in set(Backoff):
         raise ValueError("expected exponential, linear or fixed")
     return Backoff(value)
+
+
+def _durability(value: object) -> Durability:
+    if not isinstance(value, str) or value not in set(Durability):
+        raise ValueError("expected full or relaxed")
+    return Durability(value)
 
 
 def _retry(value: object) -> RetryPolicy:

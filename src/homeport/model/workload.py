@@ -80,17 +80,26 @@ class RetryPolicy:
     statuses: tuple[int, ...] = ()
 
 
+class Durability(StrEnum):
+    """FULL: on disk before it is forwarded. RELAXED: forwarded at once, on disk a few milliseconds later."""
+
+    FULL = "full"
+    RELAXED = "relaxed"
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryPolicy:
     """`concurrency` is how many requests it takes at once, `queue` how many may wait for it; 0: any number.
 
-    `ordered`: one at a time, in the order of acceptance.
+    `ordered`: one at a time, in the order of acceptance. `durability` is of requests without an idempotency key that
+    go to the agent at once; all others are on disk first.
     """
 
     retry: RetryPolicy = RetryPolicy()
     ordered: bool = False
     concurrency: int = 16
     queue: int = 0
+    durability: Durability = Durability.FULL
 
 
 USUAL_POLICY = DeliveryPolicy()

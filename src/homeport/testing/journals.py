@@ -35,7 +35,7 @@ class MemoryJournal:
     def away(self) -> str:
         return ""
 
-    def accept(self, request: StoredRequest) -> asyncio.Future[Accepted]:
+    def accept(self, request: StoredRequest, *, urgent: bool = True) -> asyncio.Future[Accepted]:
         return self._written(lambda: self._accept(request))
 
     def complete(self, request_id: str, fence: int, response: StoredResponse) -> asyncio.Future[bool]:

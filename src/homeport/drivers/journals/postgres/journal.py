@@ -74,7 +74,7 @@ class PostgresJournal:
     def away(self) -> str:
         return away(self._address).message if self._writer is not None and self._writer.away else ""
 
-    def accept(self, request: StoredRequest) -> asyncio.Future[Accepted]:
+    def accept(self, request: StoredRequest, *, urgent: bool = True) -> asyncio.Future[Accepted]:
         return self._write(operations.Accept(request))
 
     def complete(self, request_id: str, fence: int, response: StoredResponse) -> asyncio.Future[bool]:

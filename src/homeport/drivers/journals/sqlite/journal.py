@@ -66,8 +66,8 @@ class SqliteJournal:
     def away(self) -> str:
         return ""
 
-    def accept(self, request: StoredRequest) -> asyncio.Future[Accepted]:
-        return self._writer.submit(lambda batch: operations.accept(batch, request))
+    def accept(self, request: StoredRequest, *, urgent: bool = True) -> asyncio.Future[Accepted]:
+        return self._writer.submit(lambda batch: operations.accept(batch, request), urgent=urgent)
 
     def complete(self, request_id: str, fence: int, response: StoredResponse) -> asyncio.Future[bool]:
         return self._writer.submit(lambda batch: operations.complete(batch, request_id, fence, response), urgent=False)
