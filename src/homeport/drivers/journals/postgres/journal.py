@@ -182,7 +182,7 @@ class PostgresJournal:
 
     async def queues(self) -> dict[tuple[str, str], Queue]:
         found = await self._ask(statements.QUEUES, ())
-        return {(namespace, agent): Queue(n, self._clocks.to_caller(at_us)) for namespace, agent, n, at_us in found}
+        return {(namespace, agent): Queue(n, at_us) for namespace, agent, n, at_us in found}
 
     async def sizes(self) -> dict[str, int]:
         return {name: int(size) for name, size in await self._ask(statements.SIZES, ())}
