@@ -135,7 +135,9 @@ class JournalMachine(RuleBasedStateMachine):
 
         self.the_same(ask)
 
-    @rule(hook=HOOK, how=st.sampled_from(["stop", "resume", "retry", "forget", "reclaim", "sweep"]), n=st.integers(0, 9))
+    @rule(
+        hook=HOOK, how=st.sampled_from(["stop", "resume", "retry", "forget", "reclaim", "sweep"]), n=st.integers(0, 9)
+    )
     def tend(self, hook: str, how: str, n: int) -> None:
         async def ask(journal: Any) -> object:
             outbox = journal.outbox
