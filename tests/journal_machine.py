@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -14,12 +15,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from homeport.interfaces.journal import Journal
 from homeport.model.request import Body, RequestState, StoredRequest
+from homeport.model.webhook import Change
 from homeport.testing.conformance.journal import flying, request, response
+from homeport.testing.conformance.journal_outbox import told
 from homeport.testing.journals import MemoryJournal
 
 NUMBERS = st.integers(1, 5)
 FENCES = st.integers(0, 3)
 STATES = st.sampled_from([RequestState.PENDING, RequestState.FAILED, RequestState.DEAD])
+HOOK = st.sampled_from(["whk_1", "whk_2"])
+HOOKS = st.sampled_from(["", told("whk_1"), told("whk_1", "whk_2"), '{"whk_2":"completed,dead"}'])
+
+
+def _told(change: Change) -> Change:
+    """Without what is each journal's own."""
+    return replace(change, id="", seq=0, at_us=0)
 
 
 def thorough(examples: int, steps: int) -> settings:
@@ -65,10 +75,14 @@ class JournalMachine(RuleBasedStateMachine):
         lane=st.sampled_from(["", "", "=l", "=m"]),
         priority=st.integers(0, 2),
         deadline=st.sampled_from([0, 7, 60]),
+        hooks=HOOKS,
     )
-    def accept(self, n: int, key: str, direct: bool, size: int, lane: str, priority: int, deadline: int) -> None:
+    def accept(
+        self, n: int, key: str, direct: bool, size: int, lane: str, priority: int, deadline: int, hooks: str
+    ) -> None:
         if f"req_{n:04d}" not in self.model.requests:
             terms = {"key": key, "priority": priority, "deadline_us": deadline, "body": Body(b"z" * size, "", size)}
+            terms["hooks"] = hooks
             self.both("accept", flying(n, **terms) if direct else request(n, lane=lane, **terms))
 
     @rule(n=NUMBERS, until=st.integers(0, 100))
@@ -97,6 +111,56 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(n=NUMBERS)
     def replay(self, n: int) -> None:
         self.both("replay", f"req_{n:04d}")
+
+    @rule(hook=HOOK, owner=st.sampled_from(["me", "you"]), now=st.integers(0, 99), limit=st.integers(1, 3))
+    def claim(self, hook: str, owner: str, now: int, limit: int) -> None:
+        async def ask(journal: Any) -> object:
+            due = await journal.outbox.due([hook], now_us=now)
+            found = await journal.outbox.claim(hook, owner, now_us=now, until_us=now + 20, limit=limit)
+            assert not found or due
+            return [_told(change) for change in found]
+
+        self.the_same(ask)
+
+    @rule(hook=HOOK, owner=st.sampled_from(["me", "you"]), n=st.integers(0, 9), how=st.integers(0, 2))
+    def settle(self, hook: str, owner: str, n: int, how: int) -> None:
+        """Whatever became of the n-th that was noted."""
+
+        async def ask(journal: Any) -> object:
+            outbox, found = journal.outbox, await journal.outbox.changes(hook)
+            id_, told = found[-n - 1].id if n < len(found) else "msg_none", {"code": 200 + how, "said": "s"}
+            if how == 0:
+                return await outbox.defer(id_, owner, not_before_us=n * 10, counted=n % 2 == 0, **told)
+            return await (outbox.deliver if how == 1 else outbox.bury)(id_, owner, at_us=n, **told)
+
+        self.the_same(ask)
+
+    @rule(
+        hook=HOOK, how=st.sampled_from(["stop", "resume", "retry", "forget", "reclaim", "sweep"]), n=st.integers(0, 9)
+    )
+    def tend(self, hook: str, how: str, n: int) -> None:
+        async def ask(journal: Any) -> object:
+            outbox = journal.outbox
+            return await {
+                "stop": lambda: outbox.stop(hook, "410", at_us=n),
+                "resume": lambda: outbox.resume(hook),
+                "retry": lambda: outbox.retry(hook, (), now_us=n),
+                "forget": lambda: outbox.forget(hook),
+                "reclaim": lambda: outbox.reclaim("me"),
+                "sweep": lambda: outbox.sweep(delivered_before_us=n, dead_before_us=n // 2, most=5),
+            }[how]()
+
+        self.the_same(ask)
+
+    @invariant()
+    def each_change_is_noted_once(self) -> None:
+        async def ask(journal: Any) -> object:
+            found = [one for hook in ("whk_1", "whk_2") for one in await journal.outbox.changes(hook)]
+            assert len({one.id for one in found}) == len(found)
+            return await journal.outbox.counted(), [_told(one) for one in found]
+
+        if hasattr(self, "real"):
+            self.the_same(ask)
 
     @rule(value=st.binary(max_size=9))
     def note(self, value: bytes) -> None:
@@ -128,6 +192,7 @@ class JournalMachine(RuleBasedStateMachine):
             return
         self.both("counts")
         self.both("backlog")
+        self.both("queues")
         self.both("list", "default")
         self.both("pending", "default", "echo")
         self.both("due", "default", "echo", now_us=4, furthest_us=8)

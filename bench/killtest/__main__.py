@@ -62,6 +62,7 @@ async def one_round(args: argparse.Namespace, folder: Path, first: int, kills: i
 def document(args: argparse.Namespace, outcomes: list[Outcome], seconds: float) -> dict[str, Any]:
     verdicts = [outcome.verdict for outcome in outcomes]
     by = sum((outcome.kills for outcome in outcomes), Counter())
+    tunnels = sum((outcome.tunnels for outcome in outcomes), Counter())
     defects = [s for v in verdicts for s in (*v.lost, *v.duplicated, *v.cut_as_clean, *v.damaged)]
     defects += ["no request was answered in a home: it shows nothing" for v in verdicts if not v.answered]
     return {
@@ -76,6 +77,7 @@ def document(args: argparse.Namespace, outcomes: list[Outcome], seconds: float) 
         "promised": sum(v.promised for v in verdicts),
         "dead": sum(v.dead for v in verdicts),
         "cut": sum(outcome.cut for outcome in outcomes),
+        "websockets": {what: tunnels[what] for what in ("whole", "cut", "refused")},
         "killed": {what: by[what] for what in ("gateway", "agent", "journal")},
         "seconds": round(seconds, 1),
         "commit": commit(),

@@ -8,6 +8,8 @@ is executed once: whoever comes again gets the answer of the first, also in the 
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import socket
 import sys
 import threading
@@ -57,6 +59,9 @@ class Agent:
         wanted = {name: int(value) for name, _, value in (part.partition("=") for part in query.split("&"))}
         number = self._once(job, headers, body, wanted)
         time.sleep(wanted.get("after", 0) / 1000)
+        if kind == "websocket":
+            _websocket(file, headers["sec-websocket-key"], b'{"job":"%s","n":%d}' % (job.encode(), number), wanted)
+            raise ConnectionError("it was no HTTP any more, and is over")
         first = b'{"job":"%s","n":%d}\n' % (job.encode(), number)
         if kind == "stream":
             _stream(file, first, wanted["events"], wanted["gap"] / 1000)
@@ -119,6 +124,22 @@ def _stream(file: Any, first: bytes, events: int, gap: float) -> None:
         file.flush()
         time.sleep(gap)
     file.write(b"0\r\n\r\n")
+
+
+def _websocket(file: Any, key: str, first: bytes, wanted: dict[str, int]) -> None:
+    """As many messages as events, `first` the first, then Close 1000; until the other side has closed too."""
+    proof = base64.b64encode(hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    file.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n")
+    file.write(b"Sec-WebSocket-Accept: %b\r\n\r\n" % proof)
+    for number in range(wanted["events"]):
+        data = b"message %d" % number if number else first
+        file.write(bytes((0x81, len(data))) + data)
+        file.flush()
+        time.sleep(wanted["gap"] / 1000)
+    file.write(b"\x88\x02\x03\xe8")
+    file.flush()
+    while file.read1(65536):
+        pass
 
 
 def main() -> None:

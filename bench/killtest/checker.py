@@ -4,7 +4,7 @@
 A client's lines, by `event`:
 - `sent`: job, once (it must not be executed twice), size and crc of its body
 - `answered`: job, whole answer as its framing says it; n is the agent's execution number, got and wanted are what
-  came and what a whole answer has (bytes, or events of a stream)
+  came and what a whole answer has (bytes, or events of a stream, or messages of a WebSocket closed with 1000)
 - `promised`: job, request: the gateway gave it an id, with 202, or with 502 as a dead letter
 - `settled`: request, state: what the gateway said of that id in the end; n, got and wanted where it gave the answer
 

@@ -175,8 +175,8 @@ class Killer:
 
 
 class Outcome:
-    def __init__(self, verdict: Verdict, kills: Counter[str], cut: int) -> None:
-        self.verdict, self.kills, self.cut = verdict, kills, cut
+    def __init__(self, verdict: Verdict, kills: Counter[str], cut: int, tunnels: Counter[str]) -> None:
+        self.verdict, self.kills, self.cut, self.tunnels = verdict, kills, cut, tunnels
 
 
 async def run(folder: Path, *, seed: str, kills: int, workers: int, pause: float, postgres: bool) -> Outcome:
@@ -204,7 +204,7 @@ async def run(folder: Path, *, seed: str, kills: int, workers: int, pause: float
         finally:
             await agents.end()
     done = [line for name in AGENTS for line in read(agents.ledger(name))]
-    return Outcome(check(read(folder / "clients"), done), killer.kills, callers.cut)
+    return Outcome(check(read(folder / "clients"), done), killer.kills, callers.cut, callers.tunnels)
 
 
 async def _calm(house: GateHouse) -> None:

@@ -14,7 +14,7 @@ AGENTS = ("exact", "keys", "again")
 """Nothing declared; honours keys; `at-least-once`."""
 KINDS = {
     "plain": 6, "idempotent": 4, "keyed": 4, "honoured": 4, "again": 3, "wait": 2, "slow": 2,
-    "stream": 2, "posted stream": 2, "large up": 1, "large down": 1,
+    "stream": 2, "posted stream": 2, "large up": 1, "large down": 1, "websocket": 2,
 }  # fmt: skip
 """How often each kind comes, in parts."""
 _LONG = ("slow", "wait")
@@ -37,12 +37,20 @@ class Job:
     wait: int
 
     @property
+    def websocket(self) -> bool:
+        return self.kind == "websocket"
+
+    @property
+    def _room(self) -> str:
+        return "websocket" if self.websocket else "stream" if self.stream else "do"
+
+    @property
     def crc(self) -> int:
         return zlib.crc32(self.body)
 
     def raw(self, token: str) -> bytes:
         lines = [
-            f"{self.method} /agent/{self.agent}/{'stream' if self.stream else 'do'}/{self.name}?{self.query} HTTP/1.1",
+            f"{self.method} /agent/{self.agent}/{self._room}/{self.name}?{self.query} HTTP/1.1",
             "Host: localhost",
             f"X-Homeport-Token: {token}",
         ]
@@ -50,6 +58,9 @@ class Job:
             lines.append(f"Idempotency-Key: {self.key}")
         if self.wait:
             lines.append(f"Prefer: wait={self.wait}")
+        if self.websocket:
+            lines += ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"]
+            lines.append("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
         if self.body:
             lines.append(f"Content-Length: {len(self.body)}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode() + self.body
@@ -58,14 +69,16 @@ class Job:
 def job(name: str, chance: Random) -> Job:
     kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
     keyed = kind in ("keyed", "honoured") or (kind == "wait" and chance.random() < 0.5)
+    websocket = kind == "websocket"
     idempotent = kind in ("idempotent", "stream", "large down")
-    method = chance.choice(("GET", "PUT", "DELETE")) if kind == "idempotent" else "GET" if idempotent else "POST"
+    got = idempotent or websocket
+    method = chance.choice(("GET", "PUT", "DELETE")) if kind == "idempotent" else "GET" if got else "POST"
     stream = "stream" in kind
     longest = 600 if kind in _LONG else 20
     size = chance.randrange(280_000, 900_000) if kind == "large down" else 0
     events = chance.randrange(3, 25)
     query = f"before={chance.randrange(longest)}&after={chance.randrange(longest)}&size={size}"
-    if stream:
+    if stream or websocket:
         query += f"&events={events}&gap={chance.randrange(30)}"
     body = b""
     if method in ("POST", "PUT"):
@@ -74,7 +87,7 @@ def job(name: str, chance: Random) -> Job:
     agent = {"honoured": "keys", "again": "again"}.get(kind, "exact")
     return Job(
         name=name, kind=kind, agent=agent, method=method, query=query, body=body, key=f"key-{name}" if keyed else "",
-        once=not idempotent and agent != "again", stream=stream, wanted=events if stream else size,
+        once=not idempotent and agent != "again", stream=stream, wanted=events if stream or websocket else size,
         wait=chance.randrange(1, 3) if kind == "wait" else 0,
     )  # fmt: skip
 

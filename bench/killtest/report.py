@@ -74,6 +74,7 @@ def plain(whole: dict[str, Any]) -> str:
         f"journal {' and '.join(whole['journals'])}",
         f"  {whole['requests']} requests, {whole['executed']} executions; callers got {whole['answered']} answers, "
         f"{whole['promised']} promises ({whole['dead']} ended as dead letters), {whole['cut']} cut connections",
+        "  WebSockets: " + ", ".join(f"{number} {what}" for what, number in whole["websockets"].items()),
         f"  lost {whole['lost']}, duplicated {whole['duplicated']}, cut shown as clean {whole['cut_as_clean']}, "
         f"damaged {whole['damaged']}",
     ]

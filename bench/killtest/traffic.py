@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from bench.gatehouse import TOKEN
 from bench.killtest.jobs import Job, job
 from bench.killtest.ledger import Ledger
+from bench.killtest.tunnel import ABNORMAL, GOING_AWAY, cross
 
 ANSWER_S, SETTLE_S, PAUSE_S = 60.0, 120.0, 0.02
 _GONE = (OSError, EOFError, TimeoutError, ValueError, asyncio.LimitOverrunError)
@@ -72,6 +74,8 @@ class Callers:
         self._stop = asyncio.Event()
         self._promised: dict[str, Job] = {}
         self.cut = self.heard = 0
+        self.tunnels: Counter[str] = Counter()
+        """WebSockets by their end: whole, cut (Close 1001, or none), refused."""
         self._tasks = [asyncio.create_task(self._work(f"{seed}-{n}")) for n in range(workers)]
 
     async def end(self) -> None:
@@ -95,6 +99,9 @@ class Callers:
     async def _send(self, what: Job, connection: Connection) -> None:
         """Once; with a key again and again until it is known what became of it."""
         self._ledger.write(event="sent", job=what.name, once=what.once, size=len(what.body), crc=what.crc)
+        if what.websocket:
+            await self._cross(what)
+            return
         while True:
             try:
                 done = self._note(what, await connection.ask(what.raw(TOKEN)))
@@ -105,6 +112,18 @@ class Callers:
             if done or not what.key or self._stop.is_set():
                 return
             await asyncio.sleep(PAUSE_S)
+
+    async def _cross(self, what: Job) -> None:
+        """What ends with Close 1000 says that it is whole: a cut has 1001, or no Close frame at all."""
+        crossed = await cross(self._port, what, TOKEN)
+        self.heard += 1
+        if crossed.status not in (0, 101):
+            self.tunnels["refused"] += 1
+        elif crossed.code in (GOING_AWAY, ABNORMAL):
+            self.tunnels["cut"] += 1
+        else:
+            self.tunnels["whole"] += 1
+            self._ledger.write(event="answered", job=what.name, n=crossed.n, got=crossed.got, wanted=what.wanted)
 
     def _note(self, what: Job, answer: Answer) -> bool:
         """Write down what was said; whether that was the last word."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether both doors of the Homeport in this container answer: exit 0 and one line, or 1 and why. Standard library."""
+"""Whether the Homeport in this container takes requests: exit 0 and one line, or 1 and why. Standard library."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 
-DOORS = {"api.sock": b"/v1/health", "gateway.sock": b"/_gateway/status"}
+DOORS = {"api.sock": b"/v1/health", "gateway.sock": b"/_gateway/ready"}
 TIMEOUT_S = 4.0
 
 
@@ -18,8 +18,10 @@ def main() -> int:
             said = ask(f"{home}/run/{name}", path)
         except OSError as error:
             return tell(f"{name}: {error}", 1)
-        if b" 200 " not in said:
-            return tell(f"{name}: {said.decode(errors='replace').strip() or 'no answer'}", 1)
+        status, _, body = said.partition(b"\r\n\r\n")
+        if b" 200 " not in status.partition(b"\r\n")[0]:
+            why = (body or status).decode(errors="replace").strip()
+            return tell(f"{name}: {why or 'no answer'}", 1)
     return tell("API and gateway answer", 0)
 
 
@@ -29,12 +31,12 @@ def tell(text: str, code: int) -> int:
 
 
 def ask(where: str, path: bytes) -> bytes:
-    """The first line of the answer."""
+    """The answer, as far as it fits into a page."""
     with socket.socket(socket.AF_UNIX) as sock:
         sock.settimeout(TIMEOUT_S / 2)
         sock.connect(where)
         sock.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        return sock.makefile("rb").readline(200)
+        return sock.makefile("rb").read(4096)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from homeport.drivers.journals.postgres import Options, PostgresJournal
+from homeport.drivers.journals.postgres.journal import COPYING
 from homeport.drivers.journals.postgres.schema import MIGRATIONS, SCHEMA
 from homeport.errors import Conflict, HomeportError, Unavailable, UsageError
 from homeport.model.request import Body, RequestState
@@ -193,6 +195,19 @@ class TestSeveralGateways:
         await one.accept(request())
         await one.close()
         assert await (await opened("one")).get("req_0001") == request()
+
+    async def test_nobody_copies_a_database_while_a_gateway_works_on_it_nor_opens_one_that_is_copied(
+        self, opened, database: str
+    ) -> None:
+        one = await opened("one")
+        with psycopg.connect(database, autocommit=True) as copier:
+            ask = "SELECT pg_try_advisory_lock(%s)"
+            assert copier.execute(ask, (COPYING,)).fetchone() == (False,)
+            await one.close()
+            assert copier.execute(ask, (COPYING,)).fetchone() == (True,)
+            with pytest.raises(Unavailable, match="being copied"):
+                await opened("one")
+        await (await opened("one")).accept(request())
 
     async def test_several_that_open_a_new_database_at_once_all_succeed(self, opened) -> None:
         journals = await asyncio.gather(*(opened(f"g{n}") for n in range(5)))

@@ -30,6 +30,8 @@ def test_nothing_is_lost_nor_done_twice_nor_cut_unseen_over_200_kills() -> None:
     assert found["killed"]["agent"] > 50
     assert found["answered"] > 0
     assert found["promised"] > 0
+    assert found["websockets"]["whole"] > 0
+    assert found["websockets"]["cut"] > 0
     assert (found["lost"], found["duplicated"], found["cut_as_clean"], found["damaged"]) == (0, 0, 0, 0)
 
 

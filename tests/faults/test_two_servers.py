@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from cgroups import cgroups
 from homeport.testing.servers.postgres import PostgresServer
 from homes import MANIFEST, Home, free_port, wait_until
 
@@ -99,9 +100,12 @@ def node(compiled: Path, database: str) -> Iterator[Callable[[str], Node]]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     logs = "\n".join(home.log_tail() for home in made)
+    places = [(home.folder / "state").stat() for home in made]
+    groups = [found for place in places for found in cgroups(f"homeport-{place.st_dev:x}-{place.st_ino:x}")]
     for home in made:
         shutil.rmtree(home.folder.parent, ignore_errors=True)
     assert not left, f"processes outlived their server: {left}\n{logs}"
+    assert not groups, "control groups outlived the last server of their home"
 
 
 @pytest.fixture(autouse=True)
@@ -227,6 +231,10 @@ def test_a_deployment_is_taken_over_while_it_installs(node: Callable[[str], Node
     assert wait_until(lambda: ready(second).get("role") == "holder", LONG)
     assert wait_until(lambda: state(second, "deps") == "running", LONG), second.events()
     assert answers(second, "deps")
+
+    first.run("serve", "--detach")  # the machine is back, and takes away what its keeper left behind
+    assert wait_until(lambda: ready(first).get("clear") is True, LONG)
+    assert first.programs() == []
 
 
 def test_a_server_that_dies_alone_keeps_the_claim_and_nothing_moves(node: Callable[[str], Node]) -> None:

@@ -41,6 +41,7 @@ class PostgresJournalMachine(JournalMachine):
             self.server.start()
         if reads_first:
             self.both("backlog")
+            self.both("queues")
 
 
 PostgresJournalMachine.TestCase.settings = thorough(examples=6, steps=20)

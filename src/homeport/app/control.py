@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +14,9 @@ from homeport.model.event import Event
 from homeport.model.instance import LogLine
 from homeport.model.kept import ALL, Wanted
 from homeport.model.plan import Plan
+from homeport.model.request import RequestState
 from homeport.model.token import Role, Token
+from homeport.model.webhook import WebhookView
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,49 @@ class Control(Protocol):
         ...
 
     async def replay(self, actor: Actor, request_id: str) -> dict[str, Any]: ...
+
+    # ── webhooks ─────────────────────────────────────────────────────────────────────────────────────────────────
+    async def add_webhook(
+        self,
+        actor: Actor,
+        name: str,
+        url: str,
+        *,
+        agent: str = "",
+        states: Sequence[RequestState] = (),
+        named: bool = False,
+        secret: str = "",
+    ) -> tuple[WebhookView, str]:
+        """Its signing secret is shown this once. `named`: it hears of requests that name it, and of no others."""
+        ...
+
+    async def webhooks(self, actor: Actor) -> list[WebhookView]: ...
+
+    async def webhook(self, actor: Actor, name: str) -> WebhookView: ...
+
+    async def remove_webhook(self, actor: Actor, name: str) -> bool:
+        """Already gone is False. What was not delivered yet never will be."""
+        ...
+
+    async def rotate_webhook(
+        self, actor: Actor, name: str, *, secret: str = "", overlap_s: float = 86400.0
+    ) -> tuple[WebhookView, str]:
+        """A new secret, shown this once; the old one signs along for `overlap_s` seconds."""
+        ...
+
+    async def test_webhook(self, actor: Actor, name: str) -> dict[str, Any]:
+        """Send a message of no consequence now: delivered, status, said."""
+        ...
+
+    async def webhook_deliveries(
+        self, actor: Actor, name: str, *, standing: str = "", after: int = 0, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Newest first: seq, id, request, state, delivery (waiting, delivered or dead), tries, status, said."""
+        ...
+
+    async def retry_webhook(self, actor: Actor, name: str, ids: Sequence[str] = ()) -> int:
+        """Send again what was given up, () for all of it; one that was stopped goes on. How many."""
+        ...
 
     async def create_token(
         self, actor: Actor, *, role: Role, label: str = "", agents: tuple[str, ...] = (), ttl_s: float = 0

@@ -31,7 +31,9 @@ from homeport.app.loops.retain import retain
 from homeport.app.loops.supervise import Supervisor
 from homeport.app.runtimes import Runtimes
 from homeport.app.service import Service
+from homeport.app.webhooks import Webhooks
 from homeport.gateway.control_client import GatewayControl
+from homeport.gateway.webhooks.addresses import Border, networks
 from homeport.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -87,7 +89,12 @@ class ControlPlane:
         await access.load()
         await access.first_token(paths.admin_token)
         gateway = GatewayControl(paths.gateway_socket)
-        publisher = Publisher(gateway, clock, lambda: supervisor.agents(), access.grants)  # noqa: PLW0108  (made just below)
+        publisher = Publisher(gateway, clock, lambda: supervisor.agents(), access.grants, webhooks=lambda: hooks.all())  # noqa: PLW0108  (made just below)
+        hooks = Webhooks(
+            store, sealer, access, gateway, clock, ids, publisher.changed,
+            plain=Border(networks(settings.webhook_allow)).loopback,
+        )  # fmt: skip
+        await hooks.load()
         carrier = Carrier(runtimes, probe, secrets, paths, clock, lambda agent: house.lay_again(agent))  # noqa: PLW0108
         supervisor = Supervisor(store, carrier, events, clock, publisher.changed)
         agent_logs = AgentLogs(runtimes, secrets)
@@ -115,6 +122,7 @@ class ControlPlane:
                 settings, store=store, durable=durable, audit=audit, stillness=stillness, agents=supervisor.agents,
                 runtimes=runtimes, clock=clock, ids=ids,
             ),
+            hooks,
         )  # fmt: skip
 
     def readiness(self) -> Readiness:

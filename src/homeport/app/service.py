@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from homeport.app.loops.publish import Publisher
 from homeport.app.loops.supervise import Supervisor
 from homeport.app.requests import Requests
 from homeport.app.runtimes import Runtimes
+from homeport.app.webhooks import Webhooks
 from homeport.errors import Unavailable
 from homeport.gateway.control_client import GatewayControl
 from homeport.interfaces.audit import Audit, AuditEntry
@@ -30,7 +31,9 @@ from homeport.model.instance import LogLine
 from homeport.model.kept import ALL, Wanted
 from homeport.model.names import check_name
 from homeport.model.plan import Plan
+from homeport.model.request import RequestState
 from homeport.model.token import Role, Token
+from homeport.model.webhook import WebhookView
 
 AUDIT_PAGE = 1000
 """Entries read at once; those of other namespaces lie between the caller's own."""
@@ -51,6 +54,7 @@ class Service:
     audit_trail: Audit
     about: Callable[[], Awaitable[dict[str, Any]]]
     backups: Backups
+    hooks: Webhooks
 
     async def authenticate(self, token: str) -> Actor:
         return await self.access.authenticate(token)
@@ -193,6 +197,51 @@ class Service:
     @property
     def _requests(self) -> Requests:
         return Requests(self.access, self.gateway)
+
+    # ── webhooks ─────────────────────────────────────────────────────────────────────────────────────────────────
+    async def add_webhook(
+        self,
+        actor: Actor,
+        name: str,
+        url: str,
+        *,
+        agent: str = "",
+        states: Sequence[RequestState] = (),
+        named: bool = False,
+        secret: str = "",
+    ) -> tuple[WebhookView, str]:
+        made = await self.hooks.add(actor, name, url, agent=agent, states=states, named=named, secret=secret)
+        await self.publisher.heard()
+        return made
+
+    async def webhooks(self, actor: Actor) -> list[WebhookView]:
+        return await self.hooks.views(actor)
+
+    async def webhook(self, actor: Actor, name: str) -> WebhookView:
+        return await self.hooks.show(actor, name)
+
+    async def remove_webhook(self, actor: Actor, name: str) -> bool:
+        removed = await self.hooks.remove(actor, name)
+        await self.publisher.heard()
+        return removed
+
+    async def rotate_webhook(
+        self, actor: Actor, name: str, *, secret: str = "", overlap_s: float = 86400.0
+    ) -> tuple[WebhookView, str]:
+        made = await self.hooks.rotate(actor, name, secret=secret, overlap_s=overlap_s)
+        await self.publisher.heard()
+        return made
+
+    async def test_webhook(self, actor: Actor, name: str) -> dict[str, Any]:
+        return await self.hooks.test(actor, name)
+
+    async def webhook_deliveries(
+        self, actor: Actor, name: str, *, standing: str = "", after: int = 0, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        return await self.hooks.deliveries(actor, name, standing=standing, after=after, limit=limit)
+
+    async def retry_webhook(self, actor: Actor, name: str, ids: Sequence[str] = ()) -> int:
+        return await self.hooks.retry(actor, name, ids)
 
     # ── tokens, secrets, audit ───────────────────────────────────────────────────────────────────────────────────
     async def create_token(

@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -33,24 +33,24 @@ def appearing(
     there = Conflict(f"{file} is there already", operation=operation, subject=str(file), hint=hint)
     if not replace and os.path.lexists(file):
         raise there
-    if file.is_dir():
-        raise unwritable(file, operation, IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
-    partial = file.with_name(f".{file.name[:200]}.{secrets.token_hex(4)}.partial")
     try:
-        with open(partial, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        if replace:
-            partial.replace(file)
-        elif not _appear(partial, file):
-            raise there
-        _sync(file.parent)
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        partial = file.with_name(f".homeport-{secrets.token_hex(8)}.partial")
+        try:
+            with open(partial, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as out:
+                yield out
+                out.flush()
+                os.fsync(out.fileno())
+            if replace:
+                partial.replace(file)
+            elif not _appear(partial, file):
+                raise there
+            _sync(file.parent)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(file, operation, error) from None
-    finally:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            partial.unlink()
 
 
 def unwritable(file: Path, operation: str, error: OSError) -> HomeportError:

@@ -35,6 +35,7 @@ SECTIONS: tuple[tuple[str, dict[str, tuple[str, str]]], ...] = (
         {
             "token": ("access:token", "Tokens: create, list, revoke."),
             "secret": ("access:secret", "Secrets: set, list, remove. Values never come out."),
+            "webhooks": ("webhooks:webhooks", "Who is told of changes of requests: add, list, test, retry."),
             "audit": ("access:audit", "Who did what: list, verify."),
         },
     ),

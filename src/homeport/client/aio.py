@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from homeport.model.instance import LogLine
     from homeport.model.kept import Wanted
     from homeport.model.plan import Plan
+    from homeport.model.request import RequestState
     from homeport.model.token import Role, Token
+    from homeport.model.webhook import WebhookView
     from homeport.settings import Settings
 
 T = TypeVar("T")
@@ -123,6 +125,47 @@ class AsyncClient:
         wait: float = 0.0,
     ) -> Response:
         return await asyncio.to_thread(self._client.invoke, name, method, path, headers, body, wait)
+
+    async def add_webhook(
+        self,
+        name: str,
+        url: str,
+        *,
+        agent: str = "",
+        states: Sequence[RequestState] = (),
+        named: bool = False,
+        secret: str = "",
+    ) -> tuple[WebhookView, str]:
+        return await asyncio.to_thread(
+            self._client.add_webhook, name, url, agent=agent, states=states, named=named, secret=secret
+        )
+
+    async def webhooks(self) -> list[WebhookView]:
+        return await asyncio.to_thread(self._client.webhooks)
+
+    async def webhook(self, name: str) -> WebhookView:
+        return await asyncio.to_thread(self._client.webhook, name)
+
+    async def remove_webhook(self, name: str) -> bool:
+        return await asyncio.to_thread(self._client.remove_webhook, name)
+
+    async def rotate_webhook(
+        self, name: str, *, secret: str = "", overlap_s: float = 86400.0
+    ) -> tuple[WebhookView, str]:
+        return await asyncio.to_thread(self._client.rotate_webhook, name, secret=secret, overlap_s=overlap_s)
+
+    async def test_webhook(self, name: str) -> dict[str, Any]:
+        return await asyncio.to_thread(self._client.test_webhook, name)
+
+    async def webhook_deliveries(
+        self, name: str, *, standing: str = "", after: int = 0, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        return await asyncio.to_thread(
+            self._client.webhook_deliveries, name, standing=standing, after=after, limit=limit
+        )
+
+    async def retry_webhook(self, name: str, ids: Sequence[str] = ()) -> int:
+        return await asyncio.to_thread(self._client.retry_webhook, name, ids)
 
     async def create_token(
         self, *, role: Role, label: str = "", agents: tuple[str, ...] = (), ttl_s: float = 0

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from homeport.model.instance import LogLine
     from homeport.model.kept import Wanted
     from homeport.model.plan import Plan
+    from homeport.model.request import RequestState
     from homeport.model.token import Role, Token
+    from homeport.model.webhook import WebhookView
     from homeport.settings import Settings
 
 T = TypeVar("T")
@@ -168,6 +170,51 @@ class Client:
         url = gateway_url(self.settings, self.status()) if self.settings.url else ""
         return invoke(self.settings, url, name, method, path, headers or {}, body, wait, max(TIMEOUT_S, wait * 2))
 
+    # ── webhooks ─────────────────────────────────────────────────────────────────────────────────────────────────
+    def add_webhook(
+        self,
+        name: str,
+        url: str,
+        *,
+        agent: str = "",
+        states: Sequence[RequestState] = (),
+        named: bool = False,
+        secret: str = "",
+    ) -> tuple[WebhookView, str]:
+        wish = {"name": name, "url": url, "agent": agent, "states": list(states), "named": named, "secret": secret}
+        return _made_webhook(self._transport.json("POST", "/webhooks", body=wish))
+
+    def webhooks(self) -> list[WebhookView]:
+        from homeport.model.webhook import WebhookView
+
+        return _record(self._transport.json("GET", "/webhooks"), list[WebhookView])
+
+    def webhook(self, name: str) -> WebhookView:
+        from homeport.model.webhook import WebhookView
+
+        return _record(self._transport.json("GET", f"/webhooks/{segment(name)}"), WebhookView)
+
+    def remove_webhook(self, name: str) -> bool:
+        return bool(self._transport.json("DELETE", f"/webhooks/{segment(name)}")["removed"])
+
+    def rotate_webhook(self, name: str, *, secret: str = "", overlap_s: float = 86400.0) -> tuple[WebhookView, str]:
+        wish = {"secret": secret, "overlap_s": overlap_s}
+        return _made_webhook(self._transport.json("POST", f"/webhooks/{segment(name)}/rotate", body=wish))
+
+    def test_webhook(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._transport.json("POST", f"/webhooks/{segment(name)}/test")
+        return found
+
+    def webhook_deliveries(
+        self, name: str, *, standing: str = "", after: int = 0, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        query: Query = {"standing": standing, "after": after, "limit": limit}
+        found: list[dict[str, Any]] = self._transport.json("GET", f"/webhooks/{segment(name)}/deliveries", query=query)
+        return found
+
+    def retry_webhook(self, name: str, ids: Sequence[str] = ()) -> int:
+        return int(self._transport.json("POST", f"/webhooks/{segment(name)}/retry", body={"ids": list(ids)})["again"])
+
     # ── tokens, secrets, audit ───────────────────────────────────────────────────────────────────────────────────
     def create_token(
         self, *, role: Role, label: str = "", agents: tuple[str, ...] = (), ttl_s: float = 0
@@ -221,6 +268,12 @@ class Client:
         from homeport.model.agent import Agent
 
         return _record(self._transport.json(method, f"/agents/{segment(name)}{verb}"), Agent)
+
+
+def _made_webhook(made: Any) -> tuple[WebhookView, str]:
+    from homeport.model.webhook import WebhookView
+
+    return _record(made["webhook"], WebhookView), str(made["secret"])
 
 
 def _record(data: Any, cls: type[T]) -> T:

@@ -110,7 +110,7 @@ class Gateway:
     async def recover(self) -> None:
         """What our former life left: its routing table, its files, its requests in flight."""
         self._tools.journal.watch_syncs(self._tools.metrics.sync_time.observe)
-        self._tools.metrics.sources.append(self._doors.readings)
+        self._tools.metrics.sources += [self._doors.readings, self._sender.readings]
         await self._keys.begin()
         await self.control.restore()
         await self._sweep_spool()

@@ -14,7 +14,7 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 RESERVED = frozenset(
     "up analyze plan apply deploy catalog list inspect logs invoke requests start stop restart remove events token "
     "secret audit serve store backup restore status doctor version completion help all none self gateway keeper server "
-    "discover health metrics".split()
+    "discover health metrics webhooks".split()
 )
 """Verbs and own names: an agent called so could not be told from them on a command line or in a URL."""
 

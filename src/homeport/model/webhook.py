@@ -82,8 +82,9 @@ class WebhookView:
 class Change:
     """One change of a request for one webhook, as the journal has it. `id` is the same however often it is sent.
 
-    `since_us`: when trying began; `standing` is waiting, delivered or dead. `code` is the last status, 0 for none;
-    `said` why it was not taken, or the beginning of what was answered.
+    `at_us` is by the journal's clock: the same whoever reads it. `since_us`: when trying began anew, 0: at `at_us`.
+    `standing` is waiting, delivered or dead. `code` is the last status, 0 for none; `said` why it was not taken, or the
+    beginning of what was answered.
     """
 
     seq: int

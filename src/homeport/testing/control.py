@@ -21,13 +21,14 @@ from homeport.model.kept import ALL, Wanted
 from homeport.model.plan import Plan
 from homeport.model.token import Role, Token
 from homeport.model.workload import Workload
+from homeport.testing.webhooks import MemoryWebhooks
 
 STEPS = ("machine", "code", "agent", "ready")
 
 WRITERS = (Role.OPERATOR, Role.APPROVER, Role.ADMIN)
 
 
-class MemoryControl:
+class MemoryControl(MemoryWebhooks):
     """Implements `app.control.Control`. A deployment takes `STEPS`, each for `step_s` seconds.
 
     `fail_at` names the step that fails, with `failure`. Viewers may read, operators write; admins everything.
@@ -50,6 +51,7 @@ class MemoryControl:
         self._running: set[asyncio.Task[None]] = set()
         self._news = asyncio.Condition()
         self._count = 0
+        MemoryWebhooks.__init__(self)
 
     # ── who ──────────────────────────────────────────────────────────────────────────────────────────────────────
     async def authenticate(self, token: str) -> Actor:

@@ -73,6 +73,14 @@ def test_every_verb_of_the_control_plane_has_a_path(document: dict[str, Any]) ->
             POST /agents/{name}/restart
             GET /agents/{name}/logs
             GET /events
+            POST /webhooks
+            GET /webhooks
+            GET /webhooks/{name}
+            DELETE /webhooks/{name}
+            POST /webhooks/{name}/rotate
+            POST /webhooks/{name}/test
+            GET /webhooks/{name}/deliveries
+            POST /webhooks/{name}/retry
             GET /requests
             GET /requests/export
             GET /requests/tail

@@ -40,6 +40,16 @@ def test_what_somebody_makes_meanwhile_is_never_replaced(tmp_path: Path) -> None
         raise AssertionError("it is there before the writing")
 
 
+def test_a_name_may_be_as_long_as_the_file_system_takes_it(tmp_path: Path) -> None:
+    with appearing(tmp_path / ("ü" * 127), "test") as out:
+        out.write(b"whole")
+    with pytest.raises(HomeportError, match="too long"), appearing(tmp_path / ("x" * 300), "test") as out:
+        out.write(b"whole")
+    with pytest.raises(HomeportError, match="too long"), appearing(tmp_path / ("x" * 300) / "a", "test"):
+        raise AssertionError("there is no such folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["ü" * 127]
+
+
 @pytest.mark.parametrize("place", ["not/there/a", "plain/a", "folder", "."])
 def test_a_place_that_cannot_be_written_is_named_before_anything_is_asked(tmp_path: Path, place: str) -> None:
     (tmp_path / "plain").touch()

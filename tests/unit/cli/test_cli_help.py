@@ -17,7 +17,7 @@ from homeport.model.names import RESERVED
 
 WANTED = (
     "up analyze plan apply deploy catalog list inspect logs invoke requests start stop restart remove status "
-    "events token secret audit backup restore store doctor serve server version completion"
+    "events token secret audit webhooks backup restore store doctor serve server version completion"
 ).split()
 
 HEAVY = ("asyncio", "msgspec", "homeport.model", "homeport.app", "homeport.client", "http.client", "ssl", "fastapi")

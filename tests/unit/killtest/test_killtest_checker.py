@@ -123,7 +123,7 @@ def test_the_same_seed_is_the_same_traffic() -> None:
 
     assert told("one") == told("one") != told("two")
     kinds = {job(f"{n}", Random(n)).kind for n in range(500)}
-    assert len(kinds) == 11
+    assert len(kinds) == 12
 
 
 def test_an_answer_to_somebody_else_is_no_answer() -> None:

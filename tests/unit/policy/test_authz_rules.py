@@ -9,8 +9,8 @@ from homeport.drivers.policies.rego import Options, RegoPolicy
 
 AUTHZ = "homeport.authz"
 READS = "agents.read deployments.read requests.read logs.read events.read secrets.read server.read".split()
-READS += ["requests.export"]
-CHANGES = "agents.write deployments.write requests.write requests.bodies dataplane.call".split()
+READS += ["requests.export", "webhooks.read"]
+CHANGES = "agents.write deployments.write requests.write requests.bodies dataplane.call webhooks.write".split()
 KEYS = "tokens.read tokens.write secrets.write audit.read".split()
 VERBS = READS + CHANGES + KEYS
 MAY = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from homeport.api.routes import agents, audit, backup, deployments, events, requests, secrets, server, tokens
+from homeport.api.routes import agents, audit, backup, deployments, events, requests, secrets, server, tokens, webhooks
 
 ROUTERS: tuple[APIRouter, ...] = (
     server.router,
@@ -15,6 +15,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     requests.router,
     tokens.router,
     secrets.router,
+    webhooks.router,
     audit.router,
     backup.router,
 )

@@ -14,6 +14,7 @@ import structlog
 
 from homeport.app.access import Access
 from homeport.app.loops.publish import Publisher
+from homeport.app.webhooks import stored_webhooks
 from homeport.errors import HomeportError
 from homeport.gateway.control_client import GatewayControl
 from homeport.interfaces.clock import Clock
@@ -21,6 +22,7 @@ from homeport.interfaces.store import Store
 from homeport.model.agent import Agent
 from homeport.model.route import Grant
 from homeport.model.token import Token
+from homeport.model.webhook import Webhook
 
 log = structlog.get_logger(__name__)
 PERIOD_S = 2.0
@@ -35,7 +37,10 @@ class Mirror:
         where: Callable[[], str],
     ) -> None:  # fmt: skip
         self._store, self._access, self._where = store, access, where
-        self._publisher = Publisher(gateway, clock, lambda: self._agents, self._grants, mirror=True)
+        self._hooks: tuple[Webhook, ...] = ()
+        self._publisher = Publisher(
+            gateway, clock, lambda: self._agents, self._grants, mirror=True, webhooks=lambda: self._hooks
+        )
         self._agents: list[Agent] = []
         self._tokens = access()
         self._seen: object = None
@@ -60,8 +65,8 @@ class Mirror:
         try:
             agents = [item.record for item in await self._store.list(Agent, limit=100_000)]
             tokens = [(item.key, item.revision) for item in await self._store.list(Token, limit=100_000)]
-            where = self._where()
-            if (agents, tokens, where) == self._seen:
+            hooks, where = tuple(await stored_webhooks(self._store)), self._where()
+            if (agents, tokens, hooks, where) == self._seen:
                 return False
             fresh = self._access()
             await fresh.load()
@@ -71,7 +76,7 @@ class Mirror:
             self._said = error.message
             return False
         self._said = ""
-        self._tokens, self._seen = fresh, (agents, tokens, where)
+        self._tokens, self._hooks, self._seen = fresh, hooks, (agents, tokens, hooks, where)
         self._agents = [replace(agent, endpoint="", detail=f"it is kept by {where}") for agent in agents]
         return True
 

@@ -13,6 +13,7 @@ from homeport.gateway.control_client import GatewayControl
 from homeport.interfaces.clock import Clock
 from homeport.model.agent import Agent, AgentState
 from homeport.model.route import Grant, Route, RoutingTable
+from homeport.model.webhook import Webhook
 
 log = structlog.get_logger(__name__)
 
@@ -32,9 +33,10 @@ class Publisher:
         grants: Callable[[], Awaitable[tuple[Grant, ...]]],
         *,
         mirror: bool = False,
+        webhooks: Callable[[], tuple[Webhook, ...]] = tuple,
     ) -> None:
         """`mirror`: what `agents` gives is a copy that may be some seconds old."""
-        self._mirror = mirror
+        self._mirror, self._webhooks = mirror, webhooks
         self._gateway, self._clock, self._agents, self._grants = gateway, clock, agents, grants
         self._dirty = asyncio.Event()
         self._published = 0
@@ -76,7 +78,7 @@ class Publisher:
             revision = max(revision + 1, self._clock.now_us())
             try:
                 routes = tuple(route_of(agent) for agent in self._agents())
-                table = RoutingTable(revision, routes, await self._grants(), self._mirror)
+                table = RoutingTable(revision, routes, await self._grants(), self._mirror, self._webhooks())
                 held = await self._gateway.put_routes(table)
             except HomeportError as error:
                 if error.message != said:

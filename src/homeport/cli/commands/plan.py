@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -55,7 +56,7 @@ def _keep(file: Path, content: bytes) -> None:
         if file.exists() and not file.is_file():
             file.write_bytes(content)
             return
-        real = file.resolve()  # of a link, what it leads to
+        real = Path(os.path.realpath(file))  # of a link, what it leads to
     except OSError as error:
         raise unwritable(file, "plan", error) from None
     with appearing(real, "plan", replace=True, mode=0o666) as out:

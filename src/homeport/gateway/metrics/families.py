@@ -72,6 +72,12 @@ TUNNELS_SENT = _family("websocket_sent_bytes_total", COUNTER, "Bytes passed to t
 TUNNELS_RECEIVED = _family(
     "websocket_received_bytes_total", COUNTER, "Bytes passed from the agent in WebSockets.", *_OF_AGENT
 )
+WEBHOOK_TRIES = _family(
+    "webhook_tries_total", COUNTER, "Messages sent to webhooks: delivered, deferred to be sent again, dead.", "outcome"
+)
+WEBHOOKS_WAITING = _family("webhook_messages_waiting", GAUGE, "Messages to webhooks that are still to be taken.")
+WEBHOOKS_DEAD = _family("webhook_messages_dead", GAUGE, "Messages to webhooks that were given up.")
+WEBHOOKS_STOPPED = _family("webhooks_stopped", GAUGE, "Webhooks that answered 410 and get nothing more.")
 INFO = _family("info", GAUGE, "Always 1; says which version runs.", "version")
 CPU = Family("process_cpu_seconds_total", COUNTER, "CPU time of the gateway process.")
 MEMORY = Family("process_resident_memory_bytes", GAUGE, "Resident memory of the gateway process.")

@@ -12,6 +12,13 @@ from dataclasses import dataclass
 
 from homeport.errors import HomeportError
 from homeport.gateway.core.access import Routes
+from homeport.gateway.metrics.families import (
+    WEBHOOK_TRIES,
+    WEBHOOKS_DEAD,
+    WEBHOOKS_STOPPED,
+    WEBHOOKS_WAITING,
+    Reading,
+)
 from homeport.gateway.tables import newest_revision
 from homeport.gateway.webhooks.message import body_of, next_try_us, signed, trial_body
 from homeport.gateway.webhooks.post import DEADLINE_S, Answered, Poster
@@ -19,18 +26,18 @@ from homeport.gateway.webhooks.sealed import opened
 from homeport.interfaces.clock import Clock
 from homeport.interfaces.journal import Journal
 from homeport.interfaces.secrets import Sealer
-from homeport.model.webhook import Change, Webhook, key_bytes
+from homeport.model.webhook import Change, HookCount, Webhook, key_bytes
 
 log = logging.getLogger(__name__)
 POLL_S = 0.25
 """Seconds until a change is noticed, and only where there are webhooks."""
 AT_ONCE, AT_ONCE_ALL = 4, 32
 """Requests under way to one webhook, and to all."""
-LEASE_US = int(2 * DEADLINE_S * 1e6)
+LEASE_US = int((DEADLINE_S + 5) * 1e6)
 """After so long another gateway may send what one has that is gone."""
 FAILURES, LONGEST_PAUSE_S = 5, 60.0
 """So many failures in a row, and one is tried at a time, with pauses between."""
-SWEEP_S = 60.0
+SWEEP_S = 15.0
 DELIVERED_S, DEAD_S, MOST_SETTLED = 3600.0, 30 * 86400.0, 20_000
 """How long what was delivered is shown, what was given up, and how many of both."""
 STOP_S = 3.0
@@ -65,10 +72,24 @@ class Sender:
         self._reclaimed = False
         self._swept = 0.0
         self.outcomes: Counter[str] = Counter()
+        self._counts: dict[str, HookCount] = {}
 
     def changed(self) -> None:
         """The webhooks may be others now."""
         self._wake.set()
+
+    def readings(self) -> list[Reading]:
+        """For the metrics; what waits is as of the last quarter of a minute."""
+        counts = self._counts.values()
+        return [
+            *(
+                Reading(WEBHOOK_TRIES, self.outcomes[one], {"outcome": one})
+                for one in ("delivered", "deferred", "dead")
+            ),
+            Reading(WEBHOOKS_WAITING, sum(count.waiting for count in counts)),
+            Reading(WEBHOOKS_DEAD, sum(count.dead for count in counts)),
+            Reading(WEBHOOKS_STOPPED, sum(bool(count.stopped) for count in counts)),
+        ]
 
     async def run(self) -> None:
         while True:
@@ -198,7 +219,9 @@ class Sender:
         ends = {"delivered_before_us": now_us - int(DELIVERED_S * 1e6), "dead_before_us": now_us - int(DEAD_S * 1e6)}
         while await self._outbox.sweep(most=MOST_SETTLED, **ends):  # noqa: ASYNC110  (slices, with a pause between)
             await asyncio.sleep(0.01)
-        if self._routes.certain and self._routes.revision >= await newest_revision(self._journal):
-            for hook in (await self._outbox.counted()).keys() - self._routes.webhooks.keys():
+        self._counts = await self._outbox.counted()
+        gone = self._counts.keys() - self._routes.webhooks.keys()
+        if gone and self._routes.certain and self._routes.revision >= await newest_revision(self._journal):
+            for hook in gone:
                 await self.forget(hook)
         self._swept = time.monotonic()

@@ -187,13 +187,13 @@ class Child:
         self._log.write(f"keeper: {self.name} ended with {how}; next start in {self._delay:.1f} s\n".encode())
         self.restarts += 1
         self._early_deaths += 0 if self.was_ready else 1
-        self._tell_replaced(Unavailable(self.problem, operation="restart", subject=self.name, hint=hint))
         if self._early_deaths >= TRIES:
             why = f"{how} before it was ready, {TRIES} times" + (f": {cause}" if cause else "")
             self._on_failed(HomeportError(f"{self.name} ended with {why}", operation="serve", hint=hint))
         else:
             self._say(f"{self.problem}; next start in {self._delay:.1f} s")
             self._timer = self.loop.after(self._delay, self.start)
+        self._tell_replaced(Unavailable(self.problem, operation="restart", subject=self.name, hint=hint))
 
     def _tell_replaced(self, error: HomeportError | None) -> None:
         then, self._replaced = self._replaced, None

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from homeport.errors import Unavailable
-from homeport.interfaces.journal import LEVEL_US, Journal
+from homeport.interfaces.journal import LEVEL_US, Journal, Queue
 from homeport.model.request import Body, RequestState, StoredRequest, StoredResponse
 
 
@@ -181,6 +181,26 @@ class JournalSuite:
         assert [held.id for held in await journal.pending("default", "echo")] == ["req_0001", "req_0002", "req_0003"]
         assert [held.id for held in await journal.pending("default", "echo", limit=1)] == ["req_0001"]
         assert await journal.backlog() == {("default", "echo"): 3, ("default", "other"): 1, ("other", "echo"): 1}
+
+    async def test_queues_say_how_many_wait_and_since_when(self, journal: Journal) -> None:
+        assert await journal.queues() == {}
+        for n, priority in ((1, 2), (2, 0), (3, 1)):
+            await journal.accept(request(n, accepted_at_us=10**15 + n, priority=priority))
+        await journal.accept(request(4, agent="other", accepted_at_us=10**15 + 4))
+        await journal.accept(flying(5))
+        first = ("default", "echo")
+        assert await journal.queues() == {first: Queue(3, 10**15 + 1), ("default", "other"): Queue(1, 10**15 + 4)}
+        await journal.lease("req_0001", "me", 99)
+        assert (await journal.queues())[first] == Queue(2, 10**15 + 2)
+
+    async def test_what_it_takes_and_what_a_commit_takes_is_told(self, journal: Journal) -> None:
+        told: list[float] = []
+        journal.watch_syncs(told.append)
+        await journal.accept(request())
+        sizes = await journal.sizes()
+        assert all(size > 0 for size in sizes.values())
+        assert all(seconds > 0 for seconds in told)
+        assert bool(told) == bool(sizes)
 
     async def test_terms_are_read_back(self, journal: Journal) -> None:
         written = request(lane="=caf\xe9", priority=0, deadline_us=10**15 + 5, once=True)

@@ -24,6 +24,8 @@ from homeport.interfaces.journal import Accepted, Overdue, Queue
 from homeport.model.kept import Forgotten, Usage
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
+COPYING = 0x686F6D65_636F7079
+"""Advisory lock of the database: shared by every gateway and store on it, exclusive while all of it is copied."""
 FORMER_S = 3.0
 """Seconds that the connection of our former life has to end."""
 FREIGHT_S = 900.0
@@ -180,7 +182,7 @@ class PostgresJournal:
 
     async def queues(self) -> dict[tuple[str, str], Queue]:
         found = await self._ask(statements.QUEUES, ())
-        return {(namespace, agent): Queue(n, self._clocks.to_caller(at_us)) for namespace, agent, n, at_us in found}
+        return {(namespace, agent): Queue(n, at_us) for namespace, agent, n, at_us in found}
 
     async def sizes(self) -> dict[str, int]:
         return {name: int(size) for name, size in await self._ask(statements.SIZES, ())}
@@ -255,6 +257,7 @@ class PostgresJournal:
             "SELECT set_config('synchronous_commit', 'on', false)"
             " WHERE current_setting('synchronous_commit') IN ('off', 'local')"
         )
+        self._keep_copies_out(connection)
         migrate(connection, self._address.label)
         if self._former is not None:
             connection.execute(
@@ -273,3 +276,13 @@ class PostgresJournal:
             "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
         ).fetchone()
         self._clocks.measure(connection, anew=True)
+
+    def _keep_copies_out(self, connection: Connection) -> None:
+        row = connection.execute("SELECT pg_try_advisory_lock_shared(%s)", (COPYING,)).fetchone()
+        if row is None or not row[0]:
+            raise Unavailable(
+                f"the state in {self._address.label} is being copied",
+                operation="open the journal",
+                subject=self._address.label,
+                hint="wait until `homeport store copy` has ended",
+            )

@@ -162,7 +162,7 @@ class PostgresOutbox:
     def _change(self, row: Row) -> Change:
         change, here = plain(row), self._clocks.to_caller
         return replace(
-            change, seq=row[0], at_us=here(change.at_us), since_us=here(change.since_us),
+            change, seq=row[0], since_us=here(change.since_us),
             not_before_us=here(change.not_before_us), settled_at_us=here(change.settled_at_us),
         )  # fmt: skip
 

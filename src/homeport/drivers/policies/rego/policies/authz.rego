@@ -10,11 +10,12 @@ import rego.v1
 reads := {
 	"agents.read", "deployments.read", "requests.read", "logs.read",
 	"events.read", "secrets.read", "server.read", "requests.export",
+	"webhooks.read",
 }
 
 changes := {
 	"agents.write", "deployments.write", "requests.write", "requests.bodies",
-	"dataplane.call",
+	"dataplane.call", "webhooks.write",
 }
 
 keys := {"tokens.read", "tokens.write", "secrets.write", "audit.read"}
