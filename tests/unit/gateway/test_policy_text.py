@@ -30,6 +30,8 @@ def test_every_key_is_taken() -> None:
         ({"ordered": "perhaps"}, "ordered: expected true or false"),
         ({"concurrency": 0}, "concurrency: expected a whole number from 1 to 1024"),
         ({"concurrency": True}, "concurrency"),
+        ({"durability": "none"}, "durability: expected full or relaxed"),
+        ({"durability": False}, "durability"),
         ({"queue": -1}, "queue"),
         ({"queue": "9" * 5000}, "queue"),
         ({"ordered": True, "concurrency": 2}, "one request at a time"),
