@@ -141,6 +141,8 @@ async def test_a_gateway_without_any_file_left_refuses_and_recovers(tmp_path: Pa
 async def test_an_agent_that_cannot_be_reached_for_want_of_files_is_no_broken_agent(tmp_path: Path) -> None:
     async with gateway_process(tmp_path) as (process, agent):
         client = await process.connect()
+        client.send(request(path="/_gateway/ready", token=""))
+        assert (await client.answer()).status == 200  # so that it was taken while there were files
         _, most = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (8, most))
         told = []
