@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import apsw
 
-from homeport.drivers.journals.sqlite import queries, rows
+from homeport.drivers.journals.sqlite import queries, rows, triggers
 from homeport.drivers.journals.sqlite.writer import Batch
 from homeport.interfaces.journal import Accepted
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
@@ -21,6 +21,8 @@ def accept(batch: Batch, request: StoredRequest) -> Accepted:
         if held is not None:
             existing = rows.stored(held)
             return Accepted(existing.id, existing)
+    if request.hooks:
+        triggers.arm(db)
     db.execute(queries.INSERT, rows.request_row(request))
     if len(request.body.inline) >= rows.ASIDE:
         db.execute(queries.INSERT_BODY, (db.last_insert_rowid(), request.body.inline))
