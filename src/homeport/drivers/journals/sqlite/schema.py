@@ -95,7 +95,7 @@ MIGRATIONS: tuple[str, ...] = (
       said TEXT NOT NULL DEFAULT '',
       settled_at_us INTEGER NOT NULL DEFAULT 0
     ) STRICT;
-    CREATE INDEX outbox_due ON outbox (hook, not_before_us) WHERE standing = 'waiting';
+    CREATE INDEX outbox_due ON outbox (hook, not_before_us, seq) WHERE standing = 'waiting';
     CREATE INDEX outbox_order ON outbox (request, hook, seq) WHERE standing = 'waiting';
     CREATE INDEX outbox_hook ON outbox (hook, standing, seq);
     CREATE INDEX outbox_settled ON outbox (seq) WHERE standing <> 'waiting';

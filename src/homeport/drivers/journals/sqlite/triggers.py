@@ -9,9 +9,12 @@ from __future__ import annotations
 import apsw
 
 _NOTE = """
-INSERT INTO outbox (id, hook, request, namespace, agent, method, target, state, attempts, outcome, at_us)
+INSERT INTO outbox (id, hook, request, namespace, agent, method, target, state, attempts, outcome, at_us,
+  not_before_us)
 SELECT 'msg_' || lower(hex(randomblob(16))), h.key, NEW.id, NEW.namespace, NEW.agent, NEW.method, NEW.target,
-  NEW.state, NEW.attempts, NEW.outcome, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000
+  NEW.state, NEW.attempts, NEW.outcome, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000,
+  coalesce((SELECT max(w.not_before_us) FROM outbox w WHERE w.request = NEW.id AND w.hook = h.key
+    AND w.standing = 'waiting'), 0)
 FROM json_each(NEW.hooks) h
 WHERE instr(h.value, NEW.state) AND h.key NOT IN (SELECT hook FROM stopped_hooks) ORDER BY h.key;
 """
