@@ -164,6 +164,7 @@ def main() -> int:
             Row(f"{kind}: CPU of the gateway, encrypted", dearer, "µs a request"),
         ]
         figures[f"encrypted_vs_clear_{kind.replace(' ', '_')}"] = sealed / clear
+        figures[f"cpu_encrypted_vs_clear_{kind.replace(' ', '_')}"] = dearer / cost
     for mode, took in waits.items():
         cuts = statistics.quantiles(took, n=100)
         rows.append(Row(f"200 bytes beside 16 MiB, {mode}: median", cuts[49], "ms"))
