@@ -133,7 +133,7 @@ MIGRATIONS: tuple[str, ...] = (
       SELECT 'msg_' || md5(concat_ws('/', NEW.id, h.key, NEW.state, NEW.fence, clock_timestamp(), random())), h.key,
         NEW.id, NEW.namespace, NEW.agent, NEW.method, NEW.target, NEW.state, NEW.attempts, NEW.outcome,
         coalesce(NEW.response_status, 0), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
-        coalesce((SELECT max(w.not_before_us) FROM outbox w WHERE w.request = NEW.id AND w.hook = h.key
+        coalesce((SELECT max(w.not_before_us + 0) FROM outbox w WHERE w.request = NEW.id AND w.hook = h.key
           AND w.standing = 'waiting'), 0)
       FROM json_each_text(NEW.hooks::json) AS h
       WHERE strpos(h.value, NEW.state) > 0 AND NOT EXISTS (SELECT FROM stopped_hooks s WHERE s.hook = h.key)

@@ -29,7 +29,7 @@ _RANGES = ("BETWEEN 1 AND :now", "= 0", "> :now + :day")
 _ANY = " OR ".join(f"EXISTS (SELECT 1 FROM outbox WHERE {_READY.format('h.value', one)})" for one in _RANGES)
 _DUE = f"SELECT h.value FROM json_each(:hooks) h WHERE h.value NOT IN (SELECT hook FROM stopped_hooks) AND ({_ANY})"
 _FIRST = (
-    "NOT EXISTS (SELECT 1 FROM outbox e WHERE e.request = o.request AND e.hook = o.hook AND e.standing = 'waiting'"
+    "NOT EXISTS (SELECT 1 FROM outbox e WHERE e.request = o.request AND +e.hook = o.hook AND e.standing = 'waiting'"
     " AND e.seq < o.seq)"
 )
 _CLAIMS = tuple(
@@ -41,8 +41,8 @@ _CLAIMS = tuple(
 )
 # Those behind it wait with it, so that nobody looks at them in vain.
 _BEHIND = (
-    "UPDATE outbox SET not_before_us = ? WHERE standing = 'waiting' AND (request, hook) ="
-    " (SELECT request, hook FROM outbox WHERE id = ?)"
+    "UPDATE outbox SET not_before_us = ?1 WHERE standing = 'waiting'"
+    " AND request = (SELECT request FROM outbox WHERE id = ?2) AND +hook = (SELECT hook FROM outbox WHERE id = ?2)"
 )
 _RECLAIM = "UPDATE outbox SET lease_owner = '', lease_until_us = 0 WHERE standing = 'waiting' AND lease_owner = ?"
 _SETTLE = (

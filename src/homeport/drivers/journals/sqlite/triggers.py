@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import apsw
 
+# A plus keeps the planner from an index that would walk all of a webhook: those of one request are few.
 _NOTE = """
 INSERT INTO outbox (id, hook, request, namespace, agent, method, target, state, attempts, outcome, at_us,
   not_before_us)
 SELECT 'msg_' || lower(hex(randomblob(16))), h.key, NEW.id, NEW.namespace, NEW.agent, NEW.method, NEW.target,
   NEW.state, NEW.attempts, NEW.outcome, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000,
-  coalesce((SELECT max(w.not_before_us) FROM outbox w WHERE w.request = NEW.id AND w.hook = h.key
+  coalesce((SELECT max(w.not_before_us + 0) FROM outbox w WHERE w.request = NEW.id AND +w.hook = h.key
     AND w.standing = 'waiting'), 0)
 FROM json_each(NEW.hooks) h
 WHERE instr(h.value, NEW.state) AND h.key NOT IN (SELECT hook FROM stopped_hooks) ORDER BY h.key;
@@ -32,8 +33,8 @@ _TRIGGERS = (
     CREATE TRIGGER IF NOT EXISTS responses_kept AFTER INSERT ON responses
     WHEN (SELECT hooks FROM requests WHERE n = NEW.n) <> '' BEGIN
       UPDATE outbox SET status = NEW.status WHERE seq IN (
-        SELECT max(o.seq) FROM requests r JOIN outbox o ON o.request = r.id AND o.state = r.state
-        WHERE r.n = NEW.n AND o.standing = 'waiting' GROUP BY o.hook);
+        SELECT max(o.seq) FROM requests r CROSS JOIN outbox o ON o.request = r.id AND o.state = r.state
+        WHERE r.n = NEW.n AND o.standing = 'waiting' GROUP BY +o.hook);
     END
     """,
 )
