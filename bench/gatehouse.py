@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from homeport.gateway.control_client import GatewayControl
@@ -36,8 +37,11 @@ class GateHouse:
     one that ends often.
     """
 
-    def __init__(self, home: Path, *, database_url: str = "", delay: float = 0.0) -> None:
+    def __init__(
+        self, home: Path, *, database_url: str = "", delay: float = 0.0, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.home = home
+        self._environ = environ or {}
         self._url, self._delay = database_url, delay
         self._keeper: subprocess.Popen[bytes] | None = None
         self._revision = 0
@@ -48,7 +52,7 @@ class GateHouse:
         self.home.mkdir(parents=True, exist_ok=True)
         env = {name: value for name, value in os.environ.items() if not name.startswith("HOMEPORT_")}
         env |= {"HOMEPORT_HOME": str(self.home), "HOMEPORT_API_LISTEN": "127.0.0.1:0"}
-        env |= {"HOMEPORT_GATEWAY_LISTEN": "127.0.0.1:0"}
+        env |= {"HOMEPORT_GATEWAY_LISTEN": "127.0.0.1:0"} | dict(self._environ)
         if self._url:
             env |= {"HOMEPORT_DATABASE_URL": self._url, "HOMEPORT_NODE": "bench"}
         told, ready = os.pipe()

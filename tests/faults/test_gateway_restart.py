@@ -257,6 +257,35 @@ async def test_a_request_on_an_idle_connection_while_the_gateway_stops_is_answer
     await restarted
 
 
+async def test_half_a_request_holds_up_no_restart_and_one_whose_body_comes_is_waited_for(house: House) -> None:
+    half = [await house.connect() for _ in range(20)]
+    for client in half:
+        client.send(b"GET /agent/echo/ HTTP/1.1\r\nHost: x\r\nX-")
+    slow = await house.connect()
+    slow.send(b"POST /agent/echo/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab")
+    restarted = asyncio.create_task(house.restart())
+    for client in half:
+        assert await client.reader.read() == b""
+    assert not restarted.done()
+    slow.send(b"cd")
+    answer = await slow.answer("POST")
+    assert (answer.status, answer.json()["bytes"], answer.get("connection")) == (200, 4, "close")
+    await restarted
+
+
+async def test_a_gateway_that_hangs_is_replaced_all_the_same(house: House) -> None:
+    before = await house.pid()
+    os.kill(before, signal.SIGSTOP)
+    waiting = await house.connect()
+    waiting.send(request("GET", "/agent/echo/", token=""))
+    restarted = asyncio.create_task(house.restart())
+    await asyncio.sleep(0)
+    os.kill(before, signal.SIGKILL)  # as the keeper does once its grace is over
+    await restarted
+    assert (await waiting.answer()).status == 200
+    assert await house.pid() != before
+
+
 async def test_two_restarts_at_once_are_one_and_a_refusal(house: House) -> None:
     before = await house.pid()
     found = await asyncio.gather(house.restart(), house.restart(), return_exceptions=True)

@@ -196,10 +196,9 @@ class Dispatcher:
     async def _bury(self, key: Key) -> tuple[bool, float]:
         """The requests of an agent that is gone become dead letters. Returns as `_send_due`: nothing is left."""
         while found := await self._tools.journal.pending(*key):
-            for request in found:
-                if key in self._routes.by_key:  # there is one of that name again
-                    return True, 0.0
-                await self.courier.abandon(request, _REMOVED)
+            if key in self._routes.by_key:  # there is one of that name again
+                return True, 0.0
+            await asyncio.gather(*(self.courier.abandon(request, _REMOVED) for request in found))
         return False, 0.0
 
 

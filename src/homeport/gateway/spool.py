@@ -78,7 +78,7 @@ class Spool:
             await self._fetch(self.shelf, path.name)
         if whose:
             try:
-                file = path.open("rb")
+                file = path.open("rb", buffering=0)
             except FileNotFoundError:
                 raise _gone(body.spool) from None
             return await open_file(self._keys(), file, body.size, whose, start)
@@ -175,7 +175,11 @@ class BodyWriter:
             if self.size > INLINE:
                 self._spill()
             return
-        self._put(data if self._sealer is None else self._sealer.feed(data))
+        if self._sealer is None:
+            self._put(data)
+            return
+        for chunk in self._sealer.feed(data):
+            self._put(chunk)
 
     async def finish(self) -> Body:
         """The body; if it went to a file, that is on disk with its folder entry, or on the shelf."""
@@ -235,7 +239,7 @@ class BodyWriter:
         pieces, self._pieces = self._pieces, []
         if sealer is not None:
             self._sealer = sealer
-            pieces = [sealer.header, *(sealer.feed(piece) for piece in pieces)]
+            pieces = [sealer.header, *(chunk for piece in pieces for chunk in sealer.feed(piece))]
         for piece in pieces:
             self._put(piece)
 

@@ -35,6 +35,7 @@ class MemoryOutbox:
                     n, f"msg_{n}", hook, request.id, request.namespace, request.agent, request.method, request.target,
                     request.state, request.attempts, request.outcome,
                     request.response.status if request.response else 0, at_us,
+                    not_before_us=max((one.not_before_us for one in self._of(hook, request.id)), default=0),
                 )  # fmt: skip
 
     async def due(self, hooks: Collection[str], *, now_us: int) -> set[str]:
@@ -42,7 +43,15 @@ class MemoryOutbox:
 
     async def claim(self, hook: str, owner: str, *, now_us: int, until_us: int, limit: int) -> list[Change]:
         self._check()
-        found = [one for one in self._waiting(now_us) if one.hook == hook and self._first(one)][:limit]
+        found = [one for one in self._waiting(now_us) if one.hook == hook and self._first(one)]
+
+        def turn(one: Change) -> tuple[int, int]:
+            """What was deferred, what is new, what a clock since set back deferred."""
+            kind = 2 if one.not_before_us > now_us else int(one.not_before_us == 0)
+            return kind, one.not_before_us
+
+        found = sorted(found, key=turn)[:limit]
+        found.sort(key=lambda one: (turn(one)[0], one.seq))
         self._leases |= {one.id: (owner, until_us) for one in found}
         return found
 
@@ -60,8 +69,9 @@ class MemoryOutbox:
             return False
         one = self.held[change_id]
         tries = one.tries + counted
-        self.held[change_id] = replace(one, code=code, said=said, not_before_us=not_before_us, tries=tries)
+        self.held[change_id] = replace(one, code=code, said=said, tries=tries)
         del self._leases[change_id]
+        self._behind(one, not_before_us)
         return True
 
     async def bury(self, change_id: str, owner: str, *, code: int, said: str, at_us: int) -> bool:
@@ -147,4 +157,14 @@ class MemoryOutbox:
             one, standing=standing, code=code, said=said, settled_at_us=at_us, tries=one.tries + 1, not_before_us=0
         )
         del self._leases[change_id]
+        self._behind(one, 0)
         return True
+
+    def _of(self, hook: str, request: str) -> list[Change]:
+        place = (hook, request, "waiting")
+        return [one for one in self.held.values() if (one.hook, one.request, one.standing) == place]
+
+    def _behind(self, change: Change, not_before_us: int) -> None:
+        """What waits of its request goes on, or waits, with it."""
+        for one in self._of(change.hook, change.request):
+            self.held[one.id] = replace(one, not_before_us=not_before_us)

@@ -125,13 +125,13 @@ def test(session: Session, name: str) -> None:
     found = session.client.test_webhook(name)
     if session.json:
         put_json(found)
+        click.get_current_context().exit(0 if found["delivered"] else Unhealthy.exit_code)
     status, said = found["status"] or "no answer", found["said"]
     if not found["delivered"]:
         raise Unhealthy(
             f"{name} did not take it: {status}: {said}", subject=name, hint=f"homeport webhooks show {name}"
         )
-    if not session.json:
-        put(f"{name}: taken ({status})")
+    put(f"{name}: taken ({status})")
 
 
 @webhooks.command("deliveries")

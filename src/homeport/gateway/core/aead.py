@@ -13,7 +13,7 @@ in another body, at another place, or as the end of a body that was cut.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from homeport.interfaces.secrets import Aead
 
@@ -63,29 +63,31 @@ def _cipher(ciphers: Ciphers, key: bytes, header: bytes) -> Aead:
 class ChunkSealer:
     """Bytes in, sealed chunks out: `header`, then what `feed` gives, then `finish`, once."""
 
-    __slots__ = ("_cipher", "_number", "_rest", "_whose", "header")
+    __slots__ = ("_chunk", "_cipher", "_filled", "_number", "_whose", "header")
 
     def __init__(self, ciphers: Ciphers, key: bytes, header: bytes, whose: bytes) -> None:
         self.header = header
         self._cipher = _cipher(ciphers, key, header)
         self._whose = whose
         self._number = 0
-        self._rest = bytearray()
+        self._chunk = memoryview(bytearray(CHUNK))  # filled again and again: large new ones cost more than the cipher
+        self._filled = 0
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         """The chunks that are whole now and have something after them; often none."""
-        self._rest += data
-        if len(self._rest) <= CHUNK:
-            return b""
-        whole = (len(self._rest) - 1) // CHUNK
-        with memoryview(self._rest) as view:
-            sealed = [self._seal(view[at * CHUNK : (at + 1) * CHUNK], last=False) for at in range(whole)]
-        del self._rest[: whole * CHUNK]
-        return b"".join(sealed)
+        view = memoryview(data)
+        while view:
+            if self._filled == CHUNK:
+                self._filled = 0
+                yield self._seal(self._chunk, last=False)
+            taken = min(len(view), CHUNK - self._filled)
+            self._chunk[self._filled : self._filled + taken] = view[:taken]
+            self._filled += taken
+            view = view[taken:]
 
     def finish(self) -> bytes:
         """The last chunk."""
-        return self._seal(self._rest, last=True)
+        return self._seal(self._chunk[: self._filled], last=True)
 
     def _seal(self, piece: bytes | bytearray | memoryview, *, last: bool) -> bytes:
         sealed = self._cipher.seal(_nonce(self._number, last=last), piece, self._whose)
@@ -119,7 +121,7 @@ def seal_whole(ciphers: Ciphers, key: bytes, header: bytes, whose: bytes, data: 
     if len(data) <= CHUNK:
         return header + _cipher(ciphers, key, header).seal(_nonce(0, last=True), data, whose)
     sealer = ChunkSealer(ciphers, key, header, whose)
-    return header + sealer.feed(data) + sealer.finish()
+    return b"".join((header, *sealer.feed(data), sealer.finish()))
 
 
 def open_whole(ciphers: Ciphers, key: bytes, whose: bytes, sealed: bytes) -> bytes | None:

@@ -69,9 +69,12 @@ class Keys:
         await self._make(max(1, latest))
 
     async def follow(self) -> None:
-        """Make a new key if another gateway was told to."""
-        if self.on and self._turn < (latest := await self._latest()):
-            await self._make(latest)
+        """Make a new key if another gateway was told to. Where that fails it is tried again with the next call."""
+        try:
+            if self.on and self._turn < (latest := await self._latest()):
+                await self._make(latest)
+        except HomeportError as error:
+            log.warning("no new key for the bodies of requests yet: %s", error.message)
 
     async def rotate(self) -> str:
         """A new key from now on, here and, within seconds, in the other gateways; its id. What is kept stays as it is.

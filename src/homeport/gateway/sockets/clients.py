@@ -101,8 +101,8 @@ class ClientConnection(asyncio.Protocol):
 
     @property
     def engaged(self) -> bool:
-        """A request is being answered, or has begun to arrive."""
-        return self.busy or not (self._deaf or self._reader.between_requests)
+        """A request is being answered, or one that is welcome has begun to arrive. Half a head holds nobody up."""
+        return self.busy or (self._arriving is not None and not self._deaf)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)

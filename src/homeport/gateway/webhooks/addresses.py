@@ -35,9 +35,11 @@ def networks(text: str) -> tuple[Network, ...]:
     for one in text.replace(",", " ").split():
         try:
             found.append(ip_network(one))
-        except ValueError as error:
+        except ValueError:
             hint = "networks or addresses, for example 127.0.0.0/8, 10.1.2.3"
-            raise UsageError(f"{one[:60]!r} is no network: {error}", subject="webhook_allow", hint=hint) from None
+            raise UsageError(
+                f"HOMEPORT_WEBHOOK_ALLOW: {one[:60]!r} is no network", subject="webhook_allow", hint=hint
+            ) from None
     return tuple(found)
 
 

@@ -16,6 +16,6 @@ def sealed_for(sealer: Sealer, hook_id: str, text: str) -> str:
 def opened(sealer: Sealer, hook_id: str, sealed: str) -> str:
     """The reverse. Raises `HomeportError` where the installation has another key, or this was another webhook's."""
     held = json.loads(sealer.unseal(sealed.encode()))
-    if held["webhook"] != hook_id:
+    if not isinstance(held, dict) or held.get("webhook") != hook_id:
         raise HomeportError("the record of a webhook was moved there from another", subject=hook_id)
     return str(held["text"])

@@ -24,30 +24,35 @@ _COLUMNS = (
     "seq, id, hook, request, namespace, agent, method, target, state, attempts, outcome, status, at_us, since_us,"
     " standing, tries, not_before_us, code, said, settled_at_us"
 )
-_TIME = (
-    "(not_before_us <= %(now)s OR not_before_us > %(now)s + %(day)s) AND lease_until_us <= %(now)s"
-    " AND standing = 'waiting'"
-)
+_READY = "hook = {} AND standing = 'waiting' AND lease_until_us <= %(now)s AND not_before_us {}"
+# Each a range of one index: first what was deferred, then what is new, then what a clock since set back deferred.
+_RANGES = ("BETWEEN 1 AND %(now)s", "= 0", "> %(now)s + %(day)s")
+_ANY = " OR ".join(f"EXISTS (SELECT FROM outbox WHERE {_READY.format('h.hook', one)})" for one in _RANGES)
 _GOES = "NOT EXISTS (SELECT FROM stopped_hooks s WHERE s.hook = {})"
-_DUE = (
-    f"SELECT h.hook FROM unnest(%(hooks)s::text[]) AS h (hook) WHERE {_GOES.format('h.hook')}"
-    f" AND EXISTS (SELECT FROM outbox o WHERE o.hook = h.hook AND {_TIME})"
-)
+_DUE = f"SELECT h.hook FROM unnest(%(hooks)s::text[]) AS h (hook) WHERE {_GOES.format('h.hook')} AND ({_ANY})"
 # Another gateway that claims at the same moment has locked its rows: they are passed over.
-_CLAIM = (
+_CLAIMS = tuple(
     "WITH chosen AS (SELECT seq FROM outbox o"
-    f" WHERE o.hook = %(hook)s AND {_TIME} AND {_GOES.format('o.hook')}"
+    f" WHERE {_READY.format('%(hook)s', one)} AND {_GOES.format('o.hook')}"
     " AND NOT EXISTS (SELECT FROM outbox e WHERE e.request = o.request AND e.hook = o.hook"
-    " AND e.standing = 'waiting' AND e.seq < o.seq) ORDER BY seq LIMIT %(limit)s FOR UPDATE SKIP LOCKED)"
+    " AND e.standing = 'waiting' AND e.seq < o.seq) ORDER BY not_before_us, seq LIMIT %(limit)s"
+    " FOR UPDATE SKIP LOCKED)"
     " UPDATE outbox r SET lease_owner = %(owner)s, lease_until_us = %(until)s FROM chosen c WHERE r.seq = c.seq"
     f" RETURNING {', '.join(f'r.{name}' for name in _COLUMNS.split(', '))}"
+    for one in _RANGES
+)
+# Those behind it go on, or wait, with it, so that nobody looks at them in vain.
+_WITH_IT = (
+    "WITH moved AS ({} RETURNING id, request, hook, not_before_us), behind AS (UPDATE outbox o"
+    " SET not_before_us = m.not_before_us FROM moved m WHERE o.request = m.request AND o.hook = m.hook"
+    " AND o.standing = 'waiting' AND o.id <> m.id) SELECT id FROM moved"
 )
 _RECLAIM = "UPDATE outbox SET lease_owner = '', lease_until_us = 0 WHERE standing = 'waiting' AND lease_owner = %s"
-_SETTLE = (
+_SETTLE = _WITH_IT.format(
     "UPDATE outbox SET standing = %s, code = %s, said = %s, settled_at_us = %s, tries = tries + 1, lease_owner = '',"
     " lease_until_us = 0, not_before_us = 0 WHERE id = %s AND lease_owner = %s AND standing = 'waiting'"
 )
-_DEFER = (
+_DEFER = _WITH_IT.format(
     "UPDATE outbox SET code = %s, said = %s, not_before_us = %s, tries = tries + %s, lease_owner = '',"
     " lease_until_us = 0 WHERE id = %s AND lease_owner = %s AND standing = 'waiting'"
 )
@@ -95,8 +100,12 @@ class PostgresOutbox:
 
     async def claim(self, hook: str, owner: str, *, now_us: int, until_us: int, limit: int) -> list[Change]:
         times = {"now": self._clocks.to_server(now_us), "until": self._clocks.to_server(until_us), "day": DAY_US}
-        found = await self._rows(_CLAIM, {"hook": hook, "owner": owner, "limit": limit, **times})
-        return sorted((self._change(row) for row in found), key=lambda change: change.seq)
+        found: list[Change] = []
+        for claim in _CLAIMS:
+            if len(found) < limit:
+                rows = await self._rows(claim, {"hook": hook, "owner": owner, "limit": limit - len(found), **times})
+                found += sorted((self._change(row) for row in rows), key=lambda change: change.seq)
+        return found
 
     async def reclaim(self, owner: str) -> None:
         await self._changed(_RECLAIM, (owner,))

@@ -117,7 +117,7 @@ MIGRATIONS: tuple[str, ...] = (
       said text NOT NULL DEFAULT '',
       settled_at_us bigint NOT NULL DEFAULT 0
     ) WITH (autovacuum_vacuum_scale_factor = 0.05);
-    CREATE INDEX outbox_due ON outbox (hook, not_before_us) WHERE standing = 'waiting';
+    CREATE INDEX outbox_due ON outbox (hook, not_before_us, seq) WHERE standing = 'waiting';
     CREATE INDEX outbox_order ON outbox (request, hook, seq) WHERE standing = 'waiting';
     CREATE INDEX outbox_hook ON outbox (hook, standing, seq);
     CREATE INDEX outbox_settled ON outbox (seq) WHERE standing <> 'waiting';
@@ -128,10 +128,13 @@ MIGRATIONS: tuple[str, ...] = (
       IF TG_OP = 'UPDATE' AND NEW.state = OLD.state THEN
         RETURN NULL;
       END IF;
-      INSERT INTO outbox (id, hook, request, namespace, agent, method, target, state, attempts, outcome, status, at_us)
+      INSERT INTO outbox (id, hook, request, namespace, agent, method, target, state, attempts, outcome, status, at_us,
+        not_before_us)
       SELECT 'msg_' || md5(concat_ws('/', NEW.id, h.key, NEW.state, NEW.fence, clock_timestamp(), random())), h.key,
         NEW.id, NEW.namespace, NEW.agent, NEW.method, NEW.target, NEW.state, NEW.attempts, NEW.outcome,
-        coalesce(NEW.response_status, 0), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+        coalesce(NEW.response_status, 0), (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+        coalesce((SELECT max(w.not_before_us + 0) FROM outbox w WHERE w.request = NEW.id AND w.hook = h.key
+          AND w.standing = 'waiting'), 0)
       FROM json_each_text(NEW.hooks::json) AS h
       WHERE strpos(h.value, NEW.state) > 0 AND NOT EXISTS (SELECT FROM stopped_hooks s WHERE s.hook = h.key)
       ORDER BY h.key;

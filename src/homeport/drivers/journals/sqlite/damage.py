@@ -33,12 +33,6 @@ def check_files(path: Path) -> None:
         raise _damaged(path, "it is empty, and was not when it was used last", "restore a backup, or remove the file")
 
 
-def mark(lock: int) -> None:
-    """Leave a word in the lock's file that there is a journal from now on."""
-    if not os.fstat(lock).st_size:
-        os.pwrite(lock, b"opened\n", 0)
-
-
 def check_log(path: Path) -> None:
     """While nobody has it open. Raises `HomeportError` where the log goes on after a place that cannot be read.
 

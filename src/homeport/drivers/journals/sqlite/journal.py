@@ -16,7 +16,6 @@ import apsw
 
 from homeport.drivers.journals.sqlite import keeping, opening, operations, queries, rows, snapshot
 from homeport.drivers.journals.sqlite.checkpoints import Checkpoints
-from homeport.drivers.journals.sqlite.damage import mark
 from homeport.drivers.journals.sqlite.outbox import SqliteOutbox
 from homeport.drivers.journals.sqlite.writer import Writer
 from homeport.interfaces.journal import Accepted, Overdue, Queue
@@ -40,7 +39,7 @@ class SqliteJournal:
         self._lock = opening.lock(options.path)
         try:
             self._db = opening.open_writer(options.path)
-            mark(self._lock)
+            opening.mark(self._lock, options.path)
             self._reader_db = opening.open_reader(options.path)
             self._surveyor_db = opening.open_reader(options.path)
             self._carrier_db = opening.open_carrier(options.path)

@@ -33,6 +33,15 @@ def lock(path: Path) -> int:
     return descriptor
 
 
+def mark(descriptor: int, path: Path) -> None:
+    """Leave a word in the lock's file: from now on an empty file is no new journal. Raises `StorageFull`."""
+    try:
+        if not os.fstat(descriptor).st_size:
+            os.pwrite(descriptor, b"opened\n", 0)
+    except OSError as error:
+        raise translate_os(error, path) from error
+
+
 def open_writer(path: Path) -> apsw.Connection:
     """Read and write, WAL, synced at every commit, schema up to date. Creates the file with mode 0600."""
     connection = None

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 import apsw
 
-from homeport.drivers.journals.sqlite import queries, rows
+from homeport.drivers.journals.sqlite import queries, rows, triggers
 from homeport.drivers.journals.sqlite.writer import Batch
 from homeport.interfaces.journal import Accepted
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
@@ -15,6 +15,8 @@ from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
 def accept(batch: Batch, request: StoredRequest) -> Accepted:
     db = batch.db
+    if request.hooks:
+        triggers.arm(db)
     if request.key:
         batch.execute(queries.INSERT_KEYED, rows.request_row(request))
         if not db.changes():

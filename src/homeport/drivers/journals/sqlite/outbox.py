@@ -23,20 +23,26 @@ _ROW = (
     "seq, id, hook, request, namespace, agent, method, target, state, attempts, outcome, status, at_us, since_us,"
     " standing, tries, not_before_us, code, said, settled_at_us"
 )
-_TIME = "(not_before_us <= :now OR not_before_us > :now + :day) AND lease_until_us <= :now"
-_DUE = (
-    "SELECT h.value FROM json_each(:hooks) h WHERE h.value NOT IN (SELECT hook FROM stopped_hooks) AND EXISTS"
-    f" (SELECT 1 FROM outbox WHERE hook = h.value AND standing = 'waiting' AND {_TIME})"
-)
+_READY = "hook = {} AND standing = 'waiting' AND lease_until_us <= :now AND not_before_us {}"
+# Each a range of one index: first what was deferred, then what is new, then what a clock since set back deferred.
+_RANGES = ("BETWEEN 1 AND :now", "= 0", "> :now + :day")
+_ANY = " OR ".join(f"EXISTS (SELECT 1 FROM outbox WHERE {_READY.format('h.value', one)})" for one in _RANGES)
+_DUE = f"SELECT h.value FROM json_each(:hooks) h WHERE h.value NOT IN (SELECT hook FROM stopped_hooks) AND ({_ANY})"
 _FIRST = (
-    "NOT EXISTS (SELECT 1 FROM outbox e WHERE e.request = o.request AND e.hook = o.hook AND e.standing = 'waiting'"
+    "NOT EXISTS (SELECT 1 FROM outbox e WHERE e.request = o.request AND +e.hook = o.hook AND e.standing = 'waiting'"
     " AND e.seq < o.seq)"
 )
-_CLAIM = (
+_CLAIMS = tuple(
     "UPDATE outbox SET lease_owner = :owner, lease_until_us = :until WHERE seq IN (SELECT seq FROM outbox o"
-    f" WHERE hook = :hook AND standing = 'waiting' AND {_TIME} AND {_FIRST}"
-    " AND hook NOT IN (SELECT hook FROM stopped_hooks) ORDER BY seq LIMIT :limit)"
+    f" WHERE {_READY.format(':hook', one)} AND {_FIRST}"
+    " AND hook NOT IN (SELECT hook FROM stopped_hooks) ORDER BY not_before_us, seq LIMIT :limit)"
     f" RETURNING {_ROW}"
+    for one in _RANGES
+)
+# Those behind it wait with it, so that nobody looks at them in vain.
+_BEHIND = (
+    "UPDATE outbox SET not_before_us = ?1 WHERE standing = 'waiting'"
+    " AND request = (SELECT request FROM outbox WHERE id = ?2) AND +hook = (SELECT hook FROM outbox WHERE id = ?2)"
 )
 _RECLAIM = "UPDATE outbox SET lease_owner = '', lease_until_us = 0 WHERE standing = 'waiting' AND lease_owner = ?"
 _SETTLE = (
@@ -95,22 +101,30 @@ class SqliteOutbox:
 
     async def claim(self, hook: str, owner: str, *, now_us: int, until_us: int, limit: int) -> list[Change]:
         values = {"hook": hook, "owner": owner, "now": now_us, "until": until_us, "limit": limit, "day": DAY_US}
-        rows = await self._write(lambda batch: batch.db.execute(_CLAIM, values).fetchall())
-        return sorted((_change(row) for row in rows), key=lambda change: change.seq)
+
+        def work(batch: Batch) -> list[Change]:
+            found: list[Change] = []
+            for claim in _CLAIMS:
+                rows = batch.db.execute(claim, values | {"limit": limit - len(found)}).fetchall()
+                found += sorted((_change(row) for row in rows), key=lambda change: change.seq)
+            return found
+
+        return await self._write(work)
 
     async def reclaim(self, owner: str) -> None:
         await self._changed(_RECLAIM, (owner,))
 
     async def deliver(self, change_id: str, owner: str, *, code: int, said: str, at_us: int) -> bool:
-        return await self._changed(_SETTLE, ("delivered", code, said, at_us, change_id, owner)) == 1
+        return await self._moved(_SETTLE, ("delivered", code, said, at_us, change_id, owner), change_id, 0)
 
     async def defer(
         self, change_id: str, owner: str, *, code: int, said: str, not_before_us: int, counted: bool = True
     ) -> bool:
-        return await self._changed(_DEFER, (code, said, not_before_us, int(counted), change_id, owner)) == 1
+        values = (code, said, not_before_us, int(counted), change_id, owner)
+        return await self._moved(_DEFER, values, change_id, not_before_us)
 
     async def bury(self, change_id: str, owner: str, *, code: int, said: str, at_us: int) -> bool:
-        return await self._changed(_SETTLE, ("dead", code, said, at_us, change_id, owner)) == 1
+        return await self._moved(_SETTLE, ("dead", code, said, at_us, change_id, owner), change_id, 0)
 
     async def stop(self, hook: str, why: str, *, at_us: int) -> int:
         def work(batch: Batch) -> int:
@@ -145,6 +159,18 @@ class SqliteOutbox:
     async def sweep(self, *, delivered_before_us: int, dead_before_us: int, most: int) -> int:
         values = {"delivered": delivered_before_us, "dead": dead_before_us, "most": most, "slice": SLICE}
         return await self._changed(_SWEEP, values, aside=True)
+
+    async def _moved(self, sql: str, values: Any, change_id: str, not_before_us: int) -> bool:
+        """Whether it was; those behind it go on, or wait, with it."""
+
+        def work(batch: Batch) -> bool:
+            batch.db.execute(sql, values)
+            done = batch.db.changes() == 1
+            if done:
+                batch.db.execute(_BEHIND, (not_before_us, change_id))
+            return done
+
+        return await self._write(work)
 
     async def _ask(self, sql: str, values: Any) -> list[Any]:
         return await self._read(lambda db: db.execute(sql, values).fetchall())

@@ -69,7 +69,6 @@ MIGRATIONS: tuple[str, ...] = (
       WHERE state = 'pending';
     """,
     # 4: who wants to hear of a request's changes, as JSON: {webhook: "completed,failed"}; and what they are to hear.
-    #    Triggers, so that no change can be made without it. The answer's status comes with its row, just after.
     """
     ALTER TABLE requests ADD COLUMN hooks TEXT NOT NULL DEFAULT '';
     CREATE TABLE outbox (
@@ -96,33 +95,10 @@ MIGRATIONS: tuple[str, ...] = (
       said TEXT NOT NULL DEFAULT '',
       settled_at_us INTEGER NOT NULL DEFAULT 0
     ) STRICT;
-    CREATE INDEX outbox_due ON outbox (hook, not_before_us) WHERE standing = 'waiting';
+    CREATE INDEX outbox_due ON outbox (hook, not_before_us, seq) WHERE standing = 'waiting';
     CREATE INDEX outbox_order ON outbox (request, hook, seq) WHERE standing = 'waiting';
     CREATE INDEX outbox_hook ON outbox (hook, standing, seq);
     CREATE INDEX outbox_settled ON outbox (seq) WHERE standing <> 'waiting';
     CREATE TABLE stopped_hooks (hook TEXT PRIMARY KEY, at_us INTEGER NOT NULL, why TEXT NOT NULL) STRICT, WITHOUT ROWID;
-
-    CREATE TRIGGER requests_accepted AFTER INSERT ON requests
-    WHEN NEW.hooks <> '' BEGIN
-      INSERT INTO outbox (id, hook, request, namespace, agent, method, target, state, attempts, outcome, at_us)
-      SELECT 'msg_' || lower(hex(randomblob(16))), h.key, NEW.id, NEW.namespace, NEW.agent, NEW.method, NEW.target,
-        NEW.state, NEW.attempts, NEW.outcome, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000
-      FROM json_each(NEW.hooks) h
-      WHERE instr(h.value, NEW.state) AND h.key NOT IN (SELECT hook FROM stopped_hooks) ORDER BY h.key;
-    END;
-    CREATE TRIGGER requests_moved AFTER UPDATE OF state ON requests
-    WHEN NEW.hooks <> '' AND NEW.state <> OLD.state BEGIN
-      INSERT INTO outbox (id, hook, request, namespace, agent, method, target, state, attempts, outcome, at_us)
-      SELECT 'msg_' || lower(hex(randomblob(16))), h.key, NEW.id, NEW.namespace, NEW.agent, NEW.method, NEW.target,
-        NEW.state, NEW.attempts, NEW.outcome, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000
-      FROM json_each(NEW.hooks) h
-      WHERE instr(h.value, NEW.state) AND h.key NOT IN (SELECT hook FROM stopped_hooks) ORDER BY h.key;
-    END;
-    CREATE TRIGGER responses_kept AFTER INSERT ON responses
-    WHEN (SELECT hooks FROM requests WHERE n = NEW.n) <> '' BEGIN
-      UPDATE outbox SET status = NEW.status WHERE seq IN (
-        SELECT max(o.seq) FROM requests r JOIN outbox o ON o.request = r.id AND o.state = r.state
-        WHERE r.n = NEW.n AND o.standing = 'waiting' GROUP BY o.hook);
-    END;
     """,
 )

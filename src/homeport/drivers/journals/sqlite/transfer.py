@@ -12,7 +12,7 @@ from pathlib import Path
 
 import apsw
 
-from homeport.drivers.journals.sqlite import opening, outbox, queries, rows
+from homeport.drivers.journals.sqlite import opening, outbox, queries, rows, triggers
 from homeport.drivers.journals.sqlite.schema import MIGRATIONS
 from homeport.errors import HomeportError, NotFound, StorageFull
 from homeport.interfaces.transfer import Item, Where
@@ -45,7 +45,8 @@ class JournalPart:
                     hint="start a server of the newer of the two versions on it once",
                 )
             self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            self._triggers: list[str] = self._without_triggers() if write else []
+            if write:
+                triggers.disarm(self._db)
 
     @property
     def snapshot(self) -> str:
@@ -92,20 +93,13 @@ class JournalPart:
                     os.fsync(handle)
                 finally:
                     os.close(handle)
-            for trigger in self._triggers:
-                self._db.execute(trigger)
+            if self._db.execute("SELECT 1 FROM requests WHERE hooks <> '' LIMIT 1").fetchone():
+                triggers.arm(self._db)
             self._db.execute("COMMIT")
             self._db.pragma("journal_mode", "delete")  # one file, which can be moved
 
     def close(self) -> None:
         self._db.close(True)
-
-    def _without_triggers(self) -> list[str]:
-        """What is copied has been told where it happened. Gives what makes them again."""
-        found = self._db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name").fetchall()
-        for name, _ in found:
-            self._db.execute(f'DROP TRIGGER "{name}"')
-        return [str(sql) for _, sql in found]
 
     def _pieces(self, path: Path) -> Iterator[Item]:
         """None where the file is gone: its request cannot be answered there either."""
