@@ -154,10 +154,10 @@ async def _settled(connection: Connection, request: str, what: Job) -> dict[str,
         head = f"Host: localhost\r\nX-Homeport-Token: {TOKEN}\r\nPrefer: wait=10\r\n\r\n"
         try:
             status = await connection.ask(f"GET /requests/{request} HTTP/1.1\r\n{head}".encode())
-            if status.status == 503:  # it is starting, or its journal is away: that says nothing of the request
+            said = json.loads(status.body)
+            if status.status == 503 and "state" not in said:  # starting, or its journal is away
                 await asyncio.sleep(PAUSE_S)
                 continue
-            said = json.loads(status.body)
             state = {"state": said.get("state", ""), "outcome": said.get("outcome", "")}
             if state["state"] == "completed":
                 answer = await connection.ask(f"GET /requests/{request}/response HTTP/1.1\r\n{head}".encode())
