@@ -250,7 +250,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _at_once(self, incoming: Incoming) -> bool:
         """The usual request on a connection that owes no other answer needs no task."""
-        if self._reply is not None or self._queue or self._last:
+        if self._reply is not None or self._queue or self._last or self._writable is not None:
             return False
         head = incoming.head
         reply = ClientReply(self, head.method, head.version, keep_alive=head.keep_alive)
@@ -310,6 +310,8 @@ class ClientConnection(asyncio.Protocol):
                 self._wake = loop.create_future()
                 await self._wake
                 continue
+            if not await self.drained():  # who reads no answers gets no more of them
+                break
             incoming, keep_alive = self._queue.popleft()
             if self._paused and self.transport is not None and self.alive:
                 self._paused = False
