@@ -22,7 +22,7 @@ from homeport.model.webhook import checked_url
 DEADLINE_S = 15.0
 """Seconds for all of it: name, connection, TLS, sending, the answer."""
 BODY_S = 2.0
-"""Seconds between two pieces of an answer whose status is known."""
+"""Seconds for the body of an answer whose status is known."""
 MOST_READ = 64 * 1024
 """Bytes of an answer that are read; what comes after is not waited for."""
 MOST_ADDRESSES = 4
@@ -127,23 +127,27 @@ def _head(target: str, host: str, headers: Headers, length: int) -> bytes:
 
 
 async def _answer(stream: asyncio.StreamReader) -> Answered:
-    """Its status decides, as soon as it is there; of the body comes what comes soon."""
+    """Its status decides, as soon as it is there; of the body comes what comes soon, and however that ends."""
     reader, answered, body, read = ResponseReader("POST"), Answered(0, ""), b"", 0
+    until: float | None = None
     while read <= MOST_READ:
         try:
-            async with asyncio.timeout(BODY_S if answered.code else None):
+            async with asyncio.timeout_at(until):
                 data = await stream.read(16 * 1024)
-        except TimeoutError:
+        except OSError:  # TimeoutError is one
+            if not answered.code:
+                raise
             break
         read += len(data)
         for event in reader.feed(data):
             if isinstance(event, AnswerRead):
                 answered = Answered(event.head.status, "", event.head.headers)
+                until = asyncio.get_running_loop().time() + BODY_S
             elif isinstance(event, BodyRead):
                 body += event.data
-            elif isinstance(event, Rejected):
+            elif isinstance(event, Rejected) and not answered.code:
                 return Answered(0, "what it answered is not valid HTTP/1.1")
-            elif isinstance(event, EndRead):
+            elif isinstance(event, EndRead | Rejected):
                 data = b""
         if not data:
             break
