@@ -66,7 +66,6 @@ class Answers:
             self._promise(request, reply, reason)
         else:
             status = 504 if DEADLINE in request.outcome else 502
-            self._tools.metrics.refused(status)
             refusal = Refusal(
                 status,
                 "Unavailable",
