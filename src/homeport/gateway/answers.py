@@ -18,7 +18,9 @@ from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
-_UNKNOWN = Refusal(404, "NotFound", "no such request", "ids begin with req_; `homeport requests` lists them")
+_UNKNOWN = Refusal(404, "NotFound", "no such request", "ids begin with req_; `homeport requests list` shows them")
+UNDER_WAY = "the agent has it"
+"""Why there is no answer yet to what is in flight, whatever became of the attempt before."""
 
 
 class Answers:
@@ -81,7 +83,7 @@ class Answers:
             "id": request.id,
             "status": request.state.value,
             "status_url": url,
-            "reason": request.outcome or reason,
+            "reason": UNDER_WAY if request.state is RequestState.IN_FLIGHT else request.outcome or reason,
         }
         answer(reply, 202, value, ((b"Location", url.encode()),))
 

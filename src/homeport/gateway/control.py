@@ -164,7 +164,7 @@ class Control:
     async def _show(self, request: StoredRequest | None, reply: Reply, query: str) -> None:
         """`most`: how many bytes of a body are shown, 0 for none of them."""
         if request is None:
-            refuse(reply, Refusal(404, "NotFound", "no such request"))
+            refuse(reply, Refusal(404, "NotFound", "no such request", "`homeport requests list` shows those there are"))
             return
         most = _values(query).get("most", str(SHOWN))
         limit = min(SHOWN_MOST, int(most)) if most.isdecimal() else SHOWN
@@ -197,7 +197,7 @@ class Control:
             return
         request = await self._tools.journal.replay(request_id)
         if before is None:
-            refuse(reply, Refusal(404, "NotFound", "no such request"))
+            refuse(reply, Refusal(404, "NotFound", "no such request", "`homeport requests list` shows those there are"))
         elif request is None:
             refuse(reply, Refusal(409, "Conflict", "it is pending or in flight already"))
         else:
