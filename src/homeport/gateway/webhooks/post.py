@@ -27,6 +27,8 @@ MOST_READ = 64 * 1024
 """Bytes of an answer that are read; what comes after is not waited for."""
 MOST_ADDRESSES = 4
 """Of one name, how many are tried."""
+NAMES_AT_ONCE = 32
+"""As many as there are sendings under way: one name whose server is silent holds up no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Poster:
         self._border, self._make_tls, self._deadline_s = border, tls, deadline_s
         self._resolve = resolver or self._ask_system
         # A name server that says nothing holds its thread for long: not one that others need.
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="webhook-names")
+        self._threads = ThreadPoolExecutor(NAMES_AT_ONCE, thread_name_prefix="webhook-names")
 
     async def post(self, url: str, headers: Headers, body: bytes) -> Answered:
         """Never raises for what the other side does."""
