@@ -8,7 +8,7 @@ from typing import Any
 from homeport.gateway.core.access import Caller, Refusal
 from homeport.gateway.core.message import ResponseHead
 from homeport.gateway.core.prefer import wait_preference
-from homeport.gateway.core.retry import DEADLINE
+from homeport.gateway.core.retry import missed_deadline
 from homeport.gateway.incoming import Incoming, answer, pour, refuse
 from homeport.gateway.live import DROPPED
 from homeport.gateway.sealing import of_response, shown_target, whose_response
@@ -67,7 +67,7 @@ class Answers:
         elif request.state in (RequestState.PENDING, RequestState.IN_FLIGHT):
             self._promise(request, reply, reason)
         else:
-            status = 504 if DEADLINE in request.outcome else 502
+            status = 504 if missed_deadline(request) else 502
             refusal = Refusal(
                 status,
                 "Unavailable",
