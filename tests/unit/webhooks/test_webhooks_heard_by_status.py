@@ -43,11 +43,7 @@ async def receiver(start: bytes, crumb: bytes, *, reset: bool = False) -> AsyncI
 
 
 async def told(url: str) -> Answered:
-    poster = Poster(Border(networks("127.0.0.0/8")), deadline_s=5.0)
-    try:
-        return await poster.post(url, (), b"{}")
-    finally:
-        poster.close()
+    return await Poster(Border(networks("127.0.0.0/8")), deadline_s=5.0).post(url, (), b"{}")
 
 
 @pytest.mark.parametrize(
@@ -74,4 +70,3 @@ async def test_a_head_in_crumbs_is_waited_for_to_the_deadline_only() -> None:
     async with receiver(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n") as url:
         poster = Poster(Border(networks("127.0.0.0/8")), deadline_s=0.5)
         assert await poster.post(url, (), b"{}") == Answered(0, "no answer within 0.5 s")
-        poster.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -36,4 +38,18 @@ async def test_names_that_nobody_answers_for_hold_up_no_other_webhook(monkeypatc
     finally:
         let_go.set()
         assert {answered.code for answered in await asyncio.gather(*waiting)} == {0}
-        poster.close()
+
+
+SILENT = """
+import asyncio, socket, threading
+from homeport.gateway.webhooks.addresses import Border
+from homeport.gateway.webhooks.post import Poster
+
+socket.getaddrinfo = lambda *args, **named: threading.Event().wait()
+print(asyncio.run(Poster(Border(), deadline_s=0.2).post("https://silent.example/", (), b"{}")).said)
+"""
+
+
+def test_a_gateway_that_ends_does_not_wait_for_a_name_server() -> None:
+    ended = subprocess.run([sys.executable, "-c", SILENT], timeout=30, capture_output=True, text=True, check=True)
+    assert ended.stdout == "no answer within 0.2 s\n"

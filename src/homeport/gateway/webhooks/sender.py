@@ -120,7 +120,6 @@ class Sender:
                 await self._outbox.reclaim(self._owner)
             except HomeportError as error:
                 log.info("webhooks under way are left to their leases: %s", error.message)
-        self._poster.close()
 
     async def trial(self, hook_id: str) -> Answered:
         """Send a message of no consequence now. Raises `HomeportError` where its secrets cannot be opened."""
