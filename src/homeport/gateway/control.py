@@ -138,22 +138,17 @@ class Control:
     async def _list(self, query: str) -> list[dict[str, Any]]:
         values = _values(query)
         try:
-            state = RequestState(values["state"]) if values.get("state") else None
+            state = RequestState(values["state"]).value if values.get("state") else ""
             limit = min(1000, max(1, int(values.get("limit", "100"))))
             status, since_us, until_us = (int(values.get(name, "0")) for name in ("status", "since_us", "until_us"))
         except ValueError as error:
             raise HomeportError(f"not a valid filter: {error}", operation="list requests") from None
+        agent, method, key = (values.get(name, "") for name in ("agent", "method", "key"))
         found = await self._tools.journal.list(
             values.get("namespace", DEFAULT_NAMESPACE),
-            agent=values.get("agent", ""),
-            state=state,
+            Wanted(agent, state, method, key, status, since_us, until_us),
             after=values.get("after", ""),
             limit=limit,
-            method=values.get("method", ""),
-            key=values.get("key", ""),
-            statuses=Wanted(status=status).statuses(),
-            since_us=since_us,
-            until_us=until_us,
             newer=values.get("newer", ""),
         )
         return [summary(request) for request in found]
