@@ -51,7 +51,8 @@ def _changed(rule: Rule, values: dict[str, str], where: str) -> Rule:
             changes[_FIELDS[name]] = _fitting(read(text.lower()))
         except ValueError:
             hint = "ages as 12h or 7d, requests as 100000, bytes as 500MiB; 0 is no limit"
-            raise _wrong(where + name, text, hint) from None
+            setting = where + (name if " " in where else name.upper())
+            raise _wrong(setting, text, hint) from None
     return replace(rule, **changes)
 
 
