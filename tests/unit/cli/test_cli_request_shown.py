@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,3 +67,12 @@ def test_several_that_are_sent_again_are_a_line_of_json_each(doors: Doors, run: 
     doors.control.journal += [stored(b""), stored(b"") | {"id": "req_2"}]
     out = run("requests", "dead", "replay", "--all", "--yes", "--json")[1]
     assert sorted(json.loads(line)["id"] for line in out.splitlines()) == ["req_1", "req_2"]
+
+
+def test_an_export_to_a_dash_is_lines_on_stdout(
+    doors: Doors, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    doors.control.journal.append(stored(b""))
+    code, out, _ = run("requests", "export", "-o", "-")
+    assert (code, json.loads(out)["id"], list(tmp_path.glob("-"))) == (0, "req_1", [])

@@ -93,7 +93,7 @@ def show(session: Session, id: str, agent: str) -> None:
 @click.option("--agent", default="", hidden=True)
 @click.pass_obj
 def replay(session: Session, id: str, agent: str) -> None:
-    """Send it again."""
+    """Send it again, also one that was answered: the new answer takes the place of the one that is stored."""
     if agent:
         _check_agent(session.client.request(id, bodies=False), agent)
     _replayed(session, session.client.replay(id))
@@ -120,14 +120,20 @@ def tail(session: Session, /, **which: Any) -> None:
 @filters
 @click.option("--state", default="", metavar="STATE", help="Only pending, in_flight, completed, failed or dead ones.")
 @click.option("--bodies", is_flag=True, help="With bodies in base64, up to 1 MiB of each.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="A new file.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A new file, or - for stdout.",
+)
 @click.pass_obj
 def export(session: Session, /, bodies: bool, output: Path | None, **which: Any) -> None:
     """Requests as lines of JSON, oldest first. The file appears when it is whole; every export is audited."""
     from homeport.cli.filing import write_lines
 
     found = session.client.export_requests(wanted(**which), bodies=bodies)
-    if output is None:
+    if output is None or output == Path("-"):
         for one in found:
             put_line(one)
         return
