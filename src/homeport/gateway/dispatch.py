@@ -13,6 +13,7 @@ from homeport.gateway.core.retry import expired, furthest
 from homeport.gateway.courier import ANSWER_S, Courier
 from homeport.gateway.tables import newest_revision
 from homeport.gateway.tools import Tools
+from homeport.gateway.waking import wait_for
 from homeport.model.request import TUNNEL, RequestState, StoredRequest
 from homeport.model.route import Route
 
@@ -139,7 +140,7 @@ class Dispatcher:
                 if not left and not event.is_set():
                     return
                 if wait:
-                    await _wait(event, wait)
+                    await wait_for(event, wait)
         finally:
             del self._draining[key]
             if self._routes.ready(key) and event.is_set():
@@ -215,11 +216,3 @@ class Dispatcher:
                 return True, 0.0
             await asyncio.gather(*(self.courier.abandon(request, _REMOVED) for request in found))
         return False, 0.0
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass
