@@ -48,3 +48,10 @@ def test_every_status_of_the_gateway_has_its_name() -> None:
     }
     assert {400, 429, 503, 504} <= used
     assert [status for status in sorted(used) if not reason(status)] == []
+
+
+async def test_http_2_is_refused_by_its_name(gate: Rig) -> None:
+    client = await gate.connect()
+    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    answer = await client.answer()
+    assert (answer.status, answer.json()["error"]["message"]) == (400, "HTTP/2 is not spoken here")
