@@ -292,7 +292,9 @@ class Exchange:
         elif last_id:
             await self._streams.resume(held, last_id, reply)
         elif held.state is RequestState.IN_FLIGHT:
-            refusal = Refusal(409, "Conflict", "the first request with this Idempotency-Key is still in flight")
+            reply.extra = ()  # it is not waited for, whatever was preferred
+            message = "the first request with this Idempotency-Key is still in flight"
+            refusal = Refusal(409, "Conflict", message, "`Prefer: wait=N` at Location waits for its answer")
             refuse(reply, refusal, held, ((b"Location", f"/requests/{held.id}".encode()),))
         else:
             reply.extra = (*reply.extra, (b"Idempotent-Replayed", b"true"))
