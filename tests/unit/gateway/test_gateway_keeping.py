@@ -216,6 +216,6 @@ def test_ages_and_quotas_are_read_from_words() -> None:
     ],
 )
 def test_what_cannot_be_read_is_named(given: dict[str, str], agents: str) -> None:
-    with pytest.raises(UsageError, match="HOMEPORT_RETENTION_[A-Z]+: ") as caught:
+    with pytest.raises(UsageError, match=r"HOMEPORT_RETENTION_[A-Z]+: ") as caught:
         retention(given, agents)
     assert caught.value.hint
