@@ -17,6 +17,8 @@ from homeport.cli.output import say
 from homeport.errors import HomeportError, Unavailable, error_from_dict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from homeport.client import Client
     from homeport.settings import Settings
 
@@ -82,9 +84,7 @@ def start(settings: Settings) -> int:
     try:
         first = _first_line(reader)
         if first != "ready":
-            with log_file.open("rb") as said:
-                said.seek(offset)
-                _explain(process, said.read(65536).decode(errors="replace"), first, str(log_file))
+            _explain(process, first, log_file, offset)
     except BaseException:
         process.terminate()
         process.wait()
@@ -162,13 +162,16 @@ def _first_line(reader: int) -> str:
     return ""
 
 
-def _explain(process: subprocess.Popen[bytes], said: str, first: str, log_file: str) -> NoReturn:
+def _explain(process: subprocess.Popen[bytes], first: str, log_file: Path, offset: int) -> NoReturn:
+    """Raises what the keeper said, from `offset` of its log on; its last words, the hint, come when it ends."""
     try:
         process.wait(timeout=5.0)
     except subprocess.TimeoutExpired:
         slow = f"the server was not up within {READY_S:g} s"
         raise Unavailable(slow, operation="serve", hint=f"see {log_file}") from None
-    cause, _, hint = said.partition("hint: ")
+    with log_file.open("rb") as log:
+        log.seek(offset)
+        cause, _, hint = log.read(65536).decode(errors="replace").partition("hint: ")
     cause = (
         first.removeprefix("failed: ")
         or cause.strip().removeprefix("error: ")

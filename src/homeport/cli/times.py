@@ -3,20 +3,19 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
 from homeport.errors import UsageError
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+from homeport.model.measures import span_seconds
 
 
 def seconds(text: str, flag: str) -> float:
     """`90`, `90s`, `10m`, `2h`, `7d` as seconds. Raises `UsageError`."""
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhd]?)", text.strip())
-    if not match:
-        raise UsageError(f"{flag}: {text!r} is not a duration", operation="parse", hint="for example 90s, 10m, 2h, 7d")
-    return float(match[1]) * _UNITS[match[2] or "s"]
+    try:
+        return span_seconds(text)
+    except ValueError:
+        hint = "for example 90s, 10m, 2h, 7d"
+        raise UsageError(f"{flag}: {text!r} is not a duration", operation="parse", hint=hint) from None
 
 
 def since_us(text: str, now_us: int) -> int:

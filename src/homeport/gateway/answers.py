@@ -8,7 +8,7 @@ from typing import Any
 from homeport.gateway.core.access import Caller, Refusal
 from homeport.gateway.core.message import ResponseHead
 from homeport.gateway.core.prefer import wait_preference
-from homeport.gateway.core.retry import DEADLINE
+from homeport.gateway.core.retry import missed_deadline
 from homeport.gateway.incoming import Incoming, answer, pour, refuse
 from homeport.gateway.live import DROPPED
 from homeport.gateway.sealing import of_response, shown_target, whose_response
@@ -18,7 +18,9 @@ from homeport.gateway.tools import Tools
 from homeport.gateway.waiting import Reply
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
-_UNKNOWN = Refusal(404, "NotFound", "no such request", "ids begin with req_; `homeport requests` lists them")
+_UNKNOWN = Refusal(404, "NotFound", "no such request", "ids begin with req_; `homeport requests list` shows them")
+UNDER_WAY = "the agent has it"
+"""Why there is no answer yet to what is in flight, whatever became of the attempt before."""
 
 
 class Answers:
@@ -65,8 +67,7 @@ class Answers:
         elif request.state in (RequestState.PENDING, RequestState.IN_FLIGHT):
             self._promise(request, reply, reason)
         else:
-            status = 504 if DEADLINE in request.outcome else 502
-            self._tools.metrics.refused(status)
+            status = 504 if missed_deadline(request) else 502
             refusal = Refusal(
                 status,
                 "Unavailable",
@@ -82,7 +83,7 @@ class Answers:
             "id": request.id,
             "status": request.state.value,
             "status_url": url,
-            "reason": request.outcome or reason,
+            "reason": UNDER_WAY if request.state is RequestState.IN_FLIGHT else request.outcome or reason,
         }
         answer(reply, 202, value, ((b"Location", url.encode()),))
 

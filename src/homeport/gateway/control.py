@@ -138,22 +138,17 @@ class Control:
     async def _list(self, query: str) -> list[dict[str, Any]]:
         values = _values(query)
         try:
-            state = RequestState(values["state"]) if values.get("state") else None
+            state = RequestState(values["state"]).value if values.get("state") else ""
             limit = min(1000, max(1, int(values.get("limit", "100"))))
             status, since_us, until_us = (int(values.get(name, "0")) for name in ("status", "since_us", "until_us"))
         except ValueError as error:
             raise HomeportError(f"not a valid filter: {error}", operation="list requests") from None
+        agent, method, key = (values.get(name, "") for name in ("agent", "method", "key"))
         found = await self._tools.journal.list(
             values.get("namespace", DEFAULT_NAMESPACE),
-            agent=values.get("agent", ""),
-            state=state,
+            Wanted(agent, state, method, key, status, since_us, until_us),
             after=values.get("after", ""),
             limit=limit,
-            method=values.get("method", ""),
-            key=values.get("key", ""),
-            statuses=Wanted(status=status).statuses(),
-            since_us=since_us,
-            until_us=until_us,
             newer=values.get("newer", ""),
         )
         return [summary(request) for request in found]
@@ -164,7 +159,7 @@ class Control:
     async def _show(self, request: StoredRequest | None, reply: Reply, query: str) -> None:
         """`most`: how many bytes of a body are shown, 0 for none of them."""
         if request is None:
-            refuse(reply, Refusal(404, "NotFound", "no such request"))
+            refuse(reply, Refusal(404, "NotFound", "no such request", "`homeport requests list` shows those there are"))
             return
         most = _values(query).get("most", str(SHOWN))
         limit = min(SHOWN_MOST, int(most)) if most.isdecimal() else SHOWN
@@ -197,7 +192,7 @@ class Control:
             return
         request = await self._tools.journal.replay(request_id)
         if before is None:
-            refuse(reply, Refusal(404, "NotFound", "no such request"))
+            refuse(reply, Refusal(404, "NotFound", "no such request", "`homeport requests list` shows those there are"))
         elif request is None:
             refuse(reply, Refusal(409, "Conflict", "it is pending or in flight already"))
         else:

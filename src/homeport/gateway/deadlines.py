@@ -10,6 +10,7 @@ from homeport.errors import HomeportError
 from homeport.gateway.core.retry import expired
 from homeport.gateway.courier import Courier
 from homeport.gateway.tools import Tools
+from homeport.gateway.waking import wait_for
 
 log = logging.getLogger(__name__)
 _ROUND_S = 30.0
@@ -39,11 +40,7 @@ class Deadlines:
                 await asyncio.sleep(_PAUSE_S)
                 continue
             left = (self._next_us - self._tools.clock.now_us()) / 1e6 if self._next_us else _ROUND_S
-            try:
-                async with asyncio.timeout(min(_ROUND_S, max(0.001, left))):
-                    await self._nearer.wait()
-            except TimeoutError:
-                pass
+            await wait_for(self._nearer, min(_ROUND_S, max(0.001, left)))
 
     async def _give_up(self) -> None:
         while True:

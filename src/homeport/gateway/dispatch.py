@@ -13,6 +13,7 @@ from homeport.gateway.core.retry import expired, furthest
 from homeport.gateway.courier import ANSWER_S, Courier
 from homeport.gateway.tables import newest_revision
 from homeport.gateway.tools import Tools
+from homeport.gateway.waking import wait_for
 from homeport.model.request import TUNNEL, RequestState, StoredRequest
 from homeport.model.route import Route
 
@@ -139,7 +140,7 @@ class Dispatcher:
                 if not left and not event.is_set():
                     return
                 if wait:
-                    await _wait(event, wait)
+                    await wait_for(event, wait)
         finally:
             del self._draining[key]
             if self._routes.ready(key) and event.is_set():
@@ -156,33 +157,48 @@ class Dispatcher:
         # Further away than any wait goes: the clock was set back since, and nobody waits for it to catch up.
         furthest_us = now_us + int(furthest(route.policy.retry) * 1e6)
         due = await self._tools.journal.due(*key, now_us=now_us, furthest_us=furthest_us, limit=free)
+        if due and self._stopped:
+            return False, 0.0
+        late, taken = [], []
         for request in due:
-            if self._stopped:
-                return False, 0.0
             if 0 < request.deadline_us <= now_us:
-                await self.courier.abandon(request, expired(request))
-                continue
-            if not self.courier.take(route):
-                return True, self.courier.rest(key) or ANSWER_S
-            leased = None
-            try:
-                leased = await self._tools.journal.lease(request.id, self._tools.owner, self._tools.lease_until())
-            finally:
-                if leased is None:
-                    self.courier.give(key)
-            if leased is None:
-                continue
-            if leased.method == TUNNEL:
-                self.courier.give(key)
-                await self.courier.release(leased, _NEVER_AGAIN, key)
-            elif leased.agent_id in ("", route.agent_id):
-                if leased.attempts == 1:
-                    self._tools.metrics.waited(key, (now_us - leased.accepted_at_us) / 1e6)
-                self.start(leased, route)
-            else:
-                self.courier.give(key)
-                await self.courier.release(leased, _REMOVED, key)
+                late.append(request)
+            elif self.courier.take(route):
+                taken.append(request)
+        # All at once, so that they share commits. Of a lane only the first is due.
+        started = await asyncio.gather(
+            *(self._start_one(request, route, now_us) for request in taken),
+            *(self.courier.abandon(request, expired(request)) for request in late),
+            return_exceptions=True,
+        )
+        for error in started:
+            if error is not None:
+                raise error
+        if len(taken) + len(late) < len(due):
+            return True, self.courier.rest(key) or ANSWER_S
         return (True, 0.0) if due else await self._look_ahead(key, now_us)
+
+    async def _start_one(self, request: StoredRequest, route: Route, now_us: int) -> None:
+        """Lease it and start it, on a place that was taken for it."""
+        key = (route.namespace, route.agent)
+        leased = None
+        try:
+            leased = await self._tools.journal.lease(request.id, self._tools.owner, self._tools.lease_until())
+        finally:
+            if leased is None:
+                self.courier.give(key)
+        if leased is None:
+            return
+        if leased.method == TUNNEL:
+            self.courier.give(key)
+            await self.courier.release(leased, _NEVER_AGAIN, key)
+        elif leased.agent_id in ("", route.agent_id):
+            if leased.attempts == 1:
+                self._tools.metrics.waited(key, (now_us - leased.accepted_at_us) / 1e6)
+            self.start(leased, route)
+        else:
+            self.courier.give(key)
+            await self.courier.release(leased, _REMOVED, key)
 
     async def _look_ahead(self, key: Key, now_us: int) -> tuple[bool, float]:
         """Nothing is due. Returns as `_send_due`: until the next time, or until a lane may be free."""
@@ -200,11 +216,3 @@ class Dispatcher:
                 return True, 0.0
             await asyncio.gather(*(self.courier.abandon(request, _REMOVED) for request in found))
         return False, 0.0
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass

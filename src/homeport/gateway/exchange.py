@@ -16,7 +16,7 @@ from homeport.gateway.core.write import request_head
 from homeport.gateway.deadlines import Deadlines
 from homeport.gateway.direct import Direct, Done
 from homeport.gateway.dispatch import Dispatcher
-from homeport.gateway.incoming import Incoming, answer, refusal_of, refuse
+from homeport.gateway.incoming import Incoming, refusal_of, refuse
 from homeport.gateway.queues import Queues, full
 from homeport.gateway.sealing import of_request
 from homeport.gateway.streams import Streams
@@ -118,7 +118,6 @@ class Exchange:
             await self._repeat(held, incoming, reply, route, body, direct=direct)
             return
         await self._undo(route, body, direct=direct)
-        self._tools.metrics.refused(refusal.status)
         refuse(reply, refusal)
 
     async def accepted(
@@ -278,12 +277,12 @@ class Exchange:
         """The key was used before: the stored answer, or what stands in its way."""
         if not await self._tools.sealing.same(held.fingerprint, digest):
             refusal = Refusal(422, "Conflict", "this Idempotency-Key was used for another request", "use a new key")
-            answer(reply, 422, refusal.to_dict() | {"id": held.id})
+            refuse(reply, refusal, held)
         elif last_id:
             await self._streams.resume(held, last_id, reply)
         elif held.state is RequestState.IN_FLIGHT:
             refusal = Refusal(409, "Conflict", "the first request with this Idempotency-Key is still in flight")
-            answer(reply, 409, refusal.to_dict() | {"id": held.id}, ((b"Location", f"/requests/{held.id}".encode()),))
+            refuse(reply, refusal, held, ((b"Location", f"/requests/{held.id}".encode()),))
         else:
             reply.extra = (*reply.extra, (b"Idempotent-Replayed", b"true"))
             if held.state is RequestState.PENDING and wait:

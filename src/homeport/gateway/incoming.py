@@ -50,8 +50,10 @@ def refusal_of(error: HomeportError) -> Refusal:
 
 
 def refuse(reply: Reply, refusal: Refusal, about: StoredRequest | None = None, headers: Headers = ()) -> None:
-    """The refusal as the whole answer, with the id of the request it is about; one that will pass says when to come
-    again."""
+    """The refusal as the whole answer, counted, with the id of the request it is about; one that will pass says when
+    to come again."""
+    if not reply.begun:
+        reply.refused(refusal.status)
     known = {"id": about.id, "status": about.state.value} if about is not None else {}
     soon = _SOON if refusal.status in (429, 503) else ()
     answer(reply, refusal.status, refusal.to_dict() | known, (*headers, *soon))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from homeport.errors import HomeportError
 from homeport.gateway.core.access import Key, Refusal
 from homeport.gateway.spool import Spool
+from homeport.gateway.waking import wait_for
 from homeport.interfaces.clock import Clock
 from homeport.interfaces.journal import Journal
 from homeport.model.kept import BEGINNING, Finished, Retention, Rule, Usage
@@ -96,11 +97,7 @@ class Keeping:
             rest = max(wait, SHARE * (time.monotonic() - began))
             await asyncio.sleep(rest)
             if not any(room.full for room in self._rooms.values()):
-                try:
-                    async with asyncio.timeout(max(0.0, EVERY_S - rest)):
-                        await self._near.wait()
-                except TimeoutError:
-                    pass
+                await wait_for(self._near, max(0.0, EVERY_S - rest))
             self._near.clear()
 
     async def sweep(self) -> int:

@@ -181,6 +181,9 @@ class Gateway:
         route = self.routes.route(caller, incoming.name)
         return not isinstance(route, Refusal) and self._exchange.at_once(incoming, reply, route, done)
 
+    def refused(self, status: int) -> None:
+        self._tools.metrics.refused(status)
+
     async def serve(self, incoming: Incoming, reply: Reply) -> None:
         started = time.perf_counter()
         try:
@@ -212,7 +215,6 @@ class Gateway:
                 return
             refusal = route
         refusal = refusal or _NOWHERE
-        self._tools.metrics.refused(refusal.status)
         incoming.body.discard()
         refuse(reply, refusal)
 

@@ -56,6 +56,9 @@ class Starting:
         """As `Service`."""
         return False
 
+    def refused(self, status: int) -> None:
+        """Not counted: the gateway that counts is not there yet."""
+
     async def serve(self, incoming: Incoming, reply: Reply) -> None:
         incoming.body.discard()
         if incoming.refusal is not None:

@@ -113,5 +113,4 @@ class Streams:
     def _refuse(self, reply: Reply, request: StoredRequest, status: int, why: str, hint: str = "") -> None:
         kind = "Conflict" if status == 409 else "NotFound"
         hint = hint or f"`GET /requests/{request.id}` says what became of it"
-        self._tools.metrics.refused(status)
         refuse(reply, Refusal(status, kind, why, hint), request)

@@ -84,7 +84,7 @@ class Tenure:
                 continue
             if await self._dispatcher.may_judge((request.namespace, request.agent)):
                 log.warning("request %s is taken over from gateway %s", request.id, request.lease_owner)
-                await self._dispatcher.judge(request, f"the gateway {request.lease_owner} that had it is gone")
+                await self._dispatcher.judge(request, f"the gateway of {request.lease_owner!r}, which had it, is gone")
 
     async def _tell(self) -> None:
         watched = self._tools.waiters.watched() - self._dispatcher.courier.active.keys()

@@ -150,7 +150,7 @@ class Tunnels:
         key = (route.namespace, route.agent)
         refusal = self._refusal(route, len(self._open.get(key, ())))
         if refusal is not None:
-            self._refuse(reply, refusal)
+            refuse(reply, refusal)
             return
         crossings = self._open.setdefault(key, set())
         request = self._record(incoming, route)
@@ -161,7 +161,7 @@ class Tunnels:
             self._courier.active[request.id] = crossing
             await self._cross(crossing, reply)
         except HomeportError as error:
-            self._refuse(reply, refusal_of(error))
+            refuse(reply, refusal_of(error))
         finally:
             self._courier.active.pop(request.id, None)
             crossings.discard(crossing)
@@ -193,10 +193,6 @@ class Tunnels:
             return Refusal(503, "NoCapacity", f"{MOST} WebSockets to this agent are open", "close some of them")
         return None
 
-    def _refuse(self, reply: Reply, refusal: Refusal) -> None:
-        self._tools.metrics.refused(refusal.status)
-        refuse(reply, refusal)
-
     def _record(self, incoming: Incoming, route: Route) -> StoredRequest:
         headers = forwarded(incoming.head, peer=incoming.peer, prefix=f"/agent/{incoming.name}")
         return StoredRequest(
@@ -226,7 +222,7 @@ class Tunnels:
             self._tools.metrics.tunnel_ended(key, *crossing.tunnel.passed)
             reply.end()
         elif why:
-            self._refuse(reply, Refusal(502, "Unavailable", f"no WebSocket: {why}"))
+            refuse(reply, Refusal(502, "Unavailable", f"no WebSocket: {why}"))
             ending = Ending(False, why)
         if ending.whole:
             response = crossing.stored(self._tools.clock.now_us())

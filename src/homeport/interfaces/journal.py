@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from homeport.interfaces.outbox import Outbox
-from homeport.model.kept import Finished, Forgotten, Usage
+from homeport.model.kept import ALL, Finished, Forgotten, Usage, Wanted
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
 Overdue = list[Finished]
@@ -187,24 +187,11 @@ class Journal(Protocol):
         ...
 
     async def list(
-        self,
-        namespace: str,
-        *,
-        agent: str = "",
-        state: RequestState | None = None,
-        after: str = "",
-        limit: int = 100,
-        method: str = "",
-        key: str = "",
-        statuses: tuple[int, int] = (0, 0),
-        since_us: int = 0,
-        until_us: int = 0,
-        newer: str = "",
+        self, namespace: str, wanted: Wanted = ALL, *, after: str = "", limit: int = 100, newer: str = ""
     ) -> list[StoredRequest]:
         """Newest first; ids sort by time; `after` continues a page. Bodies have their size but not their bytes.
 
-        `statuses`: the lowest and the highest; accepted from `since_us` on and before `until_us`. What is empty or 0
-        does not narrow. With `newer`: those after this id, oldest first.
+        With `newer`: those after this id, oldest first.
         """
         ...
 

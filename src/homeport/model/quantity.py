@@ -5,18 +5,11 @@ from __future__ import annotations
 
 import re
 
+from homeport.model.measures import size_bytes, span_seconds
 from homeport.model.names import LABEL
 from homeport.model.requirements import Ecosystem, GpuNeed, Kind
 from homeport.model.workload import Delivery
 
-_UNITS = {
-    "": 1, "b": 1, "k": 10**3, "kb": 10**3, "ki": 2**10, "kib": 2**10, "m": 10**6, "mb": 10**6, "mi": 2**20,
-    "mib": 2**20, "g": 10**9, "gb": 10**9, "gi": 2**30, "gib": 2**30, "t": 10**12, "tb": 10**12, "ti": 2**40,
-    "tib": 2**40,
-}  # fmt: skip
-_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s?([A-Za-z]{0,3})")
-_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s?(ms|s|m|h|)")
-_SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 LEAST_MEMORY = 16 * 2**20
 MOST_MEMORY = 2**46
 MOST_DISK = 2**53
@@ -50,9 +43,11 @@ def gpu_memory_bytes(value: object) -> int:
 
 
 def _size(value: object) -> int:
-    """Bytes; 0 for what is none."""
-    found = _SIZE.fullmatch(str(value).strip()) if isinstance(value, (str, int)) else None
-    return int(float(found[1]) * _UNITS.get(found[2].lower(), 0)) if found and not isinstance(value, bool) else 0
+    """Bytes; 0 for what is none: those who ask say what they expected."""
+    try:
+        return size_bytes(value)
+    except ValueError:
+        return 0
 
 
 def cpus(value: object) -> float:
@@ -66,8 +61,10 @@ def cpus(value: object) -> float:
 
 def seconds(value: object) -> float:
     """`30`, `30s`, `500ms`, `1.5m`, `1h`: 0 to a day."""
-    found = _SPAN.fullmatch(str(value).strip())
-    span = float(found[1]) * _SECONDS[found[2]] if found and not isinstance(value, bool) else -1.0
+    try:
+        span = span_seconds(value)
+    except ValueError:
+        span = -1.0
     if not 0 <= span <= 86400:
         raise ValueError("expected a time of at most a day, for example 30s, 500ms or 5m")
     return span

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from homeport.errors import StorageFull, Unavailable
 from homeport.interfaces.journal import LEVEL_US, Accepted, Overdue, Queue
-from homeport.model.kept import FINISHED, Finished, Forgotten, Usage
+from homeport.model.kept import ALL, FINISHED, Finished, Forgotten, Usage, Wanted
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 from homeport.testing.outboxes import MemoryOutbox
 
@@ -142,30 +142,13 @@ class MemoryJournal:
         self._closed = True
 
     async def list(
-        self,
-        namespace: str,
-        *,
-        agent: str = "",
-        state: RequestState | None = None,
-        after: str = "",
-        limit: int = 100,
-        method: str = "",
-        key: str = "",
-        statuses: tuple[int, int] = (0, 0),
-        since_us: int = 0,
-        until_us: int = 0,
-        newer: str = "",
+        self, namespace: str, wanted: Wanted = ALL, *, after: str = "", limit: int = 100, newer: str = ""
     ) -> list[StoredRequest]:
         found = [
             _without_bytes(request)
             for request in self._sorted()
             if request.namespace == namespace
-            and (not agent or request.agent == agent)
-            and (state is None or request.state is state)
-            and (not method or request.method == method)
-            and (not key or request.key == key)
-            and (not statuses[1] or (request.response and statuses[0] <= request.response.status <= statuses[1]))
-            and since_us <= request.accepted_at_us < (until_us or request.accepted_at_us + 1)
+            and _fits(request, wanted)
             and (not after or request.id < after)
             and request.id > newer
         ]
@@ -298,6 +281,17 @@ class MemoryJournal:
         if held is None or held.state not in FINISHED:
             return None
         return self._become(replace(held, state=RequestState.PENDING, not_before_us=0, outcome="", response=None))
+
+
+def _fits(request: StoredRequest, wanted: Wanted) -> bool:
+    lowest, highest = wanted.statuses()
+    asked = (wanted.agent, wanted.state, wanted.method, wanted.key)
+    found = (request.agent, request.state, request.method, request.key)
+    return (
+        all(not one or one == other for one, other in zip(asked, found, strict=True))
+        and (not highest or (request.response is not None and lowest <= request.response.status <= highest))
+        and wanted.since_us <= request.accepted_at_us < (wanted.until_us or request.accepted_at_us + 1)
+    )
 
 
 def _without_bytes(request: StoredRequest) -> StoredRequest:

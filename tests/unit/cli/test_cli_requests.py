@@ -92,7 +92,7 @@ def test_a_viewer_sees_heads_and_no_bodies(doors: Doors, run: Run, monkeypatch: 
     text = doors.token(Role.VIEWER)
     monkeypatch.setenv("HOMEPORT_URL", doors.url)
     monkeypatch.setenv("HOMEPORT_TOKEN", text)
-    code, out, err = run("requests", "show", "req_1")
+    code, out, err = run("requests", "show", "req_1", "--json")
     assert (code, json.loads(out)["target"], "body" in json.loads(out)) == (0, "/1", False)
     assert "without bodies" in err
     viewer = Client(doors.remote(text))
@@ -111,7 +111,7 @@ def test_requests_are_followed_as_they_come(doors: Doors, run: Run) -> None:
 def test_under_the_name_agentainer_the_agent_comes_first(doors: Doors, run: Run) -> None:
     out = run("requests", "notes", "--json", program="agentainer")[1]
     assert [one["id"] for one in json.loads(out)] == ["req_5", "req_3", "req_1"]
-    assert json.loads(run("requests", "notes", "show", "req_1", program="agentainer")[1])["id"] == "req_1"
+    assert json.loads(run("requests", "notes", "show", "req_1", "--json", program="agentainer")[1])["id"] == "req_1"
     assert run("requests", "mail", "replay", "req_1", program="agentainer")[0] == 2
     assert run("requests", "notes", "clear", "--yes", program="agentainer")[1] == "1 removed\n"
     assert "req_0" in states(doors)

@@ -113,7 +113,7 @@ def test_requests_are_listed_shown_and_replayed(doors: Doors, run: Run) -> None:
     doors.control.journal.append({"id": "req_1", "agent": "notes", "state": "dead", "outcome": "outcome unknown"})
     assert "outcome unknown" in run("requests", "list", "--state", "dead")[1]
     assert loaded(run("requests", "list", "--json"))[0]["id"] == "req_1"
-    assert loaded(run("requests", "show", "req_1"))["state"] == "dead"
+    assert loaded(run("requests", "show", "req_1", "--json"))["state"] == "dead"
     assert run("requests", "replay", "req_1")[1] == "req_1: pending\n"
     assert run("requests", "show", "req_2")[0] == 2
 

@@ -11,7 +11,15 @@ from homeport.gateway.core.attempt import Answered, Attempt, Complete, Cut, Decl
 from homeport.gateway.core.circuit import MOST_S, TRIP, Circuit
 from homeport.gateway.core.delivery import Sent, Verdict
 from homeport.gateway.core.message import ResponseHead
-from homeport.gateway.core.retry import after_status, or_given_up, retry_after, wait_before
+from homeport.gateway.core.retry import (
+    DEADLINE,
+    after_status,
+    expired,
+    missed_deadline,
+    or_given_up,
+    retry_after,
+    wait_before,
+)
 from homeport.model.request import RequestState
 from homeport.model.workload import Backoff, RetryPolicy
 from homeport.testing.conformance.journal import flying
@@ -83,6 +91,20 @@ def test_what_the_agent_asks_for_is_never_shortened_and_never_goes_past_a_deadli
     late = flying(accepted_at_us=10**9, deadline_us=10**9 + 9_000_000)
     assert after_status(late, policy, asked=9.0, **now) is None  # type: ignore[arg-type]
     assert after_status(late, policy, asked=8.0, **now) == 8.0  # type: ignore[arg-type]
+
+
+def test_a_missed_deadline_is_what_the_gateway_gave_it_up_for_and_nothing_an_agent_says() -> None:
+    late = flying(deadline_us=5)
+    lost = Attempt(repeatable=False, attempts=1).handle(Gone(DEADLINE))[-1]
+    assert isinstance(lost, Release)
+    verdicts = [
+        expired(late),
+        lost.verdict,
+        or_given_up(late, Verdict(RequestState.PENDING, "interrupted"), RetryPolicy(), next_us=9),
+    ]
+    assert all(missed_deadline(flying(deadline_us=5, outcome=verdict.outcome)) for verdict in verdicts)
+    assert not missed_deadline(flying(outcome=DEADLINE))
+    assert not missed_deadline(flying(deadline_us=5, outcome=f"outcome unknown: it wrote {DEADLINE} and left"))
 
 
 def test_given_up_is_failed_only_if_nothing_ever_reached_the_agent() -> None:

@@ -131,6 +131,7 @@ async def test_410_ends_it_until_somebody_takes_it_up_again(gateway: Rig) -> Non
         sent = len(receiver.ledger)
         await gateway.call()
         assert (await deliveries(gateway))[0][1:] == ("dead", 410)
+        assert {one["next_try_at"] for one in await gateway.control.deliveries("whk_hook")} == {None}
         assert len(receiver.ledger) == sent
         gone[0] = False
         assert await gateway.control.retry_webhook("whk_hook") == 2

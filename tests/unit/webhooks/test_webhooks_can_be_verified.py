@@ -43,7 +43,7 @@ def by_node(secret: str, headers: dict[str, str], body: bytes) -> None:
 
 
 def by_library(secret: str, headers: dict[str, str], body: bytes) -> None:
-    standard = pytest.importorskip("standardwebhooks", reason="pip install standardwebhooks")
+    standard = pytest.importorskip("standardwebhooks", reason="pip install -r requirements/dev.txt")
     standard.Webhook(secret).verify(body, headers)
 
 

@@ -93,7 +93,6 @@ async def test_an_address_in_disguise_is_seen_through_by_the_real_resolver(url: 
     poster = Poster(Border(), deadline_s=5)
     answered = await poster.post(url, (), b"{}")
     assert answered.code == 0 and ("HOMEPORT_WEBHOOK_ALLOW" in answered.said or "no connection" in answered.said)
-    poster.close()
 
 
 async def test_a_name_is_asked_for_once_and_every_address_of_it_must_be_public() -> None:
@@ -111,7 +110,6 @@ async def test_a_name_is_asked_for_once_and_every_address_of_it_must_be_public()
             assert "127.0.0.1 is not an address of the public internet" in answered.said
             assert len(asked) == n
         assert receiver.ledger == []
-        poster.close()
 
 
 async def test_the_connection_goes_to_the_address_and_the_certificate_is_that_of_the_name(tmp_path: Path) -> None:
@@ -134,8 +132,6 @@ async def test_the_connection_goes_to_the_address_and_the_certificate_is_that_of
         assert len(receiver.ledger) == 1
         plain = await poster.post(f"http://localhost:{receiver.port}/", (), b"{}")
         assert plain.code == 0
-        poster.close()
-        strict.close()
 
 
 async def test_a_resolver_that_says_nothing_costs_no_more_than_the_deadline() -> None:
@@ -147,7 +143,6 @@ async def test_a_resolver_that_says_nothing_costs_no_more_than_the_deadline() ->
 
     poster = Poster(Border(), resolver=resolver, deadline_s=0.1)
     assert (await poster.post("https://example.org/", (), b"{}")).said == "no answer within 0.1 s"
-    poster.close()
 
 
 def test_what_is_shown_of_a_url_opens_nothing() -> None:

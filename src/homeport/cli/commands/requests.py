@@ -85,13 +85,7 @@ def show(session: Session, id: str, agent: str) -> None:
 
     Who may not read bodies sees the rest.
     """
-    try:
-        found = session.client.request(id)
-    except Denied as denied:
-        found = session.client.request(id, bodies=False)
-        say(f"without bodies: {denied.message}")
-    _check_agent(found, agent)
-    put_json(found)
+    _show(session, id, agent)
 
 
 @requests.command()
@@ -99,7 +93,7 @@ def show(session: Session, id: str, agent: str) -> None:
 @click.option("--agent", default="", hidden=True)
 @click.pass_obj
 def replay(session: Session, id: str, agent: str) -> None:
-    """Send it again."""
+    """Send it again, also one that was answered: the new answer takes the place of the one that is stored."""
     if agent:
         _check_agent(session.client.request(id, bodies=False), agent)
     _replayed(session, session.client.replay(id))
@@ -126,14 +120,20 @@ def tail(session: Session, /, **which: Any) -> None:
 @filters
 @click.option("--state", default="", metavar="STATE", help="Only pending, in_flight, completed, failed or dead ones.")
 @click.option("--bodies", is_flag=True, help="With bodies in base64, up to 1 MiB of each.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="A new file.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A new file, or - for stdout.",
+)
 @click.pass_obj
 def export(session: Session, /, bodies: bool, output: Path | None, **which: Any) -> None:
     """Requests as lines of JSON, oldest first. The file appears when it is whole; every export is audited."""
     from homeport.cli.filing import write_lines
 
     found = session.client.export_requests(wanted(**which), bodies=bodies)
-    if output is None:
+    if output is None or output == Path("-"):
         for one in found:
             put_line(one)
         return
@@ -154,7 +154,7 @@ def clear(session: Session, /, states: tuple[str, ...], yes: bool, **which: Any)
 
 @requests.group(cls=Verbs)
 def dead() -> None:
-    """Dead letters: given up with an unknown outcome. A person decides."""
+    """Dead letters: given up, most of them with an unknown outcome. A person decides."""
 
 
 @dead.command("list")
@@ -167,7 +167,13 @@ def dead_list(session: Session, /, after: str, limit: int, **which: Any) -> None
     _listed(session, wanted("dead", **which), after, limit)
 
 
-dead.add_command(show)
+@dead.command("show")
+@click.argument("id")
+@click.pass_obj
+def dead_show(session: Session, id: str) -> None:
+    """One dead letter: headers with credentials redacted, bodies up to 64 KiB, the last answer if there was one."""
+    _is_dead(session, id)
+    _show(session, id)
 
 
 @dead.command("replay")
@@ -180,7 +186,7 @@ def dead_replay(session: Session, /, ids: tuple[str, ...], everything: bool, yes
     """Send dead letters again: what was done already may be done twice."""
     for id in _chosen(session, ids, everything, wanted("dead", **which), yes, "Send again"):
         try:
-            _replayed(session, session.client.replay(id))
+            _replayed(session, session.client.replay(id), several=True)
         except (Conflict, NotFound) as error:
             if not everything:
                 raise
@@ -242,8 +248,7 @@ def _chosen(session: Session, ids: tuple[str, ...], everything: bool, which: Wan
         raise click.UsageError("give the ids of dead letters, or --all with filters")
     if not everything:
         for id in ids:
-            if (state := session.client.request(id, bodies=False)["state"]) != "dead":
-                raise Conflict(f"{id} is {state}, not dead", operation="dead", subject=id)
+            _is_dead(session, id)
         return list(ids)
     if not verb:
         return []
@@ -251,13 +256,36 @@ def _chosen(session: Session, ids: tuple[str, ...], everything: bool, which: Wan
     while page := session.client.requests(wanted=which, after=found[-1] if found else "", limit=1000):
         found += [one["id"] for one in page]
     if found:
-        confirm(f"{verb} {len(found)} dead letters?", yes=yes)
+        confirm(f"{verb} {len(found)} dead letter{'s' if len(found) > 1 else ''}?", yes=yes)
+    else:
+        say("no dead letter fits")
     return found[::-1]
 
 
-def _replayed(session: Session, found: dict[str, Any]) -> None:
+def _is_dead(session: Session, id: str) -> None:
+    if (state := session.client.request(id, bodies=False)["state"]) != "dead":
+        raise Conflict(f"{id} is {state}, not dead", operation="dead", subject=id, hint=f"homeport requests show {id}")
+
+
+def _show(session: Session, id: str, agent: str = "") -> None:
+    from homeport.cli.requested import sheet
+
+    try:
+        found = session.client.request(id)
+    except Denied as denied:
+        found = session.client.request(id, bodies=False)
+        say(f"without bodies: {denied.message}")
+    _check_agent(found, agent)
     if session.json:
         put_json(found)
+        return
+    for line in sheet(found):
+        put(line)
+
+
+def _replayed(session: Session, found: dict[str, Any], *, several: bool = False) -> None:
+    if session.json:
+        (put_line if several else put_json)(found)
     else:
         put(f"{found['id']}: {found.get('state', 'pending')}")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 from homeport.errors import UsageError
 from homeport.model.kept import Retention, Rule
+from homeport.model.measures import size_bytes, span_seconds
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _FIELDS = {
     "completed": "completed_s",
     "failed": "failed_s",
@@ -39,33 +39,34 @@ def retention(given: dict[str, str], agents: str = "") -> Retention:
 
 
 def _changed(rule: Rule, values: dict[str, str], where: str) -> Rule:
-    changes: dict[str, int] = {}
+    changes: dict[str, Any] = {}
     for name, raw in values.items():
         text = raw.strip()
         if not text:
             continue
         if name not in _FIELDS:
             raise _wrong(where, name, f"one of: {', '.join(_FIELDS)}")
-        read = _count if name == "requests" else _size if name == "bytes" else _age
-        found = read(text)
-        if found is None or found > 1 << 62:
-            raise _wrong(where + name, text, "ages as 12h or 7d, requests as 100000, bytes as 500MiB; 0 is no limit")
-        changes[_FIELDS[name]] = found
+        read = _count if name == "requests" else size_bytes if name == "bytes" else span_seconds
+        try:
+            changes[_FIELDS[name]] = _fitting(read(text.lower()))
+        except ValueError:
+            hint = "ages as 12h or 7d, requests as 100000, bytes as 500MiB; 0 is no limit"
+            setting = where + (name if " " in where else name.upper())
+            raise _wrong(setting, text, hint) from None
     return replace(rule, **changes)
 
 
-def _age(text: str) -> int | None:
-    match = re.fullmatch(r"(\d{1,9})([smhd]?)", text.lower(), re.ASCII)
-    return int(match[1]) * _SECONDS[match[2] or "s"] if match else None
+def _count(text: str) -> int:
+    if not re.fullmatch(r"\d{1,12}", text, re.ASCII):
+        raise ValueError("expected a number")
+    return int(text)
 
 
-def _size(text: str) -> int | None:
-    match = re.fullmatch(r"(\d{1,18}) ?([kmgt]?)(i?b)?", text.lower(), re.ASCII)
-    return int(match[1]) * _BYTES[match[2]] if match else None
-
-
-def _count(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"\d{1,12}", text, re.ASCII) else None
+def _fitting(number: float) -> float:
+    """Of what journals and clocks can hold. Raises `ValueError`."""
+    if number > 1 << 62:
+        raise ValueError("expected less")
+    return number
 
 
 def _wrong(where: str, text: str, hint: str) -> UsageError:

@@ -85,3 +85,9 @@ def expired(request: StoredRequest) -> Verdict:
     """Of a pending one whose deadline came."""
     state = RequestState.DEAD if request.attempts else RequestState.FAILED
     return Verdict(state, f"{DEADLINE}: {request.outcome}" if request.outcome else DEADLINE)
+
+
+def missed_deadline(request: StoredRequest) -> bool:
+    """Whether one that is given up was so for its deadline. The journal keeps the reason as clauses, each after a
+    colon; what an agent or a socket said never counts for a request without a deadline."""
+    return request.deadline_us > 0 and DEADLINE in request.outcome.split(": ")

@@ -15,7 +15,7 @@ from homeport.gateway.core.access import Refusal
 from homeport.gateway.core.message import RequestHead
 from homeport.gateway.core.parse import BodyRead, EndRead, HeadRead, Rejected, RequestReader
 from homeport.gateway.core.write import CONTINUE, reason
-from homeport.gateway.incoming import MAX_BODY, Incoming, answer, refusal_of, refuse
+from homeport.gateway.incoming import MAX_BODY, Incoming, refusal_of, refuse
 from homeport.gateway.sockets.reply import ClientReply
 from homeport.gateway.sockets.tunnel import Taken
 from homeport.gateway.waiting import Reply
@@ -53,6 +53,10 @@ class Service(Protocol):
 
     async def serve(self, incoming: Incoming, reply: Reply) -> None:
         """Answer it; returns when the reply has ended or was cut."""
+        ...
+
+    def refused(self, status: int) -> None:
+        """It, or the connection, refused a request with this status."""
         ...
 
 
@@ -94,6 +98,9 @@ class ClientConnection(asyncio.Protocol):
     def draining(self) -> bool:
         """The next answer is its last."""
         return self._ending or self._service.leaving
+
+    def refused(self, status: int) -> None:
+        self._service.refused(status)
 
     @property
     def busy(self) -> bool:
@@ -250,7 +257,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _at_once(self, incoming: Incoming) -> bool:
         """The usual request on a connection that owes no other answer needs no task."""
-        if self._reply is not None or self._queue or self._last:
+        if self._reply is not None or self._queue or self._last or self._writable is not None:
             return False
         head = incoming.head
         reply = ClientReply(self, head.method, head.version, keep_alive=head.keep_alive)
@@ -310,6 +317,8 @@ class ClientConnection(asyncio.Protocol):
                 self._wake = loop.create_future()
                 await self._wake
                 continue
+            if not await self.drained():  # who reads no answers gets no more of them
+                break
             incoming, keep_alive = self._queue.popleft()
             if self._paused and self.transport is not None and self.alive:
                 self._paused = False
@@ -329,7 +338,7 @@ class ClientConnection(asyncio.Protocol):
         except Exception:
             # The last line of defence: the client must see an error, the operator why.
             log.exception("request %s failed in the gateway", incoming.id)
-            answer(reply, 500, Refusal(500, "HomeportError", reason(500)).to_dict())
+            refuse(reply, Refusal(500, "HomeportError", reason(500)))
 
     def _close(self) -> None:
         for incoming, _ in self._queue:

@@ -30,6 +30,8 @@ class Connection(Protocol):
 
     def hand_over(self) -> Taken: ...
 
+    def refused(self, status: int) -> None: ...
+
 
 class ClientReply:
     """Writes what it is told while the client is there; a client that left changes nothing for the teller."""
@@ -81,6 +83,9 @@ class ClientReply:
         self._held = data
         if source is None:
             asyncio.get_running_loop().call_soon(self.flush)
+
+    def refused(self, status: int) -> None:
+        self._connection.refused(status)
 
     def data(self, data: bytes) -> None:
         if self._bodiless or self.ended or not data:

@@ -68,7 +68,7 @@ def shown(change: Change) -> dict[str, Any]:
         "at": rfc3339(change.at_us),
         "delivery": change.standing,
         "tries": change.tries,
-        "next_try_at": rfc3339(change.not_before_us) if change.not_before_us else None,
+        "next_try_at": rfc3339(change.not_before_us) if change.not_before_us and not change.settled_at_us else None,
         "status": change.code or None,
         "said": change.said,
         "settled_at": rfc3339(change.settled_at_us) if change.settled_at_us else None,

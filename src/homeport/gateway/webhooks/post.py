@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -22,11 +23,13 @@ from homeport.model.webhook import checked_url
 DEADLINE_S = 15.0
 """Seconds for all of it: name, connection, TLS, sending, the answer."""
 BODY_S = 2.0
-"""Seconds between two pieces of an answer whose status is known."""
+"""Seconds for the body of an answer whose status is known."""
 MOST_READ = 64 * 1024
 """Bytes of an answer that are read; what comes after is not waited for."""
 MOST_ADDRESSES = 4
 """Of one name, how many are tried."""
+NAMES_AT_ONCE = 32
+"""As many as there are sendings under way: one name whose server is silent holds up no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,7 @@ class Poster:
     ) -> None:
         self._border, self._make_tls, self._deadline_s = border, tls, deadline_s
         self._resolve = resolver or self._ask_system
-        # A name server that says nothing holds its thread for long: not one that others need.
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="webhook-names")
+        self._names = asyncio.Semaphore(NAMES_AT_ONCE)
 
     async def post(self, url: str, headers: Headers, body: bytes) -> Answered:
         """Never raises for what the other side does."""
@@ -67,9 +69,6 @@ class Poster:
             return Answered(0, error.message)
         except (OSError, EOFError) as error:
             return Answered(0, f"no connection: {extract(str(error).encode())}")
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _post(self, url: str, headers: Headers, body: bytes) -> Answered:
         parts = checked_url(url, plain=self._border.loopback)
@@ -97,11 +96,36 @@ class Poster:
         return self._make_tls()
 
     async def _ask_system(self, host: str, port: int) -> list[str]:
-        def ask() -> list[str]:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            return list(dict.fromkeys(str(address[0]) for *_, address in found))
+        """A name server that says nothing holds a thread for long: not one that others need, or that ends must wait
+        for."""
+        await self._names.acquire()
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[list[str]] = loop.create_future()
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        def told(outcome: list[str] | OSError) -> None:
+            self._names.release()
+            if found.done():
+                return
+            if isinstance(outcome, list):
+                found.set_result(outcome)
+            else:
+                found.set_exception(outcome)
+
+        def ask() -> None:
+            outcome = _addresses(host, port)
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(told, outcome)
+
+        threading.Thread(target=ask, name="webhook-name", daemon=True).start()
+        return await found
+
+
+def _addresses(host: str, port: int) -> list[str] | OSError:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        return error if isinstance(error, OSError) else OSError(str(error))
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 async def _connect(
@@ -127,23 +151,27 @@ def _head(target: str, host: str, headers: Headers, length: int) -> bytes:
 
 
 async def _answer(stream: asyncio.StreamReader) -> Answered:
-    """Its status decides, as soon as it is there; of the body comes what comes soon."""
+    """Its status decides, as soon as it is there; of the body comes what comes soon, and however that ends."""
     reader, answered, body, read = ResponseReader("POST"), Answered(0, ""), b"", 0
+    until: float | None = None
     while read <= MOST_READ:
         try:
-            async with asyncio.timeout(BODY_S if answered.code else None):
+            async with asyncio.timeout_at(until):
                 data = await stream.read(16 * 1024)
-        except TimeoutError:
+        except OSError:  # TimeoutError is one
+            if not answered.code:
+                raise
             break
         read += len(data)
         for event in reader.feed(data):
             if isinstance(event, AnswerRead):
                 answered = Answered(event.head.status, "", event.head.headers)
+                until = asyncio.get_running_loop().time() + BODY_S
             elif isinstance(event, BodyRead):
                 body += event.data
-            elif isinstance(event, Rejected):
+            elif isinstance(event, Rejected) and not answered.code:
                 return Answered(0, "what it answered is not valid HTTP/1.1")
-            elif isinstance(event, EndRead):
+            elif isinstance(event, EndRead | Rejected):
                 data = b""
         if not data:
             break

@@ -20,6 +20,7 @@ from homeport.gateway.metrics.families import (
     Reading,
 )
 from homeport.gateway.tables import newest_revision
+from homeport.gateway.waking import wait_for
 from homeport.gateway.webhooks.message import body_of, next_try_us, signed, trial_body
 from homeport.gateway.webhooks.post import DEADLINE_S, Answered, Poster
 from homeport.gateway.webhooks.sealed import opened
@@ -102,11 +103,7 @@ class Sender:
             except HomeportError as error:
                 log.info("webhooks wait: %s", error.message)
                 pause = _PAUSE_S
-            try:
-                async with asyncio.timeout(pause or SWEEP_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            await wait_for(self._wake, pause or SWEEP_S)
 
     async def stop(self) -> None:
         """What is under way may end; what does not is free for our next life, and for other gateways."""
@@ -120,7 +117,6 @@ class Sender:
                 await self._outbox.reclaim(self._owner)
             except HomeportError as error:
                 log.info("webhooks under way are left to their leases: %s", error.message)
-        self._poster.close()
 
     async def trial(self, hook_id: str) -> Answered:
         """Send a message of no consequence now. Raises `HomeportError` where its secrets cannot be opened."""

@@ -10,6 +10,7 @@ import pytest
 
 from homeport.errors import Unavailable
 from homeport.interfaces.journal import LEVEL_US, Journal, Queue
+from homeport.model.kept import ALL, Wanted
 from homeport.model.request import Body, RequestState, StoredRequest, StoredResponse
 
 
@@ -318,15 +319,15 @@ class JournalSuite:
         await journal.complete("req_0003", 1, response())
         await journal.accept(request(9, namespace="other"))
 
-        async def ids(**wanted: object) -> list[int]:
-            return [int(held.id[4:]) for held in await journal.list("default", **wanted)]  # type: ignore[arg-type]
+        async def ids(wanted: Wanted = ALL, *, after: str = "", limit: int = 100) -> list[int]:
+            return [int(held.id[4:]) for held in await journal.list("default", wanted, after=after, limit=limit)]
 
         assert await ids() == [5, 4, 3, 2, 1]
         assert await ids(limit=2) == [5, 4]
         assert await ids(after="req_0004", limit=2) == [3, 2]
-        assert await ids(agent="other") == [4, 2]
-        assert await ids(state=RequestState.COMPLETED) == [3]
-        [entry] = await journal.list("default", state=RequestState.COMPLETED)
+        assert await ids(Wanted(agent="other")) == [4, 2]
+        assert await ids(Wanted(state="completed")) == [3]
+        [entry] = await journal.list("default", Wanted(state="completed"))
         assert (entry.body, entry.response and entry.response.body) == (Body(size=5), Body(size=4))
 
     async def test_every_state_is_counted(self, journal: Journal) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import statistics
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from homeport.drivers.journals.postgres import keeping, operations, rows, statements
@@ -21,7 +21,7 @@ from homeport.drivers.journals.postgres.shelf import PostgresShelf
 from homeport.drivers.journals.postgres.writer import Writer
 from homeport.errors import Conflict, Unavailable
 from homeport.interfaces.journal import Accepted, Overdue, Queue
-from homeport.model.kept import Forgotten, Usage
+from homeport.model.kept import ALL, Forgotten, Usage, Wanted
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
 COPYING = 0x686F6D65_636F7079
@@ -146,24 +146,12 @@ class PostgresJournal:
         return found[0] if found else None
 
     async def list(
-        self,
-        namespace: str,
-        *,
-        agent: str = "",
-        state: RequestState | None = None,
-        after: str = "",
-        limit: int = 100,
-        method: str = "",
-        key: str = "",
-        statuses: tuple[int, int] = (0, 0),
-        since_us: int = 0,
-        until_us: int = 0,
-        newer: str = "",
+        self, namespace: str, wanted: Wanted = ALL, *, after: str = "", limit: int = 100, newer: str = ""
     ) -> Requests:
-        wanted = {"namespace": namespace, "agent": agent, "state": state.value if state else "", "after": after}
-        wanted |= {"method": method, "key": rows.text(key), "newer": newer}
-        numbers = {"lowest": statuses[0], "highest": statuses[1], "since": since_us, "until": until_us, "limit": limit}
-        return await self._rows(statements.LIST_NEWER if newer else statements.LIST, {**wanted, **numbers})
+        lowest, highest = wanted.statuses()
+        values = asdict(wanted) | {"namespace": namespace, "after": after, "newer": newer, "limit": limit}
+        values |= {"key": rows.text(wanted.key), "lowest": lowest, "highest": highest}
+        return await self._rows(statements.LIST_NEWER if newer else statements.LIST, values)
 
     async def usage(self) -> dict[tuple[str, str], Usage]:
         return keeping.usage(await self._ask(statements.USAGE, ()))

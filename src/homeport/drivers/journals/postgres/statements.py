@@ -148,7 +148,7 @@ _LISTED = (
     " AND (%(agent)s::text = '' OR agent = %(agent)s) AND (%(state)s::text = '' OR state = %(state)s)"
     " AND (%(method)s::text = '' OR method = %(method)s) AND (%(key)s::text = '' OR key = %(key)s)"
     " AND (%(highest)s::bigint = 0 OR response_status BETWEEN %(lowest)s AND %(highest)s)"
-    " AND accepted_at_us >= %(since)s::bigint AND (%(until)s::bigint = 0 OR accepted_at_us < %(until)s)"
+    " AND accepted_at_us >= %(since_us)s::bigint AND (%(until_us)s::bigint = 0 OR accepted_at_us < %(until_us)s)"
     " AND (%(after)s::text = '' OR id < %(after)s)"
 )
 LIST = f"{_LISTED} ORDER BY id DESC LIMIT %(limit)s"

@@ -8,7 +8,7 @@ import os
 import statistics
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,7 +19,7 @@ from homeport.drivers.journals.sqlite.checkpoints import Checkpoints
 from homeport.drivers.journals.sqlite.outbox import SqliteOutbox
 from homeport.drivers.journals.sqlite.writer import Writer
 from homeport.interfaces.journal import Accepted, Overdue, Queue
-from homeport.model.kept import Forgotten, Usage
+from homeport.model.kept import ALL, Forgotten, Usage, Wanted
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
 T = TypeVar("T")
@@ -127,25 +127,13 @@ class SqliteJournal:
         return None if row is None else rows.stored(row)
 
     async def list(
-        self,
-        namespace: str,
-        *,
-        agent: str = "",
-        state: RequestState | None = None,
-        after: str = "",
-        limit: int = 100,
-        method: str = "",
-        key: str = "",
-        statuses: tuple[int, int] = (0, 0),
-        since_us: int = 0,
-        until_us: int = 0,
-        newer: str = "",
+        self, namespace: str, wanted: Wanted = ALL, *, after: str = "", limit: int = 100, newer: str = ""
     ) -> list[StoredRequest]:
-        wanted = {"namespace": namespace, "agent": agent, "state": state.value if state else "", "after": after}
-        wanted |= {"method": method, "key": key, "newer": newer}
-        numbers = {"lowest": statuses[0], "highest": statuses[1], "since": since_us, "until": until_us, "limit": limit}
+        lowest, highest = wanted.statuses()
+        values = asdict(wanted) | {"namespace": namespace, "after": after, "newer": newer, "limit": limit}
+        values |= {"lowest": lowest, "highest": highest}
         sql = queries.LIST_NEWER if newer else queries.LIST
-        return await self._survey(lambda db: [rows.stored(row) for row in db.execute(sql, {**wanted, **numbers})])
+        return await self._survey(lambda db: [rows.stored(row) for row in db.execute(sql, values)])
 
     async def usage(self) -> dict[tuple[str, str], Usage]:
         return await self._survey(keeping.usage)

@@ -87,7 +87,7 @@ _LISTED = (
     " WHERE r.namespace = :namespace AND (:agent = '' OR r.agent = :agent)"
     " AND (:state = '' OR r.state = :state) AND (:method = '' OR r.method = :method)"
     " AND (:key = '' OR r.key = :key) AND (:highest = 0 OR s.status BETWEEN :lowest AND :highest)"
-    " AND r.accepted_at_us >= :since AND (:until = 0 OR r.accepted_at_us < :until)"
+    " AND r.accepted_at_us >= :since_us AND (:until_us = 0 OR r.accepted_at_us < :until_us)"
 )
 LIST = f"{_LISTED} AND (:after = '' OR r.id < :after) ORDER BY r.id DESC LIMIT :limit"
 LIST_NEWER = f"{_LISTED} AND r.id > :newer AND (:after = '' OR r.id < :after) ORDER BY r.id LIMIT :limit"

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words of the gateway that its callers read: why there is no answer yet, and what a status is called."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway_rig import Rig, Seen, rig, until
+from homeport.gateway.core.write import reason
+
+SOURCES = Path(__file__).parents[3] / "src" / "homeport" / "gateway"
+
+
+@pytest.fixture
+async def gate(tmp_path: Path) -> AsyncIterator[Rig]:
+    async with rig(tmp_path) as made:
+        yield made
+
+
+async def test_what_is_in_flight_is_said_to_be_with_its_agent_whatever_was_before(gate: Rig) -> None:
+    go = asyncio.Event()
+
+    async def slow(seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        await go.wait()
+        return False
+
+    await gate.routes(gate.route(endpoint="", instance="", ready=False, reason="it is starting"))
+    gate.agent.behave = slow
+    told = (await gate.call("POST", body=b"x", Prefer="respond-async")).json()
+    assert (told["status"], told["reason"]) == ("pending", "it is starting")
+    await gate.routes(gate.route())
+    await until(lambda: gate.agent.seen)
+    told = (await gate.call(path=f"/requests/{told['id']}/response")).json()
+    assert (told["status"], told["reason"]) == ("in_flight", "the agent has it")
+    go.set()
+
+
+def test_every_status_of_the_gateway_has_its_name() -> None:
+    used = {
+        int(status)
+        for file in SOURCES.rglob("*.py")
+        for status in re.findall(r"(?:Refusal\(|answer\(reply, |status = )(\d{3})\b", file.read_text())
+    }
+    assert {400, 429, 503, 504} <= used
+    assert [status for status in sorted(used) if not reason(status)] == []
