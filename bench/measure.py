@@ -42,7 +42,7 @@ class Result:
     machine: dict[str, str] = field(default_factory=lambda: dict(MACHINE))
     quick: bool = False
     at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"))
-    figures: dict[str, float] = field(default_factory=dict)
+    figures: Mapping[str, object] = field(default_factory=dict)
     """Values by a name of their own, at the top of the JSON document: for whoever reads one of them."""
 
 
@@ -70,12 +70,15 @@ MACHINE = machine()
 """As it was when the benchmark began; `load` is the average of the minute before, from whatever else was running."""
 
 
-def arguments(module_doc: str, *, more: str = "") -> argparse.Namespace:
-    """What the command line says. `more`: what further words name, kept in `.more`; "" where there are none."""
+def arguments(module_doc: str, *, more: str = "", options: Mapping[str, str] | None = None) -> argparse.Namespace:
+    """What the command line says. `more`: what further words name, kept in `.more`; "" where there are none.
+    `options`: those that take a value, "" where it is not given, and what they say of themselves."""
     parser = argparse.ArgumentParser(description=module_doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer runs")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument("--save", action="store_true", help="write the result to docs/measurements/")
+    for option, said in (options or {}).items():
+        parser.add_argument(option, default="", help=said)
     if more:
         parser.add_argument("more", nargs="*", help=more)
     return parser.parse_args()

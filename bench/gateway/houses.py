@@ -37,15 +37,12 @@ def house(
         yield Contestant(name, made.port, lambda: (made.gateway_pid(),)), made
 
 
-def fill(to: Contestant, requests: int) -> tuple[float, float]:
-    """Carry that many requests; MB of RSS after a tenth of them, and after all."""
-    done, early = 0, 0.0
-    while done < requests:
-        done += load(to, 10 if requests > 100_000 else 1, 16).requests
-        if done >= requests / 10 and not early:
-            early = rss_mb(to.pids()[0])
-        progress(f"  {done:,} of {requests:,} requests, RSS {rss_mb(to.pids()[0]):.0f} MB")
-    return early, rss_mb(to.pids()[0])
+def fill(to: Contestant, made: GateHouse, requests: int, seconds: float) -> tuple[int, float]:
+    """Carry on, in runs of so many seconds, until its journal has that many; how many it has, and its RSS in MB."""
+    while (held := journalled(made)) < requests:
+        progress(f"  {held:,} of {requests:,} requests, RSS {rss_mb(to.pids()[0]):.0f} MB")
+        load(to, seconds)
+    return held, rss_mb(to.pids()[0])
 
 
 def first_answer_s(to: Contestant, made: GateHouse) -> float:

@@ -92,7 +92,7 @@ def rss_mb(pid: int) -> float:
 
 
 def needed() -> None:
-    """Raises SystemExit naming what is missing: the bench installs nothing."""
-    missing = [name for name in ("wrk", "nginx", "caddy", "redis-server") if shutil.which(name) is None]
+    """Raises SystemExit naming what is missing of that without which there is nothing to compare."""
+    missing = [name for name in ("wrk", "nginx") if shutil.which(name) is None]
     if missing:
         raise SystemExit(f"missing: {' '.join(missing)}\n\nhint: apt-get install {' '.join(missing)}")

@@ -45,13 +45,16 @@ _PROXY = """
 
 
 @contextmanager
-def agents(folder: Path) -> Iterator[list[Path]]:
-    """An nginx that answers 100 bytes at once, on as many Unix sockets as there are agents."""
+def agents(folder: Path) -> Iterator[tuple[list[Path], Contestant]]:
+    """An nginx that answers 100 bytes at once, on as many Unix sockets as there are agents; and the same as nobody's
+    proxy, on a port: what wrk and the machine take by themselves.
+    """
     sockets = [folder / f"agent-{number}" for number in range(AGENTS)]
-    listen = " ".join(f"listen unix:{path} backlog=1024;" for path in sockets)
-    with _nginx(folder, "agent", 1, _AGENT.format(listen=listen, answer="y" * 100)):
-        _wait(lambda: sockets[-1].exists(), "the agent")
-        yield sockets
+    port = free_port()
+    listen = " ".join(f"listen {at} backlog=1024;" for at in (f"127.0.0.1:{port}", *(f"unix:{s}" for s in sockets)))
+    with _nginx(folder, "agent", 1, _AGENT.format(listen=listen, answer="y" * 100)) as pid:
+        wait(lambda: sockets[-1].exists(), "the agent")
+        yield sockets, Contestant("agent", port, lambda: (pid, *processes.below(pid)))
 
 
 @contextmanager
@@ -59,7 +62,7 @@ def nginx(folder: Path, agent: Path) -> Iterator[Contestant]:
     """As many workers as there are cores, which is Debian's default; no access log."""
     port = free_port()
     with _nginx(folder, "proxy", "auto", _PROXY.format(agent=agent, port=port)) as pid:
-        _wait(lambda: _listens(port), "nginx")
+        wait(lambda: listens(port), "nginx")
         yield Contestant("nginx", port, lambda: (pid, *processes.below(pid)))
 
 
@@ -72,8 +75,8 @@ def caddy(folder: Path, agent: Path) -> Iterator[Contestant]:
         "   keepalive_idle_conns_per_host 256\n  }\n }\n}\n"
     )
     env = {"HOME": str(folder), "PATH": os.environ["PATH"]}
-    with _child(["caddy", "run", "--config", str(config), "--adapter", "caddyfile"], env=env) as pid:
-        _wait(lambda: _listens(port), "caddy")
+    with child(["caddy", "run", "--config", str(config), "--adapter", "caddyfile"], env=env) as pid:
+        wait(lambda: listens(port), "caddy")
         yield Contestant("caddy", port, lambda: (pid,))
 
 
@@ -84,15 +87,17 @@ def standin(folder: Path, agent: Path) -> Iterator[Contestant]:
     program = Path(__file__).with_name("standin.py")
     with ExitStack() as held:
         argv = ["redis-server", "--port", str(redis), "--save", "", "--appendonly", "no", "--dir", str(folder)]
-        redis_pid = held.enter_context(_child([*argv, "--bind", "127.0.0.1"]))
-        _wait(lambda: _listens(redis), "redis-server")
-        pid = held.enter_context(_child([sys.executable, str(program), str(port), str(redis), str(agent)]))
-        _wait(lambda: _listens(port), "the stand-in")
+        redis_pid = held.enter_context(child([*argv, "--bind", "127.0.0.1"]))
+        wait(lambda: listens(redis), "redis-server")
+        pid = held.enter_context(child([sys.executable, str(program), str(port), str(redis), str(agent)]))
+        wait(lambda: listens(port), "the stand-in")
         yield Contestant("stand-in", port, lambda: (pid, redis_pid))
 
 
 def versions() -> dict[str, str]:
     def said(*argv: str) -> str:
+        if shutil.which(argv[0]) is None:
+            return "none none none"
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         return (done.stdout + done.stderr).strip().splitlines()[0]
 
@@ -116,12 +121,12 @@ def _nginx(folder: Path, name: str, workers: int | str, rest: str) -> Iterator[i
     config.write_text(_NGINX.format(folder=folder, name=name, workers=workers, rest=rest))
     if os.geteuid() == 0:  # its workers give up their rights
         shutil.chown(folder, "www-data")
-    with _child(["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / f"{name}.log")]) as pid:
+    with child(["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / f"{name}.log")]) as pid:
         yield pid
 
 
 @contextmanager
-def _child(argv: Sequence[str], env: dict[str, str] | None = None) -> Iterator[int]:
+def child(argv: Sequence[str], env: dict[str, str] | None = None) -> Iterator[int]:
     child = subprocess.Popen(
         argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -132,14 +137,14 @@ def _child(argv: Sequence[str], env: dict[str, str] | None = None) -> Iterator[i
         child.wait(30)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _wait(ready: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + START_S
+def wait(ready: Callable[[], bool], what: str, seconds: float = START_S) -> None:
+    deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
-            raise SystemExit(f"{what} did not start within {START_S:.0f} s")
+            raise SystemExit(f"{what} did not start within {seconds:.0f} s")
         time.sleep(0.02)

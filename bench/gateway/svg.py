@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 720, 170, 110, 54, 34
-COLOURS = ("#3b6ea5", "#8a8f98", "#b07d2b", "#5b8c5a", "#9a5b8c", "#b0524f")
+COLOURS = ("#3b6ea5", "#8a8f98", "#b07d2b", "#5b8c5a", "#9a5b8c", "#b0524f", "#3f9c9c", "#6b5b4a")
 
 
 def bars(title: str, unit: str, values: Mapping[str, float], notes: Mapping[str, str]) -> str:

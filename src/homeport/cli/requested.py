@@ -17,12 +17,12 @@ _FACTS = {
 
 def sheet(found: dict[str, Any]) -> Iterator[str]:
     """Lines. Bodies as text where they are text; they are base64 in `found`, up to the size that was asked for."""
-    yield f"{'id:':11}{found['id']}"
-    yield f"{'agent:':11}{found.get('agent', '')}"
-    yield f"{'state:':11}{found.get('state', '')}"
+    yield f"{'id:':12}{found['id']}"
+    yield f"{'agent:':12}{found.get('agent', '')}"
+    yield f"{'state:':12}{found.get('state', '')}"
     for name, label in _FACTS.items():
         if found.get(name) not in (None, ""):
-            yield f"{label + ':':11}{found[name]}"
+            yield f"{label + ':':12}{found[name]}"
     yield ""
     yield f"{found.get('method', '')} {found.get('target', '')}".strip()
     yield from _part(found, "", found.get("bytes"))

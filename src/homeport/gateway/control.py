@@ -190,6 +190,10 @@ class Control:
         if before is not None and before.method == TUNNEL:
             refuse(reply, Refusal(409, "Conflict", "a WebSocket is never sent again"))
             return
+        if before is not None and await self._agent_is_gone(before):
+            hint = "send it anew, to an agent that there is"
+            refuse(reply, Refusal(409, "Conflict", f"its agent, {before.agent}, was removed", hint))
+            return
         request = await self._tools.journal.replay(request_id)
         if before is None:
             refuse(reply, Refusal(404, "NotFound", "no such request", "`homeport requests list` shows those there are"))
@@ -200,6 +204,13 @@ class Control:
                 await self._tools.spool.remove(before.response.body.spool)
             self._dispatcher.wake((request.namespace, request.agent))
             answer(reply, 200, summary(request))
+
+    async def _agent_is_gone(self, request: StoredRequest) -> bool:
+        """Another one of its name is another agent: what waited for the former was not meant for it."""
+        key = (request.namespace, request.agent)
+        route = self._routes.by_key.get(key)
+        here = route is not None and route.agent_id == request.agent_id
+        return not here and await self._dispatcher.may_judge(key)
 
     async def _ready(self, reply: Reply) -> None:
         reason = await self._tools.readiness.reason()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 
@@ -31,6 +32,9 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 30.0
 """How long a caller that asked for nothing waits when the answer was interrupted or must queue."""
 
+MOST_UNSTORED = 512
+"""Requests of relaxed durability that were sent and are not on disk yet. On a disk that hangs the next ones wait."""
+
 
 class Exchange:
     def __init__(
@@ -50,6 +54,7 @@ class Exchange:
         self.courier = self._courier = dispatcher.courier
         self._answers = answers
         self._streams = streams
+        self._unstored = 0
 
     async def serve(self, incoming: Incoming, reply: Reply, route: Route) -> None:
         terms = incoming.terms
@@ -97,8 +102,12 @@ class Exchange:
                 request = self._record(incoming, route, body, headers, digest, direct=True, lane="")
                 head = request_head(request.method, incoming.rest, headers, body.size, request.id, request.fence)
                 short = Direct(self, incoming, request, route, reply, head, done)
-                if route.policy.durability is Durability.RELAXED and not request.key:
-                    tools.journal.accept(request, urgent=False).add_done_callback(short.stored)
+                relaxed = route.policy.durability is Durability.RELAXED and not request.key
+                if relaxed and self._unstored < MOST_UNSTORED:
+                    stored = tools.journal.accept(request, urgent=False)
+                    self._unstored += 1
+                    stored.add_done_callback(self._stored)
+                    stored.add_done_callback(short.stored)
                     short.send(route)
                 else:
                     tools.journal.accept(request).add_done_callback(short.accepted)
@@ -107,6 +116,9 @@ class Exchange:
                 log.debug("not at once: %s", error.message)  # `serve` meets it again, and says so
         self._courier.give((route.namespace, route.agent))
         return False
+
+    def _stored(self, _: asyncio.Future[Accepted]) -> None:
+        self._unstored -= 1
 
     async def refused(
         self, refusal: Refusal, incoming: Incoming, reply: Reply, route: Route, body: Body, *, direct: bool
@@ -280,7 +292,9 @@ class Exchange:
         elif last_id:
             await self._streams.resume(held, last_id, reply)
         elif held.state is RequestState.IN_FLIGHT:
-            refusal = Refusal(409, "Conflict", "the first request with this Idempotency-Key is still in flight")
+            reply.extra = ()  # it is not waited for, whatever was preferred
+            message = "the first request with this Idempotency-Key is still in flight"
+            refusal = Refusal(409, "Conflict", message, "`Prefer: wait=N` at Location waits for its answer")
             refuse(reply, refusal, held, ((b"Location", f"/requests/{held.id}".encode()),))
         else:
             reply.extra = (*reply.extra, (b"Idempotent-Replayed", b"true"))

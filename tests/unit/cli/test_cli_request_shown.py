@@ -32,7 +32,7 @@ def test_a_request_is_shown_as_text_and_as_json_only_where_that_is_asked_for(doo
     )  # fmt: skip
     code, out, _ = run("requests", "show", "req_1")
     assert code == 0 and "\x1b" not in out
-    for line in ("outcome:   outcome unknown: it died", "POST /x?y=1", "Content-Type: text/plain", "answer 503", "no"):
+    for line in ("outcome:    outcome unknown: it died", "POST /x?y=1", "Content-Type: text/plain", "answer 503", "no"):
         assert line in out.splitlines()
     assert "hello" in out
     assert json.loads(run("requests", "show", "req_1", "--json")[1])["response_body"] == answer

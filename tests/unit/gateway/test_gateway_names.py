@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway_rig import Rig, Seen, rig, until
+from homeport.errors import Conflict
 
 
 @pytest.fixture
@@ -54,3 +55,12 @@ async def test_what_was_in_flight_to_an_agent_that_is_removed_ends_as_a_dead_let
     answer = await waiting
     assert answer.status == 502 and "removed" in answer.json()["error"]["message"]
     assert await state_of(house, answer.json()["id"]) == "dead"
+
+
+async def test_what_was_for_a_removed_agent_is_not_taken_to_be_sent_again(house: Rig) -> None:
+    old = (await house.call("POST")).get("x-homeport-request-id") or ""
+    for there_is in ((), (house.route(agent_id="agt_2", instance="ins_2"),)):
+        await house.routes(*there_is)
+        with pytest.raises(Conflict, match="its agent, echo, was removed"):
+            await house.control.replay(old)
+        assert await state_of(house, old) == "completed"

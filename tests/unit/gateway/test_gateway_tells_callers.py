@@ -48,3 +48,28 @@ def test_every_status_of_the_gateway_has_its_name() -> None:
     }
     assert {400, 429, 503, 504} <= used
     assert [status for status in sorted(used) if not reason(status)] == []
+
+
+async def test_http_2_is_refused_by_its_name(gate: Rig) -> None:
+    client = await gate.connect()
+    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    answer = await client.answer()
+    assert (answer.status, answer.json()["error"]["message"]) == (400, "HTTP/2 is not spoken here")
+
+
+async def test_a_repeat_that_comes_too_early_is_told_where_to_wait_and_that_it_did_not(gate: Rig) -> None:
+    go = asyncio.Event()
+
+    async def slow(seen: Seen, writer: asyncio.StreamWriter) -> bool:
+        await go.wait()
+        return False
+
+    gate.agent.behave = slow
+    first = asyncio.create_task(gate.call("POST", body=b"x", Idempotency_Key="k"))
+    await until(lambda: gate.agent.seen)
+    early = await gate.call("POST", body=b"x", Idempotency_Key="k", Prefer="wait=9")
+    assert (early.status, early.get("preference-applied")) == (409, None)
+    assert "Location" in early.json()["error"]["hint"]
+    waiting = asyncio.create_task(gate.call(path=early.get("location") or "", Prefer="wait=20"))
+    go.set()
+    assert ((await first).status, (await waiting).json()["state"]) == (200, "completed")

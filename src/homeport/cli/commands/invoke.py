@@ -28,7 +28,7 @@ from homeport.errors import Unhealthy, UsageError
     type=click.FloatRange(0, 300),
     default=0.0,
     metavar="S",
-    help="Wait so many seconds for an agent that is away.",
+    help="Wait so many seconds for an agent that is away or slow.",
 )
 @click.pass_obj
 def invoke(

@@ -147,7 +147,8 @@ class RequestReader(_Reader):
             if isinstance(cause, _Refusal):
                 self._reject(cause.status, str(cause))
             else:
-                self._reject(400, f"not valid HTTP/1.1: {error}")
+                preface = "PRI" in str(error)
+                self._reject(400, "HTTP/2 is not spoken here" if preface else f"not valid HTTP/1.1: {error}")
         else:
             if self._begun and self._in_head:
                 self._fed_in_head += len(data)

@@ -7,15 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from homeport.drivers import requestrow
 from homeport.drivers.journals.postgres.session import Connection
-from homeport.model.request import (
-    Body,
-    RequestState,
-    StoredRequest,
-    StoredResponse,
-    pack_headers,
-    unpack_headers,
-)
+from homeport.model.request import StoredRequest, StoredResponse, pack_headers
 
 Row = tuple[Any, ...]
 _STEADY_US = 250_000
@@ -89,38 +83,4 @@ def response_row(request_id: str, fence: int, response: StoredResponse) -> Row:
 
 def stored(row: Row, clocks: Clocks) -> StoredRequest:
     """From the columns of `statements.ROW`."""
-    response = None
-    if row[24] is not None:
-        response = StoredResponse(
-            status=row[24],
-            reason=row[25],
-            headers=unpack_headers(row[26]),
-            body=Body(row[30], row[27], row[28]),
-            at_us=row[29],
-        )
-    return StoredRequest(
-        id=row[0],
-        namespace=row[1],
-        agent=row[2],
-        method=row[3],
-        target=row[4],
-        headers=unpack_headers(row[5]),
-        body=Body(row[6], row[7], row[8]),
-        state=RequestState(row[9]),
-        accepted_at_us=row[10],
-        key=row[11],
-        fingerprint=row[12],
-        attempts=row[13],
-        fence=row[14],
-        lease_owner=row[15],
-        lease_until_us=clocks.to_caller(row[16]),
-        not_before_us=clocks.to_caller(row[17]),
-        outcome=row[18],
-        agent_id=row[19],
-        lane=row[20],
-        priority=row[21],
-        deadline_us=clocks.to_caller(row[22]),
-        once=row[23],
-        hooks=row[31],
-        response=response,
-    )
+    return requestrow.stored(row, clocks.to_caller)

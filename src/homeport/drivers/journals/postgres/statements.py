@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-ROW = (
-    "id, namespace, agent, method, target, headers, body, spool, size, state, accepted_at_us, key, fingerprint,"
-    " attempts, fence, lease_owner, lease_until_us, not_before_us, outcome, agent_id, lane, priority, deadline_us,"
-    " once, response_status, response_reason, response_headers, response_spool, response_size, response_at_us,"
-    " response_body, hooks"
-)
+from homeport.drivers.requestrow import REQUEST, RESPONSE
+
+ROW = ", ".join([*REQUEST, *(f"response_{name}" for name in RESPONSE)])
 _UNREAD = ROW.replace(" body,", " ''::bytea,").replace(" response_body", " ''::bytea")
 
 

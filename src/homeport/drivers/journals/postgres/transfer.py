@@ -143,8 +143,7 @@ class JournalPart:
         record = item.data["record"]
         assert isinstance(record, bytes)
         request = from_json(record, StoredRequest)
-        *row, hooks = rows.request_row(request, self._clocks)
-        return (*row, *_response(request), hooks)
+        return (*rows.request_row(request, self._clocks), *_response(request))
 
     def _stream(self, query: str, at_once: int, *, binary: bool = False) -> Iterator[tuple[Any, ...]]:
         """Each row may have a megabyte."""

@@ -14,10 +14,11 @@ from typing import Any, TypeVar, cast
 
 import apsw
 
-from homeport.drivers.journals.sqlite import keeping, opening, operations, queries, rows, snapshot
+from homeport.drivers.journals.sqlite import keeping, opening, operations, queries, snapshot
 from homeport.drivers.journals.sqlite.checkpoints import Checkpoints
 from homeport.drivers.journals.sqlite.outbox import SqliteOutbox
 from homeport.drivers.journals.sqlite.writer import Writer
+from homeport.drivers.requestrow import stored
 from homeport.interfaces.journal import Accepted, Overdue, Queue
 from homeport.model.kept import ALL, Forgotten, Usage, Wanted
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
@@ -124,7 +125,7 @@ class SqliteJournal:
     async def by_key(self, namespace: str, agent: str, agent_id: str, key: str) -> StoredRequest | None:
         values = (namespace, agent, key, agent_id)
         row = await self._read(lambda db: db.execute(queries.BY_KEY, values).fetchone())
-        return None if row is None else rows.stored(row)
+        return None if row is None else stored(row)
 
     async def list(
         self, namespace: str, wanted: Wanted = ALL, *, after: str = "", limit: int = 100, newer: str = ""
@@ -133,7 +134,7 @@ class SqliteJournal:
         values = asdict(wanted) | {"namespace": namespace, "after": after, "newer": newer, "limit": limit}
         values |= {"lowest": lowest, "highest": highest}
         sql = queries.LIST_NEWER if newer else queries.LIST
-        return await self._survey(lambda db: [rows.stored(row) for row in db.execute(sql, values)])
+        return await self._survey(lambda db: [stored(row) for row in db.execute(sql, values)])
 
     async def usage(self) -> dict[tuple[str, str], Usage]:
         return await self._survey(keeping.usage)
@@ -200,7 +201,7 @@ class SqliteJournal:
         os.close(self._lock)
 
     async def _rows(self, sql: str, values: Any) -> list[StoredRequest]:  # type: ignore[valid-type]
-        return await self._read(lambda db: [rows.stored(row) for row in db.execute(sql, values)])
+        return await self._read(lambda db: [stored(row) for row in db.execute(sql, values)])
 
     async def _read(self, query: Callable[[apsw.Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._ask, self._reader_db, query)

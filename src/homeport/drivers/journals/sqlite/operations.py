@@ -9,6 +9,7 @@ import apsw
 
 from homeport.drivers.journals.sqlite import queries, rows, triggers
 from homeport.drivers.journals.sqlite.writer import Batch
+from homeport.drivers.requestrow import stored
 from homeport.interfaces.journal import Accepted
 from homeport.model.request import RequestState, StoredRequest, StoredResponse
 
@@ -22,7 +23,7 @@ def accept(batch: Batch, request: StoredRequest) -> Accepted:
         if not db.changes():
             wanted = (request.namespace, request.agent, request.key, request.agent_id)
             (held,) = db.execute(queries.BY_KEY, wanted)
-            existing = rows.stored(held)
+            existing = stored(held)
             return Accepted(existing.id, existing)
     else:
         batch.execute(queries.INSERT, rows.request_row(request))
@@ -110,4 +111,4 @@ def put_note(batch: Batch, name: str, value: bytes) -> None:
 
 def get(db: apsw.Connection, request_id: str) -> StoredRequest | None:
     row = db.execute(queries.BY_ID, (request_id,)).fetchone()
-    return None if row is None else rows.stored(row)
+    return None if row is None else stored(row)

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
-_REQUEST = (
-    "r.n, r.id, r.namespace, r.agent, r.method, r.target, r.headers, r.spool, r.size, r.state, r.accepted_at_us,"
-    " r.key, r.fingerprint, r.attempts, r.fence, r.lease_owner, r.lease_until_us, r.not_before_us, r.outcome,"
-    " r.agent_id, r.lane, r.priority, r.deadline_us, r.once"
-)
-_RESPONSE = "s.status, s.reason, s.headers, s.spool, s.size, s.at_us"
+from homeport.drivers.requestrow import REQUEST, RESPONSE
+
+
+def _whole(body: str, response_body: str) -> str:
+    """The columns of `requestrow`, with these expressions for the bodies."""
+    request = [body if name == "body" else f"r.{name}" for name in REQUEST]
+    return ", ".join([*request, *(response_body if name == "body" else f"s.{name}" for name in RESPONSE)])
+
+
 _WHOLE = (
-    f"SELECT {_REQUEST}, COALESCE(r.body, b.body), {_RESPONSE}, s.body, r.hooks FROM requests r"
+    f"SELECT {_whole('COALESCE(r.body, b.body)', 's.body')} FROM requests r"
     " LEFT JOIN bodies b ON b.n = r.n LEFT JOIN responses s ON s.n = r.n"
 )
 
@@ -83,7 +86,7 @@ INTERRUPTED = (
 )
 # NULL body: listings do not read bodies.
 _LISTED = (
-    f"SELECT {_REQUEST}, NULL, {_RESPONSE}, NULL, r.hooks FROM requests r LEFT JOIN responses s ON s.n = r.n"
+    f"SELECT {_whole('NULL', 'NULL')} FROM requests r LEFT JOIN responses s ON s.n = r.n"
     " WHERE r.namespace = :namespace AND (:agent = '' OR r.agent = :agent)"
     " AND (:state = '' OR r.state = :state) AND (:method = '' OR r.method = :method)"
     " AND (:key = '' OR r.key = :key) AND (:highest = 0 OR s.status BETWEEN :lowest AND :highest)"

@@ -14,6 +14,7 @@ import apsw
 
 from homeport.drivers.journals.sqlite import opening, outbox, queries, rows, triggers
 from homeport.drivers.journals.sqlite.schema import MIGRATIONS
+from homeport.drivers.requestrow import stored
 from homeport.errors import HomeportError, NotFound, StorageFull
 from homeport.interfaces.transfer import Item, Where
 from homeport.model.codec import from_json, to_json
@@ -55,7 +56,7 @@ class JournalPart:
     def items(self) -> Generator[Item]:
         with self._told():
             for row in self._db.execute(_ALL):
-                request = _plain(rows.stored(row))
+                request = _plain(stored(row))
                 yield Item(REQUEST + request.state.value, {"record": to_json(request)})
             for (name,) in self._db.execute(_SPOOLED):
                 yield from self._pieces(self._spool / Path(name).name)
