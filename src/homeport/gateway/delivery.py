@@ -135,7 +135,7 @@ class Delivery:
         if self._trimmed or not self._kept or head is None or self._tools.sealing.needed(head.headers):
             return None
         body = self._body.at_hand()
-        return None if body is None else self._stored(head, head.headers, body)
+        return None if body is None else self._response(head, head.headers, body)
 
     async def response(self) -> StoredResponse:
         """The whole answer, its body on disk if it is large. A body that found no room has a size but no bytes; of a
@@ -153,13 +153,13 @@ class Delivery:
             body = await self._body.finish() if self._kept else Body(size=self._body.size)
         except StorageFull:
             body = Body(size=self._body.size)
-        return self._stored(self._head, headers, body)
+        return self._response(self._head, self._tools.sealing.seal(headers, of_response(self.request.id)), body)
 
-    def _stored(self, head: ResponseHead, headers: Headers, body: Body) -> StoredResponse:
+    def _response(self, head: ResponseHead, sealed: Headers, body: Body) -> StoredResponse:
         return StoredResponse(
             head.status,
             head.reason,
-            self._tools.sealing.seal(headers, of_response(self.request.id)),
+            sealed,
             body if self.request.method != "HEAD" else Body(size=max(0, head.length)),
             self._tools.clock.now_us(),
         )

@@ -81,16 +81,16 @@ class _Reader:
         value = value or b""
         if not name or name[-1] in b" \t" or b"\n" in value or b"\r" in value or b"\0" in value:
             raise _Refusal(400, "malformed header")
-        self._headers.append((name, value))
-        lower = name.lower()
-        if lower not in self._fields:
-            self._fields[lower] = value
+        headers, fields, lower = self._headers, self._fields, name.lower()
+        headers.append((name, value))
+        if lower not in fields:
+            fields[lower] = value
         elif lower == b"connection":
-            self._fields[lower] += b"," + value
+            fields[lower] += b"," + value
         elif lower in _SINGLE:
             raise _Refusal(400, f"more than one {lower.decode()} header")
-        self._head_size += len(name) + len(value) + 4
-        if len(self._headers) > MAX_HEADERS or self._head_size > MAX_HEAD:
+        self._head_size = size = self._head_size + len(name) + len(value) + 4
+        if size > MAX_HEAD or len(headers) > MAX_HEADERS:
             raise _Refusal(431, f"more than {MAX_HEADERS} headers or {MAX_HEAD} bytes of them")
 
     def _diluted(self, size: int) -> bool:

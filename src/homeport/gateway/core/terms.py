@@ -17,6 +17,7 @@ WHOLE_AGENT = "*"
 _DELIVERY, _DEADLINE = b"x-homeport-delivery", b"x-homeport-deadline"
 _PRIORITY, _ORDERING = b"x-homeport-priority", b"x-homeport-ordering-key"
 _WEBHOOK = b"x-homeport-webhook"
+_ASKING = frozenset((b"prefer", _DELIVERY, _DEADLINE, _PRIORITY, _ORDERING, _WEBHOOK))
 _PRIORITIES = {b"high": HIGH, b"normal": NORMAL, b"low": LOW}
 _SECONDS = re.compile(rb"[0-9]{1,7}(\.[0-9]{1,3})?")
 _LONGEST_S = 30 * 86400.0
@@ -55,12 +56,12 @@ USUAL = Terms()
 
 
 def read_terms(head: RequestHead) -> Terms | Refusal:
+    if _ASKING.isdisjoint(head.fields):
+        return USUAL
     prefer = head.get(b"prefer")
     delivery, deadline = head.get(_DELIVERY), head.get(_DEADLINE)
     priority, ordering = head.get(_PRIORITY), head.get(_ORDERING)
     webhook = head.get(_WEBHOOK)
-    if prefer is delivery is deadline is priority is ordering is webhook is None:
-        return USUAL
     wait = wait_preference(prefer)
     asynchronous = wait is None and prefers_async(prefer)
     if delivery not in (None, b"fail-fast", b"durable"):
