@@ -49,7 +49,7 @@ async def test_one_is_killed_under_load_and_the_other_takes_over(two: Two, metho
     if method == "POST":
         assert twice == []
         dead = [entry for entry in entries.values() if entry["state"] == "dead"]
-        assert all("the gateway one" in entry["outcome"] for entry in dead), dead
+        assert all("the gateway of 'one'" in entry["outcome"] for entry in dead), dead
     else:
         assert {entry["state"] for entry in entries.values()} == {"completed"}
     undone = [name for name in entries if entries[name]["state"] == "completed" and not workshop.done[name]]

@@ -98,7 +98,7 @@ class Courier:
     async def deliver(self, request: StoredRequest, route: Route) -> Verdict | None:
         """Have it answered. None when it was, or when it is not ours any more; else what became of it, and that is in
         the journal."""
-        if self._tools.journal.shared:
+        if not self.surely_ours(request):
             ours = False
             try:
                 ours = await self._still_ours(request)
@@ -243,10 +243,14 @@ class Courier:
             pool = self._pools[place] = AgentPool(route.endpoint)
         return pool
 
-    async def _still_ours(self, request: StoredRequest) -> bool:
-        """Whether nobody else may have it: the journal may have taken long to tell us that we do."""
-        if request.lease_until_us - self._tools.clock.now_us() > self._tools.lease_s * 5e5:
+    def surely_ours(self, request: StoredRequest) -> bool:
+        """Whether its lease is so young that nobody else may have it: a shared journal may have taken long to tell."""
+        if not self._tools.journal.shared:
             return True
+        return request.lease_until_us - self._tools.clock.now_us() > self._tools.lease_s * 5e5
+
+    async def _still_ours(self, request: StoredRequest) -> bool:
+        """The same where it is not so sure: after asking the journal."""
         held, owner = [(request.id, request.fence)], self._tools.owner
         kept = await _stubbornly(lambda: self._tools.journal.renew(held, owner, self._tools.lease_until()), _PASSING)
         return request.id in kept

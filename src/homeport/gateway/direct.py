@@ -80,10 +80,11 @@ class Direct:
         ways, request = self._ways, self._request
         now = ways.routes.by_key.get((request.namespace, request.agent))
         fit = now is not None and now.ready and now.agent_id == request.agent_id
-        if now is None or not fit or future.cancelled() or future.exception() or future.result().existing:
+        stored = not future.cancelled() and not future.exception() and not future.result().existing
+        if now is None or not fit or not stored or not ways.courier.surely_ours(request):
             self._hand_over(self._not_sent(future))
-            return
-        self.send(now)
+        else:
+            self.send(now)
 
     def stored(self, future: asyncio.Future[Accepted]) -> None:
         """The same, of one that was sent before: where it is not kept, its answer is not either."""

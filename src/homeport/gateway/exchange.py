@@ -89,7 +89,7 @@ class Exchange:
         """The short way, for what asks for nothing special of an agent that is ready. False: it is for `serve`."""
         terms, tools = incoming.terms, self._tools
         body = incoming.body.at_hand()
-        if terms is not USUAL or body is None or not route.ready or route.policy.ordered or tools.journal.shared:
+        if terms is not USUAL or body is None or not route.ready or route.policy.ordered:
             return False
         if not self._courier.take(route):
             return False
@@ -102,7 +102,7 @@ class Exchange:
                 request = self._record(incoming, route, body, headers, digest, direct=True, lane="")
                 head = request_head(request.method, incoming.rest, headers, body.size, request.id, request.fence)
                 short = Direct(self, incoming, request, route, reply, head, done)
-                relaxed = route.policy.durability is Durability.RELAXED and not request.key
+                relaxed = route.policy.durability is Durability.RELAXED and not request.key and not tools.journal.shared
                 if relaxed and self._unstored < MOST_UNSTORED:
                     stored = tools.journal.accept(request, urgent=False)
                     self._unstored += 1
