@@ -50,7 +50,6 @@ class Bench:
         self.folder, self.quick, self.failed = folder, quick, False
         self.figures = Figures()
         self.rounds = 2 if quick else 5
-        self.early = 0.0
 
     def part(self, work: Callable[[], None], *names: str) -> None:
         """What follows is measured even where this part fails."""
@@ -116,21 +115,18 @@ class Bench:
         what = f"{peers.AGENTS} agents, 1,000 connections / one agent, 16: CPU a request"
         self.figures.add("many_agents_cost", what, cost, "times")
 
-    def memory(self, durable: Contestant) -> None:
-        """After a tenth of the long run; again after the rest of it, the other parts in between."""
+    def memory(self, kept: Contestant) -> None:
         requests, seconds = (60_000, 3) if self.quick else (1_000_000, 10)
-        if not self.early:
-            self.early = houses.fill(durable, requests // 10, seconds)
-            return
-        late = houses.fill(durable, requests - requests // 10, seconds)
-        what = f"RSS after {requests:,} requests and those of the other parts / after {requests // 10:,}"
-        self.figures.add("memory_growth", what, late / self.early, "times")
+        early = houses.fill(kept, requests // 10, seconds)
+        late = houses.fill(kept, requests - requests // 10, seconds)
+        what = f"RSS after {requests:,} requests / after {requests // 10:,}"
+        self.figures.add("memory_growth", what, late / early, "times")
 
-    def start(self, durable: Contestant, made: GateHouse) -> None:
+    def start(self, kept: Contestant, made: GateHouse) -> None:
         """How soon a gateway that was killed answers again."""
         held = houses.journalled(made)
         self.disk("start")
-        took = houses.first_answer_s(durable, made)
+        took = houses.first_answer_s(kept, made)
         self.figures.add("start_s", f"killed with {held:,} requests in its journal: until it answers", took, "s")
 
 
@@ -187,20 +183,20 @@ def measure(bench: Bench, home: Path) -> Found:
         agents, agent = held.enter_context(peers.agents(bench.folder))
         contestants = others(held, bench, agents, agent, home)
         nginx = contestants[0]
-        durable, made = held.enter_context(houses.house("durable", bench.folder / "home", agents))
+        durable, _ = held.enter_context(houses.house("durable", bench.folder / "home", agents))
         contestants += [durable, replace(durable, name="nondurable", called="r")]
         if url := _postgres(held, bench.figures):
             contestants.append(held.enter_context(houses.house("postgres", bench.folder / "pg", agents, url))[0])
-        bench.part(lambda: bench.memory(durable), "memory_growth")
         progress("throughput, in turns ...")
         found = bench.throughput(contestants)
         progress("one caller, half of the maximum ...")
         bench.part(lambda: bench.alone(nginx, durable), "added_p50_ms")
         bench.part(lambda: bench.half([agent, nginx, durable], found), "p99_at_half_ms")
-        progress("a long run, many agents, then a start ...")
-        bench.part(lambda: bench.memory(durable), "memory_growth")
         bench.part(lambda: bench.many(durable), "many_agents_cost")
-        bench.part(lambda: bench.start(durable, made), "start_s")
+        progress("a long run, then a start ...")
+        kept, made = held.enter_context(houses.house("kept", bench.folder / "kept", agents, keeps=True))
+        bench.part(lambda: bench.memory(kept), "memory_growth")
+        bench.part(lambda: bench.start(kept, made), "start_s")
         return found
 
 

@@ -23,10 +23,14 @@ CONCURRENCY = 64
 
 @contextmanager
 def house(
-    name: str, home: Path, agents: Sequence[Path], database_url: str = ""
+    name: str, home: Path, agents: Sequence[Path], database_url: str = "", *, keeps: bool = False
 ) -> Iterator[tuple[Contestant, GateHouse]]:
-    """Authentication, metrics and deduplication on, as always; every request synced before it is forwarded."""
-    with GateHouse(home, database_url=database_url) as made:
+    """Authentication, metrics and deduplication on, as always; every request synced before it is forwarded.
+
+    As installed it keeps the last 100,000 of an agent; with `keeps` all of them.
+    """
+    environ = {"HOMEPORT_RETENTION_REQUESTS": "0", "HOMEPORT_RETENTION_BYTES": "0"} if keeps else {}
+    with GateHouse(home, database_url=database_url, environ=environ) as made:
         routes = [
             Route("default", f"a{n}", f"agt_{n}", f"unix:{path}", f"ins_{n}", ready=True, concurrency=CONCURRENCY)
             for n, path in enumerate(agents)
@@ -38,7 +42,7 @@ def house(
 
 
 def fill(to: Contestant, requests: int, seconds: float) -> float:
-    """Carry at least that many, in runs of so many seconds; RSS in MB after them. Counted here: the journal forgets."""
+    """Carry at least that many, in runs of so many seconds; RSS in MB after them."""
     done = 0
     while done < requests:
         done += load(to, seconds).requests
