@@ -42,6 +42,9 @@ class AsyncClient:
     async def status(self) -> dict[str, Any]:
         return await asyncio.to_thread(self._client.status)
 
+    async def metrics(self) -> str:
+        return await asyncio.to_thread(self._client.metrics)
+
     async def deploy(
         self,
         plan: Plan,

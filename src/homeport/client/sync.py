@@ -47,6 +47,10 @@ class Client:
         found: dict[str, Any] = self._transport.json("GET", "/status")
         return found
 
+    def metrics(self) -> str:
+        """What the gateway counts of this namespace's agents, in the Prometheus text format."""
+        return b"".join(self._transport.stream("GET", "/metrics", body=None)).decode()
+
     # ── deployments ──────────────────────────────────────────────────────────────────────────────────────────────
     def deploy(
         self,

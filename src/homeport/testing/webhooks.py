@@ -50,7 +50,8 @@ class MemoryWebhooks:
         found = self.hooks.get((actor.namespace, name))
         if found is None:
             raise NotFound(f"there is no webhook {name!r}", subject=name)
-        return found
+        waiting = sum(one["delivery"] == "waiting" for one in self.told.get(name, []))
+        return replace(found, waiting=waiting)
 
     async def remove_webhook(self, actor: Actor, name: str) -> bool:
         self._require(actor, "webhooks.write", name, write=True)

@@ -23,6 +23,7 @@ STATUS = {
     "Denied": 403,
     "NoCapacity": 507,
     "StorageFull": 507,
+    "Unreadable": 500,
     "Unhealthy": 502,
     "Conflict": 409,
     "Unavailable": 503,

@@ -21,6 +21,7 @@ def test_a_webhook_is_made_shown_and_removed_and_its_secret_is_seen_once(run: Ru
     url = "https://example.org/in?token=abcdefghijkl&a=b"
     code, secret, said = run("webhooks", "add", "ops", "--url", url, "--agent", "notes", "--on", "failed,dead")
     assert code == 0 and secret.startswith("whsec_") and "not shown again" in said
+    assert "there is no agent notes as yet" in said
     assert run("webhooks", "add", "ops", "--url", url)[0] == 1
     listed = run("webhooks", "list")[1]
     shown = run("webhooks", "show", "ops")[1]
@@ -58,8 +59,17 @@ def test_deliveries_are_listed_and_what_was_given_up_is_sent_again(doors: Doors,
         "msg_7"
     ]
     assert run("webhooks", "retry", "ops")[1] == "ops: 1 are sent again\n"
-    assert run("webhooks", "retry", "ops", "msg_6")[1] == "ops: 0 are sent again\n"
+    code, out, said = run("webhooks", "retry", "ops", "msg_6")
+    assert (code, out) == (2, "") and "none of them was given up" in said
     assert run("webhooks", "test", "ops")[1] == "ops: taken (204)\n"
+
+
+def test_what_waits_to_be_sent_is_not_dropped_without_a_question(doors: Doors, run: Run) -> None:
+    run("webhooks", "add", "ops", "--url", "https://example.org/")
+    doors.control.told["ops"] = [{"id": "msg_7", "delivery": "waiting"}]
+    code, out, said = run("webhooks", "remove", "ops")
+    assert (code, out) == (2, "") and "(1 waiting)" in said and "--yes" in said
+    assert run("webhooks", "remove", "ops", "--yes") == (0, "ops: removed\n", "")
 
 
 def test_a_viewer_sees_webhooks_and_changes_nothing(doors: Doors) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -145,10 +146,14 @@ def export(session: Session, /, bodies: bool, output: Path | None, **which: Any)
 @click.option("--state", "states", multiple=True, type=click.Choice(["completed", "failed", "dead"]),
               help="Only of this state; may be repeated. [completed and failed]")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only count them.")
 @click.pass_obj
-def clear(session: Session, /, states: tuple[str, ...], yes: bool, **which: Any) -> None:
+def clear(session: Session, /, states: tuple[str, ...], yes: bool, dry_run: bool, **which: Any) -> None:
     """Remove requests that are over, with their answers and keys. What is pending or in flight stays."""
     chosen = states or ("completed", "failed")
+    if dry_run:
+        _counted(session, sum(len(_ids(session, replace(wanted(**which), state=state))) for state in chosen))
+        return
     _clear(session, chosen, wanted(**which), yes, "Remove")
 
 
@@ -198,9 +203,15 @@ def dead_replay(session: Session, /, ids: tuple[str, ...], everything: bool, yes
 @click.option("--all", "everything", is_flag=True, help="All that the filters leave.")
 @filters
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only count them.")
 @click.pass_obj
-def dead_drop(session: Session, /, ids: tuple[str, ...], everything: bool, yes: bool, **which: Any) -> None:
+def dead_drop(
+    session: Session, /, ids: tuple[str, ...], everything: bool, yes: bool, dry_run: bool, **which: Any
+) -> None:
     """Remove dead letters for good."""
+    if dry_run:
+        _counted(session, len(_chosen(session, ids, everything, wanted("dead", **which), yes=True, verb="Drop")))
+        return
     if everything:
         _chosen(session, ids, everything, wanted("dead", **which), yes=True, verb="")
         _clear(session, ("dead",), wanted("dead", **which), yes, "Drop")
@@ -224,8 +235,6 @@ def _listed(session: Session, which: Wanted, after: str, limit: int) -> None:
 
 
 def _clear(session: Session, states: tuple[str, ...], which: Wanted, yes: bool, verb: str) -> None:
-    from dataclasses import replace
-
     from homeport.cli.asking import confirm
 
     of = f" of {which.agent}" if which.agent else " of every agent"
@@ -252,14 +261,27 @@ def _chosen(session: Session, ids: tuple[str, ...], everything: bool, which: Wan
         return list(ids)
     if not verb:
         return []
-    found: list[str] = []
-    while page := session.client.requests(wanted=which, after=found[-1] if found else "", limit=1000):
-        found += [one["id"] for one in page]
+    found = _ids(session, which)
     if found:
         confirm(f"{verb} {len(found)} dead letter{'s' if len(found) > 1 else ''}?", yes=yes)
     else:
         say("no dead letter fits")
     return found[::-1]
+
+
+def _ids(session: Session, which: Wanted) -> list[str]:
+    """Of all that fit, newest first."""
+    found: list[str] = []
+    while page := session.client.requests(wanted=which, after=found[-1] if found else "", limit=1000):
+        found += [one["id"] for one in page]
+    return found
+
+
+def _counted(session: Session, number: int) -> None:
+    if session.json:
+        put_json({"would_remove": number})
+    else:
+        put(f"{number} would be removed")
 
 
 def _is_dead(session: Session, id: str) -> None:

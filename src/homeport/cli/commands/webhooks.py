@@ -12,7 +12,7 @@ from homeport.cli.group import Verb, Verbs
 from homeport.cli.output import put, put_json, say, table
 from homeport.cli.session import Session
 from homeport.cli.times import seconds, shown
-from homeport.errors import Unhealthy, UsageError
+from homeport.errors import HomeportError, NotFound, Unhealthy, UsageError
 
 if TYPE_CHECKING:
     from homeport.model.webhook import WebhookView
@@ -48,6 +48,8 @@ def add(session: Session, name: str, url: str, agent: str, states: str, named: b
 
     given = _read_secret() if secret_stdin else ""
     wanted = read_states(states)
+    if agent:
+        _look_for(session, agent)
     made, secret = session.client.add_webhook(name, url, agent=agent, states=wanted, named=named, secret=given)
     _told(session, made, secret, given=bool(given))
 
@@ -95,9 +97,12 @@ def show(session: Session, name: str) -> None:
 
 @webhooks.command("remove")
 @click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def remove(session: Session, name: str) -> None:
-    """What was not delivered yet never will be. Already gone is no error."""
+def remove(session: Session, name: str, yes: bool) -> None:
+    """What was not delivered yet never will be: asks where there is such. Already gone is no error."""
+    if not yes:
+        _ask_about_waiting(session, name)
     removed = session.client.remove_webhook(name)
     if session.json:
         put_json({"removed": removed})
@@ -163,10 +168,35 @@ def deliveries(session: Session, name: str, failed: bool, waiting: bool, limit: 
 def retry(session: Session, name: str, ids: tuple[str, ...]) -> None:
     """Send again what was given up: these, or all. One that answered 410 Gone goes on."""
     again = session.client.retry_webhook(name, ids)
+    if ids and not again:
+        hint = f"homeport webhooks deliveries {name} --failed"
+        raise NotFound(f"none of them was given up by {name}", operation="retry", subject=name, hint=hint)
     if session.json:
         put_json({"again": again})
     else:
         put(f"{name}: {again} are sent again")
+
+
+def _look_for(session: Session, agent: str) -> None:
+    """One that comes later is fine, a name that is mistyped is not: say so."""
+    try:
+        session.client.agent(agent)
+    except NotFound:
+        say(f"there is no agent {agent} as yet")
+    except HomeportError:
+        pass  # whoever may not look may register all the same
+
+
+def _ask_about_waiting(session: Session, name: str) -> None:
+    from homeport.cli.asking import confirm
+
+    try:
+        found = session.client.webhook(name)
+    except NotFound:
+        return
+    if found.waiting != 0:
+        waiting = "nobody knows how much" if found.waiting is None else f"{found.waiting} waiting"
+        confirm(f"Remove {name}, with what is still to be sent ({waiting})?", yes=False)
 
 
 def _read_secret() -> str:
