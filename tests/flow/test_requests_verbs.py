@@ -68,8 +68,8 @@ def test_every_verb_of_requests_on_a_real_server(home: Home, tmp_path: Path) -> 
     home.run("up", str(home.agent("other")), "--name", "other")
     with tailing(home) as lines:
         assert wait_until(lambda: send(home, "/early", agent="other") and lines()), "from when it has connected"
-        assert home.json("requests", "clear", "--agent", "other", "--dry-run") == {"would_remove": 1}
-        home.run("requests", "clear", "--agent", "other", "--yes")
+        would = home.json("requests", "clear", "--agent", "other", "--dry-run")["would_remove"]
+        assert home.json("requests", "clear", "--agent", "other", "--yes")["removed"] >= would > 0
         fine = send(home, "/fine?x=1", b"hello", key="k1")[1]
         assert wait_until(lambda: fine in ids(lines())), "a request is shown as it comes"
         elsewhere = send(home, "/fine", b"x", agent="other")[1]
